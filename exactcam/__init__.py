@@ -1,0 +1,26 @@
+"""exactcam: the exact geometry of piecewise-linear networks."""
+
+from .compute import partition
+from .errors import ExactcamError
+from .load.from_arrays import from_arrays
+from .load.from_file import read_network, write_network
+from .network import Network
+from .partition import Cell, Counts, Edges, Partition
+from .slice import Slice, Window
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Cell",
+    "Counts",
+    "Edges",
+    "ExactcamError",
+    "Network",
+    "Partition",
+    "Slice",
+    "Window",
+    "from_arrays",
+    "partition",
+    "read_network",
+    "write_network",
+]

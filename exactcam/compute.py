@@ -1,0 +1,40 @@
+"""`partition`: the one entry point that picks an engine and returns its `Partition`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .errors import ExactcamError, SliceError
+from .network import Network
+from .partition import Partition, assemble
+from .reference import activation_cells
+from .slice import Slice, Window, window_of
+
+__all__ = ["ENGINES", "partition"]
+
+ENGINES = ("reference",)
+
+
+def partition(
+    network: Network,
+    slice: Slice | None = None,
+    window: Window | Sequence[Any] = (-1, -1, 1, 1),
+    engine: str = "reference",
+    progress: Callable[[int], None] | None = None,
+) -> Partition:
+    """The exact partition of `network` on a window of a slice.
+
+    `slice` may be left out for a network of two inputs. `window` is a Window,
+    (umin, vmin, umax, vmax) or a list of corners. `progress` is called now and
+    then with the number of regions found. Raises SliceError where the slice does
+    not fit the network.
+    """
+    if engine not in ENGINES:
+        raise ExactcamError(f"engine {engine!r} is not one of {', '.join(ENGINES)}")
+    plane = Slice.plane(network.inputs) if slice is None else slice
+    if plane.size != network.inputs:
+        raise SliceError(f"the slice has {plane.size} inputs, the network {network.inputs}")
+    outline = window_of(window)
+    cells = activation_cells(network, plane, outline, progress)
+    return assemble(network, plane, outline, cells, engine)

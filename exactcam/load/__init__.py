@@ -1,0 +1,1 @@
+"""Loaders: from torch modules, ONNX files, exact network files and plain arrays."""

@@ -1,0 +1,39 @@
+"""Networks from plain arrays: the shortest way in, and what `.npz` files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError
+from ..network import Network
+from ..nodes import Affine, Cpwl, Node, Pointwise
+
+__all__ = ["from_arrays"]
+
+
+def from_arrays(layers: Sequence[tuple[Any, Any]], negative_slope: Any = 0) -> Network:
+    """A fully connected network from (weight, bias) pairs, weight (out, in), bias (out,).
+
+    ReLU between the layers, or leaky ReLU where `negative_slope` is not zero, none
+    after the last. Entries may be any exact numbers: floats, integers, Fractions.
+    Raises NetworkError or NumberError naming the layer.
+    """
+    pairs = list(layers)
+    if not pairs:
+        raise NetworkError("give at least one (weight, bias) pair")
+    activation = Cpwl.relu(negative_slope)
+    nodes: list[Node] = []
+    names: list[str] = []
+    for k, (weight, bias) in enumerate(pairs):
+        nodes.append(Affine.dense(len(nodes), weight, bias, f"layer {k}"))
+        names.append(f"{k}")
+        if k < len(pairs) - 1:
+            which = np.zeros(nodes[-1].size, dtype=np.int64)
+            nodes.append(Pointwise(len(nodes), (activation,), which))
+            names.append(f"{k}.activation")
+    first = nodes[0]
+    assert isinstance(first, Affine)
+    return Network(first.matrices[0].shape[1], tuple(nodes), len(nodes), tuple(names))

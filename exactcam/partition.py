@@ -1,0 +1,361 @@
+"""The result: an immutable, exact cell complex with its network, slice and window.
+
+Cells are in the canonical order of their activation patterns (as bytes), each
+cell's corners are counter-clockwise from its lexicographically least vertex, and
+vertices are numbered by first appearance. Two engines that are both right
+therefore return equal partitions, entry by entry. Everything that is not needed
+for counting - exact vertices, affine maps, adjacency - is computed when first
+asked for and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .errors import InvariantError
+from .geometry import Point, area2, homogeneous, join, reduced, side
+from .network import Network
+from .rational import mpq, mpz, objects, to_float
+from .reference import RawCell
+from .slice import Slice, Window
+
+__all__ = ["Cell", "Counts", "Edges", "Partition", "assemble"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The three different counts of regions, always reported together."""
+
+    activation_regions: int
+    linear_regions: int
+    affine_pieces: int
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Edges of the complex: `vertices` (E, 2) with the smaller number first, `cells` (E, 2)
+    the cell to the left and to the right of that direction, -1 outside the window."""
+
+    vertices: np.ndarray
+    cells: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.vertices)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One activation region of a partition; a view, computed on access."""
+
+    partition: Partition
+    index: int
+
+    @property
+    def corners(self) -> np.ndarray:
+        """Vertex numbers, counter-clockwise."""
+        p = self.partition
+        return p.corners[p.offsets[self.index] : p.offsets[self.index + 1]]
+
+    @property
+    def points(self) -> list[Point]:
+        """Homogeneous integer corners, counter-clockwise."""
+        return [self.partition.vertices[v] for v in self.corners]
+
+    @property
+    def vertices(self) -> list[tuple[mpq, mpq]]:
+        """Exact corners (u, v), counter-clockwise."""
+        return [(mpq(x, w), mpq(y, w)) for x, y, w in self.points]
+
+    @property
+    def pattern(self) -> np.ndarray:
+        """The code of every unit, in layer order (see `exactcam.nodes`)."""
+        return self.partition.patterns[self.index]
+
+    @property
+    def affine(self) -> list[tuple[mpq, mpq, mpq]]:
+        """Per output (a, b, c): the output is a u + b v + c on this cell."""
+        forms, scale = self.partition.forms[self.index], self.partition.form_scale
+        return [(mpq(a, scale), mpq(b, scale), mpq(c, scale)) for a, b, c in forms]
+
+    @property
+    def area(self) -> mpq:
+        """Exact area in slice coordinates."""
+        return area2(self.points) / 2
+
+    @property
+    def interior_point(self) -> tuple[mpq, mpq]:
+        """The mean of the corners: strictly inside, by convexity."""
+        corners = self.vertices
+        return sum(u for u, _ in corners) / len(corners), sum(v for _, v in corners) / len(corners)
+
+
+class Partition:
+    """All activation regions of a network on a window of a slice.
+
+    `patterns` (F, units), `offsets` (F + 1,) and `corners` hold the combinatorics:
+    cell i has vertices corners[offsets[i]:offsets[i+1]]. `vertices` are reduced
+    homogeneous integer points; `forms` (F, outputs, 3) over `form_scale` are the
+    output maps in slice coordinates. The last two may be given as functions,
+    called at most once.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        slice: Slice,
+        window: Window,
+        patterns: np.ndarray,
+        offsets: np.ndarray,
+        corners: np.ndarray,
+        vertices: Sequence[Point] | Callable[[], Sequence[Point]],
+        forms: tuple[np.ndarray, mpz] | Callable[[], tuple[np.ndarray, mpz]],
+        vertex_count: int,
+        engine: str,
+    ) -> None:
+        self.network, self.slice, self.window, self.engine = network, slice, window, engine
+        self.patterns, self.offsets, self.corners = patterns, offsets, corners
+        self.vertex_count = vertex_count
+        self._vertices, self._forms = vertices, forms
+        for array in (patterns, offsets, corners):
+            array.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.patterns)
+
+    def __repr__(self) -> str:
+        return f"<Partition of {len(self)} activation regions, {self.vertex_count} vertices>"
+
+    @cached_property
+    def vertices(self) -> Sequence[Point]:
+        """Reduced homogeneous integer points (x, y, w): the vertex is (x/w, y/w)."""
+        return self._vertices() if callable(self._vertices) else self._vertices
+
+    @cached_property
+    def _output_maps(self) -> tuple[np.ndarray, mpz]:
+        return self._forms() if callable(self._forms) else self._forms
+
+    @property
+    def forms(self) -> np.ndarray:
+        """Object array (F, outputs, 3) of integers: output maps times `form_scale`."""
+        return self._output_maps[0]
+
+    @property
+    def form_scale(self) -> mpz:
+        return self._output_maps[1]
+
+    @cached_property
+    def float_vertices(self) -> np.ndarray:
+        """Correctly rounded vertices, float64 (V, 2)."""
+        flat = [(to_float(mpq(x, w)), to_float(mpq(y, w))) for x, y, w in self.vertices]
+        return np.asarray(flat, dtype=np.float64).reshape(-1, 2)
+
+    @property
+    def cells(self) -> Sequence[Cell]:
+        """The regions as objects, in canonical order."""
+        return _Cells(self)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """Every edge once, with the cells on its two sides. Vectorised, O(E log E)."""
+        starts, ends, owner = self._half_edges
+        low, high = np.minimum(starts, ends), np.maximum(starts, ends)
+        order = np.lexsort((high, low))
+        low, high, forward, owner = low[order], high[order], (starts < ends)[order], owner[order]
+        new = np.ones(len(low), dtype=bool)
+        new[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+        number = np.cumsum(new) - 1
+        cells = np.full((int(new.sum()), 2), -1, dtype=np.int64)
+        if len(np.unique(number * 2 + forward)) != len(number):
+            raise InvariantError("an edge is used twice in one direction: cells overlap")
+        cells[number[forward], 0] = owner[forward]
+        cells[number[~forward], 1] = owner[~forward]
+        return Edges(np.stack([low[new], high[new]], axis=1), cells)
+
+    @property
+    def _half_edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        sizes = np.diff(self.offsets)
+        following = np.arange(1, len(self.corners) + 1)
+        following[self.offsets[1:] - 1] = self.offsets[:-1]
+        return self.corners, self.corners[following], np.repeat(np.arange(len(self)), sizes)
+
+    @cached_property
+    def edge_units(self) -> np.ndarray:
+        """For each edge the first unit (in pattern order) whose code differs across it,
+        -1 on the window's boundary: the unit whose knot line the edge lies on."""
+        left, right = self.edges.cells.T
+        out = np.full(len(left), -1, dtype=np.int64)
+        inner = np.nonzero((left >= 0) & (right >= 0))[0]
+        for chunk in np.array_split(inner, max(1, len(inner) * max(1, self.network.units) >> 24)):
+            differs = self.patterns[left[chunk]] != self.patterns[right[chunk]]
+            out[chunk] = differs.argmax(axis=1)
+        return out
+
+    @cached_property
+    def map_numbers(self) -> np.ndarray:
+        """For each cell the number of its output map: equal numbers, equal maps."""
+        seen: dict[Any, int] = {}
+        keys = (tuple(form.ravel()) for form in self.forms)
+        return np.asarray([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
+
+    @cached_property
+    def linear_region_numbers(self) -> np.ndarray:
+        """For each cell the number of the linear region it belongs to."""
+        parent = list(range(len(self)))
+
+        def root(cell: int) -> int:
+            while parent[cell] != cell:
+                parent[cell] = parent[parent[cell]]
+                cell = parent[cell]
+            return cell
+
+        maps = self.map_numbers
+        pairs = self.edges.cells[(self.edges.cells >= 0).all(axis=1)]
+        for left, right in pairs[maps[pairs[:, 0]] == maps[pairs[:, 1]]].tolist():
+            parent[root(left)] = root(right)
+        return np.unique([root(cell) for cell in range(len(self))], return_inverse=True)[1]
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Activation regions, linear regions and affine pieces."""
+        return Counts(
+            len(self),
+            int(self.linear_region_numbers.max(initial=-1)) + 1,
+            int(self.map_numbers.max(initial=-1)) + 1,
+        )
+
+    @cached_property
+    def area_sum(self) -> mpq:
+        """The exact sum of the cells' areas.
+
+        The shoelace terms are added edge by edge, so that the two terms of an
+        inner edge meet (and cancel if the complex is right) before any fraction
+        is formed: the sum stays small where adding cell areas would not.
+        """
+        starts, ends, _ = self._half_edges
+        low, high = np.minimum(starts, ends), np.maximum(starts, ends)
+        pairs, inverse = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
+        turns = np.zeros(len(pairs), dtype=np.int64)
+        np.add.at(turns, inverse.ravel(), np.where(starts < ends, 1, -1))
+        total = mpq(0)
+        for edge in np.nonzero(turns)[0]:
+            x, y, w = self.vertices[pairs[edge, 0]]
+            p, q, r = self.vertices[pairs[edge, 1]]
+            total += int(turns[edge]) * mpq(x * q - y * p, w * r)
+        return total / 2
+
+    def locate(self, u: Any, v: Any) -> list[int]:
+        """The cells that contain (u, v): one inside a cell, more on edges and vertices,
+        none outside the window. Exact; O(F) float boxes, then exact sides."""
+        point = homogeneous(u, v)
+        where = np.asarray([to_float(mpq(point[0], point[2])), to_float(mpq(point[1], point[2]))])
+        low, high = self._boxes
+        # Rounding is monotone, so a rounded point outside a rounded box is outside the box.
+        near = np.nonzero(((low <= where) & (where <= high)).all(axis=1))[0]
+        return [int(i) for i in near if _inside(self.cells[int(i)].points, point)]
+
+    @cached_property
+    def _boxes(self) -> tuple[np.ndarray, np.ndarray]:
+        points = self.float_vertices[self.corners]
+        starts = self.offsets[:-1]
+        return np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
+
+    def check_invariants(self) -> None:
+        """Raise InvariantError unless the complex is what a partition must be.
+
+        Every cell strictly convex and counter-clockwise; every inner edge shared by
+        exactly two cells, outer edges on the window's sides; V - E + F = 1; areas
+        sum to the window's; patterns distinct and equal to the network's pattern
+        at an interior point; output maps equal to the network there.
+        """
+        for cell in self.cells:
+            points = cell.points
+            lines = [join(p, points[(k + 1) % len(points)]) for k, p in enumerate(points)]
+            for k, line in enumerate(lines):
+                for m, point in enumerate(points):
+                    if m not in (k, (k + 1) % len(points)) and side(line, point) <= 0:
+                        raise InvariantError(f"cell {cell.index} is not strictly convex")
+        outer = self.edges.vertices[(self.edges.cells < 0).any(axis=1)]
+        for a, b in outer:
+            ends = (self.vertices[a], self.vertices[b])
+            if not any(side(s, ends[0]) == 0 == side(s, ends[1]) for s in self.window.sides):
+                raise InvariantError("an edge with a cell on one side only is not on the window")
+        euler = self.vertex_count - len(self.edges) + len(self)
+        if euler != 1:
+            raise InvariantError(f"V - E + F = {euler}, not 1")
+        if self.area_sum != self.window.area:
+            raise InvariantError(
+                f"areas sum to {self.area_sum}, the window's is {self.window.area}"
+            )
+        keys = [pattern.tobytes() for pattern in self.patterns]
+        if any(a >= b for a, b in pairwise(keys)):
+            raise InvariantError("patterns are not distinct and in canonical order")
+        points = [homogeneous(*cell.interior_point) for cell in self.cells]
+        block, codes = self.network.forward(self.slice.points(points))
+        if not np.array_equal(codes.T, self.patterns):
+            raise InvariantError("a pattern is not the network's at an interior point of its cell")
+        for k, (x, y, w) in enumerate(points):
+            ours = self.forms[k].dot(objects((x, y, w)))
+            if (ours * block.denominator != block.columns[:, k] * self.form_scale).any():
+                raise InvariantError(f"cell {k}: the output map is not the network's")
+
+
+class _Cells(Sequence[Cell]):
+    def __init__(self, partition: Partition) -> None:
+        self._partition = partition
+
+    def __len__(self) -> int:
+        return len(self._partition)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice_type):
+            return [Cell(self._partition, i) for i in range(len(self))[index]]
+        return Cell(self._partition, range(len(self))[index])
+
+    def __iter__(self) -> Iterator[Cell]:
+        return (Cell(self._partition, i) for i in range(len(self)))
+
+
+slice_type = type(np.s_[:])  # the builtin, which this module's argument names shadow
+
+
+def _inside(corners: Sequence[Point], point: Point) -> bool:
+    return all(
+        side(join(p, corners[(k + 1) % len(corners)]), point) >= 0 for k, p in enumerate(corners)
+    )
+
+
+def assemble(
+    network: Network, slice: Slice, window: Window, cells: Iterable[RawCell], engine: str
+) -> Partition:
+    """The canonical partition of raw cells: sorted, rotated, vertices shared."""
+    dtype = network.pattern_dtype
+    scale = mpz(1)
+    gathered = []
+    for cell in cells:
+        points = [reduced(p) for p in cell.corners]
+        least = min(range(len(points)), key=lambda k: _lexicographic(points[k]))
+        pattern = cell.codes.astype(dtype)
+        columns, scale = cell.output.columns, cell.output.denominator
+        gathered.append((pattern.tobytes(), points[least:] + points[:least], columns, pattern))
+    gathered.sort(key=lambda entry: entry[0])
+    numbers: dict[Point, int] = {}
+    corners = [numbers.setdefault(p, len(numbers)) for entry in gathered for p in entry[1]]
+    offsets = np.cumsum([0, *(len(entry[1]) for entry in gathered)])
+    forms = np.empty((len(gathered), network.outputs, 3), dtype=object)
+    for k, entry in enumerate(gathered):
+        forms[k] = entry[2]
+    return Partition(
+        network, slice, window,
+        np.stack([entry[3] for entry in gathered]), offsets, np.asarray(corners, dtype=np.int64),
+        list(numbers), (forms, scale), len(numbers), engine,
+    )  # fmt: skip
+
+
+def _lexicographic(point: Point) -> tuple[mpq, mpq]:
+    return mpq(point[0], point[2]), mpq(point[1], point[2])
