@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from .boundary import Boundary, decision_boundary
 from .errors import InvariantError
 from .geometry import Point, area2, homogeneous, join, reduced, side
 from .network import Network
@@ -248,6 +249,10 @@ class Partition:
             p, q, r = self.vertices[pairs[edge, 1]]
             total += int(turns[edge]) * mpq(x * q - y * p, w * r)
         return total / 2
+
+    def decision_boundary(self, level: Any = 0) -> Boundary:
+        """Where the two largest outputs tie, or one output equals `level` (see `boundary`)."""
+        return decision_boundary(self, level)
 
     def locate(self, u: Any, v: Any) -> list[int]:
         """The cells that contain (u, v): one inside a cell, more on edges and vertices,
