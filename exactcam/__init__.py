@@ -2,8 +2,9 @@
 
 from .compute import partition
 from .errors import ExactcamError
-from .load.from_arrays import from_arrays
-from .load.from_file import read_network, write_network
+from .loaders import load
+from .loaders.from_arrays import from_arrays
+from .loaders.from_file import read_network, write_network
 from .network import Network
 from .partition import Cell, Counts, Edges, Partition
 from .slice import Slice, Window
@@ -20,6 +21,7 @@ __all__ = [
     "Slice",
     "Window",
     "from_arrays",
+    "load",
     "partition",
     "read_network",
     "write_network",

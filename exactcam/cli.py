@@ -1,0 +1,75 @@
+"""The command line: finds the subcommand, runs it, turns errors into exit codes.
+
+A subcommand is a module in `exactcam.commands` with `HELP`, `configure(parser)`
+and `run(args) -> int`; only the one that is asked for is imported. Exit codes: 0
+done, 2 bad input (one line on stderr), 130 interrupted; a subcommand may define
+more. Defects of exactcam itself are not caught: their traceback is the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from . import __version__
+from .errors import ExactcamError, InvariantError
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = (
+    "partition",
+)  # fmt: skip
+
+_NEGATIVE = re.compile(r"-[.\d]")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line instead of repeating the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="exactcam", description="The exact geometry of piecewise-linear networks."
+    )
+    parser.add_argument("--version", action="version", version=f"exactcam {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in names:
+        module = _module(name)
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        module.configure(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f".commands.{name}", __package__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code (argparse's own exits raise SystemExit)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    names = words[:1] if words and words[0] in COMMANDS else COMMANDS
+    # A leading space keeps argparse from taking a value such as -1,0.5 for an option.
+    words = [f" {word}" if _NEGATIVE.match(word) else word for word in words]
+    try:
+        args = _parser(names).parse_args(words)
+        return int(args.run(args))
+    except InvariantError:
+        raise
+    except BrokenPipeError:  # the reader of stdout went away, as in `exactcam info x | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ExactcamError, OSError) as error:
+        print(f"exactcam: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nexactcam: interrupted", file=sys.stderr)
+        return 130

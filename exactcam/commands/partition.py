@@ -1,0 +1,69 @@
+"""`exactcam partition`: the exact partition of a network on a window, in numbers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from typing import Any
+
+from ..partition import Partition
+from ..rational import decimal_text
+from .common import add_partition_options, partition_of
+
+HELP = "compute the exact partition of a network on a window of a slice"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_partition_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def run(args: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    part = partition_of(args)
+    facts = summary(part)
+    facts["seconds"] = round(time.perf_counter() - start, 3)
+    print(json.dumps(facts) if args.json else text(part, facts))
+    return 0
+
+
+def summary(part: Partition) -> dict[str, Any]:
+    """What a partition comes to: the counts, the exact areas, the boundary, whose it is."""
+    boundary = part.decision_boundary()
+    return {
+        "activation_regions": part.counts.activation_regions,
+        "linear_regions": part.counts.linear_regions,
+        "affine_pieces": part.counts.affine_pieces,
+        "vertices": part.vertex_count,
+        "edges": len(part.edges),
+        "window_area": f"{part.window.area.numerator}/{part.window.area.denominator}",
+        "area_sum": f"{part.area_sum.numerator}/{part.area_sum.denominator}",
+        "boundary_segments": len(boundary.segments),
+        "boundary_length": boundary.length,
+        "plateaus": len(boundary.plateaus),
+        "engine": part.engine,
+        "network_sha256": part.network.sha256,
+        "notes": list(part.network.notes),
+    }
+
+
+def text(part: Partition, facts: dict[str, Any]) -> str:
+    """The same for people, a line each."""
+    network = part.network
+    whole = part.area_sum == part.window.area
+    return "\n".join(
+        [
+            f"network             {network.inputs} inputs, {network.units} units, "
+            f"{network.outputs} outputs, sha256 {network.sha256[:16]}",
+            f"activation regions  {part.counts.activation_regions:,}",
+            f"linear regions      {part.counts.linear_regions:,}",
+            f"affine pieces       {part.counts.affine_pieces:,}",
+            f"vertices, edges     {part.vertex_count:,}, {len(part.edges):,}",
+            f"area sum            {decimal_text(part.area_sum)} exactly"
+            + (", the window's" if whole else f", BUT the window's is {facts['window_area']}"),
+            f"decision boundary   {facts['boundary_segments']:,} segments, length "
+            f"{facts['boundary_length']:.15g}, {facts['plateaus']} plateaus",
+            f"time                {facts['seconds']:.2f} s, engine {part.engine}",
+        ]
+    )

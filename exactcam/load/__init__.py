@@ -1,1 +1,0 @@
-"""Loaders: from torch modules, ONNX files, exact network files and plain arrays."""

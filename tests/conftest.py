@@ -1,0 +1,31 @@
+"""Shared fixtures: small networks made from fixed random numbers, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from exactcam import Network, from_arrays
+
+
+@pytest.fixture
+def random_network() -> Callable[..., Network]:
+    """A function (widths, seed) -> network with uniform float32 weights, as torch would draw."""
+
+    def make(widths: Sequence[int], seed: int = 0, negative_slope: float = 0.0) -> Network:
+        rng = np.random.default_rng(seed)
+        layers = []
+        for fan_in, width in pairwise(widths):
+            bound = fan_in**-0.5
+            layers.append(
+                (
+                    rng.uniform(-bound, bound, (width, fan_in)).astype(np.float32),
+                    rng.uniform(-bound, bound, width).astype(np.float32),
+                )
+            )
+        return from_arrays(layers, negative_slope)
+
+    return make
