@@ -6,7 +6,7 @@ from .loaders import load
 from .loaders.from_arrays import from_arrays
 from .loaders.from_file import read_network, write_network
 from .network import Network
-from .partition import Cell, Counts, Edges, Partition
+from .partition import Cell, Counts, Edges, Partition, load_partition
 from .slice import Slice, Window
 
 __version__ = "0.1.0"
@@ -22,6 +22,7 @@ __all__ = [
     "Window",
     "from_arrays",
     "load",
+    "load_partition",
     "partition",
     "read_network",
     "write_network",

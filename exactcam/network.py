@@ -20,7 +20,7 @@ import numpy as np
 
 from .errors import NetworkError
 from .matrix import Convolution, Dense, Matrix
-from .nodes import Affine, Block, MaxGroups, Node, Pointwise, check_node
+from .nodes import Affine, Block, Node, Pointwise, check_node
 from .rational import common_integers, mpq, mpz, objects, rational, rational_to_hex, to_hex
 
 __all__ = ["Network"]
@@ -79,15 +79,15 @@ class Network:
         return self.unit_offsets[-1]
 
     @cached_property
+    def code_limits(self) -> np.ndarray:
+        """The largest code of every unit, in pattern order; int64 (units,)."""
+        limits = [self.nodes[k].code_limits for k in self.activations]  # type: ignore[union-attr]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *limits])
+
+    @cached_property
     def pattern_dtype(self) -> np.dtype[Any]:
         """The smallest big-endian unsigned type that holds every code (sorts as bytes do)."""
-        largest = 2
-        for k in self.activations:
-            node = self.nodes[k]
-            if isinstance(node, Pointwise):
-                largest = max(largest, *(2 * len(f.breakpoints) for f in node.functions))
-            elif isinstance(node, MaxGroups):
-                largest = max(largest, *(len(g) for g in node.groups))
+        largest = int(self.code_limits.max(initial=0))
         return np.dtype(">u1" if largest < 1 << 8 else ">u2" if largest < 1 << 16 else ">u4")
 
     @cached_property

@@ -186,6 +186,11 @@ class Pointwise:
                 intercepts[f, j] = mpz(intercept * self.scale)
         return slopes, intercepts
 
+    @property
+    def code_limits(self) -> np.ndarray:
+        """The largest code of each unit; int64 (units,)."""
+        return np.asarray([2 * len(self.functions[f].breakpoints) for f in self.which], np.int64)
+
     def knot_values(self, block: Block) -> np.ndarray:
         """Input minus breakpoint, times a positive number: one row per entry of `knots`."""
         unit, q, p = self.knots
@@ -227,6 +232,11 @@ class MaxGroups:
     @property
     def size(self) -> int:
         return len(self.groups)
+
+    @property
+    def code_limits(self) -> np.ndarray:
+        """The largest code of each unit; int64 (units,)."""
+        return np.asarray([len(group) - 1 for group in self.groups], np.int64)
 
     @cached_property
     def by_length(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:

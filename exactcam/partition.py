@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,12 @@ from .boundary import Boundary, decision_boundary
 from .errors import InvariantError
 from .geometry import Point, area2, homogeneous, join, reduced, side
 from .network import Network
+from .partition_file import PartitionReader, write_partition
 from .rational import mpq, mpz, objects, to_float
 from .reference import RawCell
 from .slice import Slice, Window
 
-__all__ = ["Cell", "Counts", "Edges", "Partition", "assemble"]
+__all__ = ["Cell", "Counts", "Edges", "Partition", "assemble", "load_partition"]
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,10 @@ class Partition:
         starts = self.offsets[:-1]
         return np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
 
+    def save(self, path: str | Path) -> None:
+        """Write a result file that loses nothing, compressed where `path` ends in `.gz`."""
+        write_partition(self, path)
+
     def check_invariants(self) -> None:
         """Raise InvariantError unless the complex is what a partition must be.
 
@@ -360,6 +366,16 @@ def assemble(
         np.stack([entry[3] for entry in gathered]), offsets, np.asarray(corners, dtype=np.int64),
         list(numbers), (forms, scale), len(numbers), engine,
     )  # fmt: skip
+
+
+def load_partition(path: str | Path) -> Partition:
+    """The partition in a result file. Raises FileFormatError naming the file and line.
+
+    The form of the file is checked, not its truth: for that call `check_invariants`.
+    """
+    reader = PartitionReader(path)
+    cells = reader.cells()
+    return assemble(reader.network, reader.slice, reader.window, cells, reader.engine)
 
 
 def _lexicographic(point: Point) -> tuple[mpq, mpq]:

@@ -16,12 +16,17 @@ HELP = "compute the exact partition of a network on a window of a slice"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_partition_options(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="write a result file (.gz compresses)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     part = partition_of(args)
+    if args.output is not None:
+        part.save(args.output)
     facts = summary(part)
     facts["seconds"] = round(time.perf_counter() - start, 3)
     print(json.dumps(facts) if args.json else text(part, facts))

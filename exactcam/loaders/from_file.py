@@ -22,17 +22,25 @@ from ..rational import from_hex, objects, rational_from_hex
 from ..strict import count, counts, dump, fields, items, parse
 from .from_arrays import from_arrays
 
-__all__ = ["network_from_document", "read_network", "read_npz", "write_network"]
+__all__ = [
+    "network_document",
+    "network_from_document",
+    "read_network",
+    "read_npz",
+    "write_network",
+]
 
 _KEYS = ("format", "inputs", "nodes", "output", "version")
 
 
 def write_network(network: Network, path: str | Path) -> None:
     """Write the exact network; `read_network` gives an equal one back."""
-    document = {
-        **network.document(), "names": list(network.names), "notes": list(network.notes)
-    }  # fmt: skip
-    Path(path).write_text(dump(document) + "\n", encoding="ascii")
+    Path(path).write_text(dump(network_document(network)) + "\n", encoding="ascii")
+
+
+def network_document(network: Network) -> dict[str, Any]:
+    """The whole content of a network file: the computation, names and notes."""
+    return {**network.document(), "names": list(network.names), "notes": list(network.notes)}
 
 
 def read_network(path: str | Path) -> Network:
