@@ -1,13 +1,16 @@
 """exactcam: the exact geometry of piecewise-linear networks."""
 
+from .boundary_points import nearest_boundary_point, sample_boundary
 from .compute import partition
 from .errors import ExactcamError
+from .line_slice import line_slice
 from .loaders import load
 from .loaders.from_arrays import from_arrays
 from .loaders.from_file import read_network, write_network
 from .network import Network
 from .partition import Cell, Counts, Edges, Partition, load_partition
 from .slice import Slice, Window
+from .symbolic import piecewise, region_expression
 
 __version__ = "0.1.0"
 
@@ -21,9 +24,14 @@ __all__ = [
     "Slice",
     "Window",
     "from_arrays",
+    "line_slice",
     "load",
     "load_partition",
+    "nearest_boundary_point",
     "partition",
+    "piecewise",
     "read_network",
+    "region_expression",
+    "sample_boundary",
     "write_network",
 ]
