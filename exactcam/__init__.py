@@ -9,6 +9,7 @@ from .loaders.from_arrays import from_arrays
 from .loaders.from_file import read_network, write_network
 from .network import Network
 from .partition import Cell, Counts, Edges, Partition, load_partition
+from .render import draw
 from .slice import Slice, Window
 from .symbolic import piecewise, region_expression
 
@@ -23,6 +24,7 @@ __all__ = [
     "Partition",
     "Slice",
     "Window",
+    "draw",
     "from_arrays",
     "line_slice",
     "load",

@@ -14,7 +14,7 @@ reported as an isolated point.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from .reference import refine
 if TYPE_CHECKING:
     from .partition import Partition
 
-__all__ = ["Boundary", "Plateau", "Segment", "decision_boundary"]
+__all__ = ["Boundary", "Plateau", "Segment", "cut_by_class", "decision_boundary"]
 
 Classes = tuple[int, ...]
 
@@ -120,20 +120,13 @@ def decision_boundary(partition: Partition, level: Any = 0) -> Boundary:
     set where the two largest tie; `level` must be 0. Cells whose corners all have
     the same strict winner (or side) are passed over: no point of them can tie.
     """
-    value = rational(level, "level")
-    outputs = partition.network.outputs
-    if outputs > 1 and value:
-        raise ExactcamError(f"level {value} needs a network of one output, not {outputs}")
-    tie = _LevelTie(partition, value) if outputs == 1 else _ArgmaxTie(partition)
+    tie = _tie(partition, level)
     segments: dict[tuple[Point, Point], Segment] = {}
     bordering: set[tuple[Point, Point]] = set()
     plateaus: list[Plateau] = []
     touched: dict[Point, None] = {}
     for cell in tie.cells():
-        corners = [reduced(p) for p in partition.cells[cell].points]
-        block = Block(partition.forms[cell], _CONSTANT, partition.form_scale)
-        for part, _ in refine(_polygon(corners), tie.unit, block):
-            points = [reduced(p) for p, _ in part]
+        for points, _ in _parts(partition, cell, tie):
             tied = [tie.classes(cell, p) for p in points]
             everywhere = _common(tied)
             if everywhere is not None:
@@ -154,6 +147,40 @@ def decision_boundary(partition: Partition, level: Any = 0) -> Boundary:
         p for f in plateaus for p in f.corners
     }
     return Boundary(lines, tuple(plateaus), tuple(p for p in touched if p not in covered))
+
+
+def cut_by_class(partition: Partition, level: Any = 0) -> list[tuple[int, list[Point], int | None]]:
+    """Every cell cut along the boundary: (cell, corners, winner) of each part.
+
+    The winner is the largest output, or for one output 0 below `level` and 1 above;
+    None on a plateau. The parts tile the window: what a picture of classes fills.
+    """
+    tie = _tie(partition, level)
+    out: list[tuple[int, list[Point], int | None]] = []
+    for cell in range(len(partition)):
+        for points, code in _parts(partition, cell, tie):
+            plateau = _common(tie.classes(cell, p) for p in points) is not None
+            winner = code // 2 if isinstance(tie.unit, Pointwise) else code
+            out.append((cell, points, None if plateau else winner))
+    return out
+
+
+def _tie(partition: Partition, level: Any) -> _LevelTie | _ArgmaxTie:
+    value = rational(level, "level")
+    outputs = partition.network.outputs
+    if outputs > 1 and value:
+        raise ExactcamError(f"level {value} needs a network of one output, not {outputs}")
+    return _LevelTie(partition, value) if outputs == 1 else _ArgmaxTie(partition)
+
+
+def _parts(
+    partition: Partition, cell: int, tie: _LevelTie | _ArgmaxTie
+) -> Iterator[tuple[list[Point], int]]:
+    """The cell cut by the tie's unit: reduced corners of each part, the unit's code on it."""
+    corners = [reduced(p) for p in partition.cells[cell].points]
+    block = Block(partition.forms[cell], _CONSTANT, partition.form_scale)
+    for part, codes in refine(_polygon(corners), tie.unit, block):
+        yield [reduced(p) for p, _ in part], int(codes[0])
 
 
 _CONSTANT = objects([mpz(0), mpz(0), mpz(1)])

@@ -22,7 +22,10 @@ from .errors import ExactcamError, InvariantError
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = (
+    "demo",
     "partition",
+    "render",
+    "info",
 )  # fmt: skip
 
 _NEGATIVE = re.compile(r"-[.\d]")

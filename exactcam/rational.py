@@ -105,10 +105,11 @@ def integer_matrix(values: Any, where: str) -> tuple[np.ndarray, mpz]:
 
     `s` is the least positive integer for which that is possible. Floats of 16,
     32 and 64 bits are read as the dyadic rationals they are, subnormals and
-    negative zero included. Raises NumberError naming `where` and the index of
+    negative zero included; lists may hold anything `rational` takes. Raises NumberError naming `where` and the index of
     the first entry that is NaN, infinite or not a number. O(size).
     """
-    array = np.asarray(values)
+    # A list goes entry by entry: numpy would round [2**53 + 1, 0.5] to floats first.
+    array = np.asarray(values, dtype=None if hasattr(values, "__array__") else object)
     if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
         return _dyadic(array.astype(np.float64), where)
     if array.dtype.kind in "iub":

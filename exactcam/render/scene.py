@@ -1,0 +1,277 @@
+"""What a picture shows: polygons, edges and boundary in paper coordinates, with colours.
+
+Paper coordinates are (0, 0) to (width, height) with the longer side 1, obtained
+from the exact vertices before anything is rounded: a window of 1e-30 is drawn as
+sharply as one of 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..boundary import cut_by_class
+from ..errors import ExactcamError
+from ..geometry import Point
+from ..partition import Partition
+from ..rational import decimal_text, mpq, to_float
+from ..slice import Slice
+from ..statistics import areas, slopes
+
+__all__ = ["COLOURS", "Axis", "Key", "Scene", "scene"]
+
+COLOURS = ("class", "region", "slope", "area")
+
+# Ten hues that stay apart in print and for colour-blind readers when tinted.
+_HUES = (
+    "#3b6fb6", "#e08a3c", "#4a9d6e", "#8e6bb0", "#c9504f",
+    "#3fa7ae", "#94704f", "#d67fa8", "#a3a33e", "#7a7f87",
+)  # fmt: skip
+_PLATEAU = "#2b2b2b"
+_RAMP = ("#2d2f6b", "#2f6690", "#3a9a8c", "#8cc269", "#f4e07a")  # low to high
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Tick positions in paper coordinates with their labels, and what the axis is."""
+
+    label: str
+    ticks: list[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A line of the legend: `kind` is "fill" or "line"."""
+
+    label: str
+    kind: str
+    colour: str
+    width: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything a backend draws, bottom to top, in paper coordinates (arrays (n, 2))."""
+
+    width: float
+    height: float
+    fills: list[tuple[np.ndarray, str]]
+    edges: list[np.ndarray]
+    slivers: list[np.ndarray]
+    boundary: list[np.ndarray]
+    dots: list[np.ndarray]
+    axes: tuple[Axis, Axis]
+    legend: list[Key]
+    title: str
+
+    EDGE = Key("region border", "line", "#22262b", 0.5)
+    SLIVER = Key("thinner than a pixel", "line", "#22262b", 1.4)
+    BOUNDARY = Key("decision boundary", "line", "#c2185b", 2.2)
+
+
+def scene(
+    partition: Partition,
+    colour: str | None = None,
+    boundary: bool = True,
+    level: Any = 0,
+    title: str | None = None,
+) -> Scene:
+    """Lay out a picture; the arguments are those of `exactcam.draw`. O(corners + boundary)."""
+    if colour is not None and colour not in COLOURS:
+        raise ExactcamError(f"colour {colour!r} is not one of {', '.join(COLOURS)}")
+    place, width, height = _paper(partition)
+    vertices = np.asarray([place(p) for p in partition.vertices])
+    fills, legend = _fills(partition, colour, level, place, vertices)
+    outlines = [vertices[cell.corners] for cell in partition.cells]
+    slivers = [outline for outline in outlines if _thickness(outline) < 1 / 700]
+    legend.append(Scene.EDGE)
+    if slivers:
+        legend.append(Scene.SLIVER)
+    lines, dots = [], []
+    if boundary:
+        found = partition.decision_boundary(level)
+        lines = [np.asarray([place(p) for p in line]) for line in found.polylines]
+        dots = [np.asarray(place(p)) for p in found.points]
+        if lines or dots:
+            legend.append(Scene.BOUNDARY)
+    counts = partition.counts
+    return Scene(
+        width, height, fills, list(vertices[partition.edges.vertices]), slivers, lines, dots,
+        _axes(partition), legend,
+        f"{counts.activation_regions:,} activation regions, {counts.linear_regions:,} linear "
+        f"regions, {counts.affine_pieces:,} affine pieces" if title is None else title,
+    )  # fmt: skip
+
+
+def _paper(partition: Partition) -> tuple[Callable[[Point], tuple[float, float]], float, float]:
+    """(point -> paper coordinates, width, height): exact until the last rounding."""
+    low, high = _extent(partition)
+    size = max(high[0] - low[0], high[1] - low[1])
+
+    def place(point: Point) -> tuple[float, float]:
+        x, y, w = point
+        return (
+            to_float((mpq(x, w) - low[0]) / size),
+            to_float((mpq(y, w) - low[1]) / size),
+        )
+
+    return place, to_float((high[0] - low[0]) / size), to_float((high[1] - low[1]) / size)
+
+
+def _extent(partition: Partition) -> tuple[tuple[mpq, mpq], tuple[mpq, mpq]]:
+    us, vs = zip(*partition.window.corners, strict=True)
+    return (min(us), min(vs)), (max(us), max(vs))
+
+
+def _thickness(outline: np.ndarray) -> float:
+    """Twice the area over the longest extent: the width of a thin polygon."""
+    x, y = outline[:, 0] - outline[0, 0], outline[:, 1] - outline[0, 1]
+    doubled = abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1)))
+    return doubled / max(float(np.hypot(x, y).max()), 1e-300)
+
+
+def _fills(
+    partition: Partition,
+    colour: str | None,
+    level: Any,
+    place: Callable[[Point], tuple[float, float]],
+    vertices: np.ndarray,
+) -> tuple[list[tuple[np.ndarray, str]], list[Key]]:
+    if colour in ("slope", "area"):
+        if colour == "slope":
+            measure, name = slopes(partition), "slope"
+        else:
+            # A huge or tiny area is still a float after its logarithm.
+            measure = np.asarray([_log10(a) for a in areas(partition)])
+            name = "log10 area"
+        shades = _spread(measure)
+        fills = [
+            (vertices[cell.corners], _ramp(s))
+            for cell, s in zip(partition.cells, shades, strict=True)
+        ]
+        order = np.argsort(measure, kind="stable")
+        legend = [
+            Key(f"{name} {measure[k]:.3g}", "fill", _ramp(shades[k]))
+            for k in dict.fromkeys(int(order[round(q * (len(order) - 1))]) for q in (0, 0.5, 1))
+        ]
+        return fills, legend
+    parts = cut_by_class(partition, level)
+    classes = sorted({winner for _, _, winner in parts}, key=lambda c: (c is None, c))
+    if colour is None:
+        colour = "class" if len(classes) > 1 else "region"
+    if colour == "region":
+        fills = [
+            (vertices[cell.corners], _tint(_HUES[int(10 * _turn(k, 7)) % 10], _turn(k)))
+            for k, cell in enumerate(partition.cells)
+        ]
+        return fills, []
+    names = _class_names(partition, level)
+    fills = [
+        (
+            np.asarray([place(p) for p in corners]),
+            _PLATEAU if winner is None else _tint(_HUES[winner % 10], _turn(cell)),
+        )
+        for cell, corners, winner in parts
+    ]
+    legend = [
+        Key(names(c), "fill", _PLATEAU if c is None else _tint(_HUES[c % 10], 0.4))
+        for c in classes[:12]
+    ]
+    return fills, legend
+
+
+def _class_names(partition: Partition, level: Any) -> Callable[[int | None], str]:
+    if partition.network.outputs > 1:
+        return lambda c: "largest outputs tie" if c is None else f"output {c} largest"
+    return lambda c: f"output {'=<>'[0 if c is None else c + 1]} {level}"
+
+
+def _log10(value: mpq) -> float:
+    bits = value.numerator.bit_length() - value.denominator.bit_length()
+    scaled = value / mpq(2) ** bits
+    return math.log10(to_float(scaled)) + bits * math.log10(2)
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """Ranks in [0, 1], equal values alike: every shade is used whatever the distribution."""
+    _, rank = np.unique(values, return_inverse=True)
+    return rank / max(1, int(rank.max(initial=0)))
+
+
+def _turn(k: int, times: int = 1) -> float:
+    """A number in [0, 1) for region k, far from those of its neighbours in number."""
+    return (k * times * _GOLDEN) % 1.0
+
+
+def _mix(first: str, second: str, share: float) -> str:
+    pairs = ((int(first[i : i + 2], 16), int(second[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
+def _tint(hue: str, turn: float) -> str:
+    return _mix(hue, "#ffffff", 0.3 + 0.45 * turn)
+
+
+def _ramp(share: float) -> str:
+    position = share * (len(_RAMP) - 1)
+    below = min(int(position), len(_RAMP) - 2)
+    return _mix(_RAMP[below], _RAMP[below + 1], position - below)
+
+
+def _axes(partition: Partition) -> tuple[Axis, Axis]:
+    low, high = _extent(partition)
+    size = max(high[0] - low[0], high[1] - low[1])
+    names = _axis_names(partition.slice)
+    first, second = (_axis(name, a, b, size) for name, a, b in zip(names, low, high, strict=True))
+    return first, second
+
+
+def _axis_names(slice: Slice) -> Sequence[str]:
+    def name(letter: str, own: Sequence[mpq], other: Sequence[mpq]) -> str:
+        used = [i for i, x in enumerate(own) if x]
+        if (
+            len(used) == 1
+            and own[used[0]] == 1
+            and not other[used[0]]
+            and not slice.origin[used[0]]
+        ):
+            return f"input {used[0]}"
+        return letter
+
+    return name("u", slice.e1, slice.e2), name("v", slice.e2, slice.e1)
+
+
+def _axis(name: str, low: mpq, high: mpq, size: mpq) -> Axis:
+    """About five ticks at round numbers, exactly placed; far from zero they count from one."""
+    power = math.floor(_log10(size / 5))
+    step = next(s for f in (1, 2, 5, 10) if size / (s := f * mpq(10) ** power) <= 6)
+    first = -(-low // step)
+    numbers = [k * step for k in range(int(first), int(high // step) + 1)]
+    labels = [_decimal(t) for t in numbers]
+    if max(map(len, labels), default=0) > 8:
+        base = numbers[0]
+        shown = labels[0] if len(labels[0]) < 24 else f"{labels[0][:20]}..."
+        name = f"{name} - ({shown})" if base < 0 else f"{name} - {shown}"
+        labels = [_short(t - base) for t in numbers]
+    places = [to_float((t - low) / size) for t in numbers]
+    return Axis(name, list(zip(places, labels, strict=True)))
+
+
+def _short(value: mpq) -> str:
+    text = _decimal(value)
+    return text if len(text) <= 8 else f"{to_float(value):g}"
+
+
+def _decimal(value: mpq) -> str:
+    """The exact decimal of a multiple of a power of ten."""
+    places = 0
+    while (value * 10**places).denominator != 1:
+        places += 1
+    digits = decimal_text(abs(value) * 10**places).rjust(places + 1, "0")
+    minus = "-" if value < 0 else ""
+    return minus + (digits[:-places] + "." + digits[-places:] if places else digits)
