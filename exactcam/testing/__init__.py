@@ -1,0 +1,1 @@
+"""What tests of exactcam, and of other engines, are made of."""

@@ -1,0 +1,201 @@
+"""Hypothesis strategies that make degeneracy on purpose: the only module that imports it.
+
+Random weights are in general position with probability one, and general position is
+where every engine is right. So numbers here are mostly small integers and eighths,
+units are copied, scaled, negated and zeroed, biases vanish, layers have rank one,
+windows have sides on knot lines - and then a few entries are moved by 1e-6 to 1e-15,
+where floating point can no longer tell the two apart. Networks stay tiny: what is
+wrong with an exact engine is wrong on five units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from ..matrix import Dense
+from ..network import Network
+from ..nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
+from ..rational import integer_matrix
+from ..slice import Slice, Window
+
+__all__ = [
+    "activations",
+    "cases",
+    "dense_layers",
+    "functions",
+    "layers",
+    "networks",
+    "numbers",
+    "slices",
+    "windows",
+]
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Layer = tuple[list[list[Any]], list[Any]]
+
+# Sampled, because ranges come back as zero far too often to make any region.
+_integers = st.sampled_from([1, -1, 2, -2, 0])
+_eighths = st.sampled_from([Fraction(k, 8) for k in sorted(range(-16, 17), key=abs)])
+_floats = st.floats(-2, 2, width=32)
+_wild = st.sampled_from([Fraction(1, 3), 1e-30, 1e30, 5e-324, -0.0])
+
+
+def numbers() -> st.SearchStrategy[Any]:
+    """Exact numbers: small integers, eighths, float32 values, now and then something wild."""
+    return st.one_of(_integers, _eighths, _floats, _wild)
+
+
+@st.composite
+def layers(draw: Draw, rows: int, columns: int) -> Layer:
+    """(weight, bias) lists: quantised or float entries, related units, tiny perturbations."""
+    entry = draw(st.sampled_from([_integers, _integers, _eighths, _floats, numbers()]))
+    if draw(st.integers(0, 7)) == 0:
+        left = draw(st.lists(_integers, min_size=rows, max_size=rows))
+        right = draw(st.lists(entry, min_size=columns, max_size=columns))
+        weight = [[Fraction(a) * Fraction(b) for b in right] for a in left]
+    else:
+        row = st.lists(entry, min_size=columns, max_size=columns)
+        weight = draw(st.lists(row, min_size=rows, max_size=rows))
+    bias = draw(st.one_of(st.just([0] * rows), st.lists(entry, min_size=rows, max_size=rows)))
+    for _ in range(draw(st.integers(0, 2))):
+        i, j = draw(st.integers(0, rows - 1)), draw(st.integers(0, rows - 1))
+        factor = draw(st.sampled_from([1, -1, 2, Fraction(1, 2), 3, 0]))
+        weight[i] = [factor * Fraction(x) for x in weight[j]]
+        if draw(st.booleans()):  # else parallel
+            bias[i] = factor * Fraction(bias[j])
+    for _ in range(draw(st.integers(0, 1))):
+        i, j = draw(st.integers(0, rows - 1)), draw(st.integers(0, columns))
+        move = Fraction(draw(st.sampled_from([-1, 1])), 10 ** draw(st.integers(6, 15)))
+        if j == columns:
+            bias[i] = Fraction(bias[i]) + move
+        else:
+            weight[i][j] = Fraction(weight[i][j]) + move
+    return weight, bias
+
+
+def _sizes(largest: int) -> st.SearchStrategy[int]:
+    return st.sampled_from([k for k in range(1, largest + 1) for _ in range(k)])
+
+
+@st.composite
+def dense_layers(draw: Draw, inputs: int = 2, depth: int = 3, width: int = 5) -> list[Layer]:
+    """Layers of a plain fully connected network, for `exactcam.from_arrays`."""
+    hidden = [draw(_sizes(width)) for _ in range(draw(_sizes(depth)))]
+    sizes = [inputs, *hidden, draw(_sizes(3))]
+    return [draw(layers(b, a)) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+
+
+@st.composite
+def _through(draw: Draw) -> Cpwl:
+    knots = sorted(draw(st.sets(_eighths, min_size=1, max_size=3)))
+    slopes = draw(st.lists(_integers, min_size=len(knots) + 1, max_size=len(knots) + 1))
+    return Cpwl.through(knots, slopes, draw(_integers))
+
+
+def functions() -> st.SearchStrategy[Cpwl]:
+    """ReLU, leaky (slopes 0, 1 and negative too), absolute value, hard tanh, several knots."""
+    leaky = st.sampled_from([0, 0, 0, 0.01, Fraction(1, 4), -1, -2, 1]).map(Cpwl.relu)
+    clip = st.just(Cpwl.through([-1, 1], [0, 1, 0], -1))
+    return st.one_of(leaky, leaky, clip, _through())
+
+
+@st.composite
+def activations(draw: Draw, source: int, size: int) -> Node:
+    """One activation node on `size` values: a function per unit, or max groups."""
+    if draw(st.integers(0, 3)) == 0:
+        group = st.lists(st.integers(0, size - 1), min_size=1, max_size=3)
+        groups = draw(st.lists(group, min_size=1, max_size=size))
+        return MaxGroups(source, tuple(map(tuple, groups)))
+    kinds = draw(st.lists(functions(), min_size=1, max_size=2))
+    which = draw(st.lists(st.integers(0, len(kinds) - 1), min_size=size, max_size=size))
+    return Pointwise(source, tuple(kinds), np.asarray(which, dtype=np.int64))
+
+
+@st.composite
+def networks(draw: Draw, inputs: int = 2, depth: int = 3, width: int = 5) -> Network:
+    """Any network: dense layers, skip connections, every kind of activation."""
+    nodes: list[Node] = []
+    sizes = [inputs]
+    for _ in range(draw(_sizes(depth))):
+        rows = draw(_sizes(width))
+        nodes.append(draw(_affine(sizes, rows)))
+        nodes.append(draw(activations(len(nodes), rows)))
+        sizes += [rows, nodes[-1].size]
+    nodes.append(draw(_affine(sizes, draw(_sizes(3)))))
+    return Network(inputs, tuple(nodes), len(nodes))
+
+
+@st.composite
+def _affine(draw: Draw, sizes: list[int], rows: int) -> Affine:
+    sources = [len(sizes) - 1]
+    if len(sizes) > 1 and draw(st.integers(0, 3)) == 0:
+        sources.append(draw(st.integers(0, len(sizes) - 1)))  # a skip connection
+    terms, bias = [], None
+    for source in sources:
+        weight, bias = draw(layers(rows, sizes[source]))
+        entries, scale = integer_matrix(weight, "weight")
+        terms.append((Dense(entries), scale))
+    return Affine.combine(sources, terms, integer_matrix(bias, "bias"))
+
+
+@st.composite
+def slices(draw: Draw, inputs: int) -> Slice:
+    """The plane itself for two inputs, else two axes or two small independent directions."""
+    if inputs == 2 and draw(st.booleans()):
+        return Slice.plane(2)
+    vector = st.lists(_eighths, min_size=inputs, max_size=inputs)
+    origin = draw(vector)
+    if draw(st.booleans()):
+        i, j = draw(st.permutations(range(inputs)))[:2]
+        return Slice.axes(origin, i, j)
+    first = draw(vector.filter(any))
+    pivot = next(k for k, x in enumerate(first) if x)
+    others = draw(vector)
+    # Independent because it vanishes at the pivot of the first and is not zero elsewhere.
+    second = [Fraction(0) if k == pivot else x for k, x in enumerate(others)]
+    free = (pivot + 1) % inputs
+    second[free] = second[free] or Fraction(1)
+    return Slice(origin, first, second)
+
+
+@st.composite
+def windows(draw: Draw, network: Network | None = None, slice: Slice | None = None) -> Window:
+    """Rectangles and triangles on a coarse grid; with a network also with a side on a knot line."""
+    size = Fraction(draw(st.sampled_from([4, 2, 8, 1])))
+    u, v = draw(_integers) / Fraction(2) - size / 2, draw(_integers) / Fraction(2) - size / 2
+    if network is not None and slice is not None and draw(st.booleans()):
+        line = draw(st.sampled_from(_first_lines(network, slice) or [None]))
+        if line is not None:
+            a, b, c = line
+            # From the foot of the origin along the line, and to one side of it.
+            foot = Fraction(-a * c, a * a + b * b), Fraction(-b * c, a * a + b * b)
+            along = size * Fraction(-b, abs(a) + abs(b)), size * Fraction(a, abs(a) + abs(b))
+            return Window(
+                [foot, (foot[0] + along[0], foot[1] + along[1]),
+                 (foot[0] - along[1], foot[1] + along[0])]
+            )  # fmt: skip
+    if draw(st.booleans()):
+        return Window.rectangle(u, v, u + size, v + size)
+    return Window([(u, v), (u + size, v), (u + size / 2, v + size)])
+
+
+def _first_lines(network: Network, slice: Slice) -> list[tuple[int, int, int]]:
+    """The knot lines of the first layer in slice coordinates (where they are lines)."""
+    first = network.nodes[0]
+    if not isinstance(first, Affine):
+        return []
+    columns = first.apply([slice.block]).columns
+    return [(int(a), int(b), int(c)) for a, b, c in columns if a or b]
+
+
+@st.composite
+def cases(draw: Draw, depth: int = 3, width: int = 5) -> tuple[Network, Slice, Window]:
+    """A network with a slice and a window that fit it: what every engine takes."""
+    network = draw(networks(draw(st.integers(2, 3)), depth, width))
+    plane = draw(slices(network.inputs))
+    return network, plane, draw(windows(network, plane))
