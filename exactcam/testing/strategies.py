@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ def dense_layers(draw: Draw, inputs: int = 2, depth: int = 3, width: int = 5) ->
     """Layers of a plain fully connected network, for `exactcam.from_arrays`."""
     hidden = [draw(_sizes(width)) for _ in range(draw(_sizes(depth)))]
     sizes = [inputs, *hidden, draw(_sizes(3))]
-    return [draw(layers(b, a)) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    return [draw(layers(b, a)) for a, b in pairwise(sizes)]
 
 
 @st.composite
@@ -168,17 +169,16 @@ def windows(draw: Draw, network: Network | None = None, slice: Slice | None = No
     """Rectangles and triangles on a coarse grid; with a network also with a side on a knot line."""
     size = Fraction(draw(st.sampled_from([4, 2, 8, 1])))
     u, v = draw(_integers) / Fraction(2) - size / 2, draw(_integers) / Fraction(2) - size / 2
-    if network is not None and slice is not None and draw(st.booleans()):
-        line = draw(st.sampled_from(_first_lines(network, slice) or [None]))
-        if line is not None:
-            a, b, c = line
-            # From the foot of the origin along the line, and to one side of it.
-            foot = Fraction(-a * c, a * a + b * b), Fraction(-b * c, a * a + b * b)
-            along = size * Fraction(-b, abs(a) + abs(b)), size * Fraction(a, abs(a) + abs(b))
-            return Window(
-                [foot, (foot[0] + along[0], foot[1] + along[1]),
-                 (foot[0] - along[1], foot[1] + along[0])]
-            )  # fmt: skip
+    lines = [] if network is None or slice is None else _first_lines(network, slice)
+    if lines and draw(st.booleans()):
+        a, b, c = draw(st.sampled_from(lines))
+        # From the foot of the origin along the line, and to one side of it.
+        foot = Fraction(-a * c, a * a + b * b), Fraction(-b * c, a * a + b * b)
+        along = size * Fraction(-b, abs(a) + abs(b)), size * Fraction(a, abs(a) + abs(b))
+        return Window(
+            [foot, (foot[0] + along[0], foot[1] + along[1]),
+             (foot[0] - along[1], foot[1] + along[0])]
+        )  # fmt: skip
     if draw(st.booleans()):
         return Window.rectangle(u, v, u + size, v + size)
     return Window([(u, v), (u + size, v), (u + size / 2, v + size)])
