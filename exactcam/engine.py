@@ -1,0 +1,257 @@
+"""The fast engine: exact combinatorics at the speed of floats.
+
+Cells are refined layer by layer exactly as in `reference`, but many at a time and
+in float64: the affine forms of a batch of cells go through a layer in one matrix
+product with proven error bounds (`filter`), compiled kernels decide signs and cut
+(`kernels`), and a cell with an undecided sign is cut by `reference.refine` in exact
+integers before anything else happens to it. So every decision is the exact one
+(G1), cells never depend on each other (by continuity their pieces fit edge to
+edge), and batches can be bounded, streamed and computed anywhere.
+
+Batches are taken depth first and each part list is in the order of its codes, so
+regions come out in the canonical order of their patterns whatever the batch size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .filter import FloatAffine, FloatMax, FloatPointwise, Forms, Frame
+from .geometry import Line, Polygon, meet, reduced, side
+from .network import Network
+from .nodes import Affine, Pointwise
+from .reference import refine
+from .slice import Slice, Window
+from .trace import Trace
+
+__all__ = ["Batch", "Engine", "Statistics"]
+
+_BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Cells in canonical order: cell i has corners start[i]:start[i+1].
+
+    `points` (corners, 3) are (u, v, delta) in local coordinates, `lines` (corners, 5)
+    and `labels` (corners,) belong to the edge that leaves each corner; `codes`
+    (cells, units) is the pattern as far as it is known.
+    """
+
+    start: np.ndarray
+    points: np.ndarray
+    lines: np.ndarray
+    labels: np.ndarray
+    codes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    def part(self, low: int, high: int) -> Batch:
+        """Cells low to high."""
+        a, b = self.start[low], self.start[high]
+        return Batch(
+            self.start[low : high + 1] - a, self.points[a:b], self.lines[a:b],
+            self.labels[a:b], self.codes[low:high],
+        )  # fmt: skip
+
+
+@dataclass
+class Statistics:
+    """What a run did: signs looked at, cells that needed exact arithmetic, batches."""
+
+    cells_cut: int = 0
+    signs: int = 0
+    exact_cells: int = 0
+    batches: int = 0
+
+
+@dataclass(frozen=True)
+class _Task:
+    activation: int
+    cells: Batch
+    parents: np.ndarray
+    values: dict[int, Forms]
+
+
+class Engine:
+    """A network on a window, prepared; `run` yields its regions batch by batch.
+
+    `blind` forces the filter to leave cells undecided: given (activation, cells) it
+    returns a mask. Results do not depend on it (G1); tests do.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        plane: Slice,
+        window: Window,
+        blind: Callable[[int, int], np.ndarray] | None = None,
+    ) -> None:
+        self.network, self.plane, self.window = network, plane, window
+        self.frame = Frame(window)
+        self.trace = Trace(network, plane, window)
+        self.statistics = Statistics()
+        self.blind = blind
+        self._float: list[FloatAffine | FloatPointwise | FloatMax] = []
+        for node in network.nodes:
+            if isinstance(node, Affine):
+                self._float.append(FloatAffine(node))
+            elif isinstance(node, Pointwise):
+                self._float.append(FloatPointwise(node))
+            else:
+                self._float.append(FloatMax(node))
+        widest = max(network.sizes)
+        self.batch_size = int(min(4096, max(16, _BATCH_BYTES // (24 * widest))))
+
+    def start(self) -> _Task:
+        """The window as a batch of one cell, before the first activation."""
+        corners = np.asarray([self.frame.point(p) for p in self.window.vertices])
+        lines = np.asarray([self.frame.line(line) for line in self.window.sides])
+        labels = -1 - np.arange(len(corners), dtype=np.int64)
+        codes = np.zeros((1, self.network.units), dtype=self.network.pattern_dtype.newbyteorder("="))
+        cells = Batch(np.asarray([0, len(corners)]), corners, lines, labels, codes)
+        values = self._affine(0, {0: self.frame.forms(self.plane)})
+        return _Task(0, cells, np.zeros(1, dtype=np.int64), values)
+
+    def run(self, tasks: list[_Task] | None = None) -> Iterator[Batch]:
+        """All activation regions, batch by batch, in canonical order."""
+        stack = [self.start()] if tasks is None else tasks[::-1]
+        while stack:
+            task = stack.pop()
+            if len(task.cells) > self.batch_size:
+                stack.extend(reversed(list(self._divided(task))))
+                continue
+            if task.activation == len(self.network.activations):
+                yield task.cells
+                continue
+            child = self.step(task)
+            if child.activation == len(self.network.activations):
+                yield child.cells
+            else:
+                stack.append(child)
+
+    def _divided(self, task: _Task) -> Iterator[_Task]:
+        pieces = -(-len(task.cells) // self.batch_size)
+        cuts = np.linspace(0, len(task.cells), pieces + 1).astype(np.int64)
+        for low, high in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+            yield _Task(
+                task.activation, task.cells.part(low, high), task.parents[low:high], task.values
+            )
+
+    def step(self, task: _Task) -> _Task:
+        """Cut every cell of a task along its activation node."""
+        a = task.activation
+        values = self._values(task)
+        k = self.network.activations[a]
+        node, ready = self.network.nodes[k], self._float[k]
+        low, high = self.network.unit_offsets[a], self.network.unit_offsets[a + 1]
+        cells = task.cells
+        blind = np.zeros(len(cells), dtype=np.bool_) if self.blind is None else self.blind(a, len(cells))
+        assert not isinstance(node, Affine) and not isinstance(ready, FloatAffine)
+        polygons = (cells.start, cells.points, cells.lines, cells.labels)
+        start, points, lines, labels, parents, own, undecided = ready.cut(
+            polygons, values[node.source], int(self.trace.labels.starts[a]), blind
+        )
+        codes = cells.codes[parents]
+        codes[:, low:high] = own
+        self.statistics.batches += 1
+        self.statistics.cells_cut += len(cells)
+        self.statistics.signs += len(cells.points) * node.size
+        out = Batch(start, points, lines, labels, codes)
+        if len(undecided):
+            self.statistics.exact_cells += len(undecided)
+            out, parents = self._merge(task, out, parents, undecided)
+        return _Task(a + 1, out, parents, values)
+
+    def _values(self, task: _Task) -> dict[int, Forms]:
+        """The live forms on a task's cells, up to the input of its activation node."""
+        if task.activation == 0:
+            return task.values
+        a = task.activation - 1
+        k = self.network.activations[a]
+        node, ready = self.network.nodes[k], self._float[k]
+        assert not isinstance(node, Affine) and not isinstance(ready, FloatAffine)
+        codes = task.cells.codes[:, self.network.unit_offsets[a] : self.network.unit_offsets[a + 1]]
+        value = ready.apply(task.values[node.source].of(task.parents), codes)
+        values = {
+            v: f.of(task.parents) for v, f in task.values.items() if self.network.last_use[v] > k
+        }
+        return self._affine(k + 1, {**values, k + 1: value})
+
+    def _affine(self, start: int, values: dict[int, Forms]) -> dict[int, Forms]:
+        while start < len(self._float) and isinstance(ready := self._float[start], FloatAffine):
+            values[start + 1] = ready.apply([values[i] for i in ready.inputs])
+            start += 1
+        return {v: f for v, f in values.items() if self.network.last_use[v] >= start}
+
+    def _merge(
+        self, task: _Task, out: Batch, parents: np.ndarray, undecided: np.ndarray
+    ) -> tuple[Batch, np.ndarray]:
+        """Cut the undecided cells exactly and put their parts where they belong."""
+        batches, owners = [out], [parents]
+        for cell in undecided.tolist():
+            parts = self._exact_parts(task.activation, task.cells.part(cell, cell + 1))
+            batches.append(parts)
+            owners.append(np.full(len(parts), cell, dtype=np.int64))
+        owner = np.concatenate(owners)
+        order = np.argsort(owner, kind="stable")
+        merged = _concatenated(batches)
+        sizes = np.diff(merged.start)[order]
+        start = np.concatenate([[0], np.cumsum(sizes)])
+        corners = np.repeat(merged.start[:-1][order] - start[:-1], sizes) + np.arange(start[-1])
+        return Batch(
+            start, merged.points[corners], merged.lines[corners], merged.labels[corners],
+            merged.codes[order],
+        ), owner[order]  # fmt: skip
+
+    def _exact_parts(self, a: int, cell: Batch) -> Batch:
+        codes = cell.codes[0]
+        lines = [self.trace.line(codes, label) for label in cell.labels.tolist()]
+        polygon = exact_polygon(lines)
+        k = self.network.activations[a]
+        node = self.network.nodes[k]
+        parts = refine(polygon, node, self.trace.input(codes, a))
+        parts.sort(key=lambda part: tuple(part[1]))
+        return self._batch(a, cell, polygon, parts)
+
+    def _batch(
+        self, a: int, cell: Batch, outline: Polygon, parts: list[tuple[Polygon, np.ndarray]]
+    ) -> Batch:
+        """Exact parts of one cell as a batch: correctly rounded, their edges labelled."""
+        low, high = self.network.unit_offsets[a], self.network.unit_offsets[a + 1]
+        labels = self.trace.cut_labels(cell.codes[0], a, [codes for _, codes in parts])
+        labels.update((line, int(k)) for (_, line), k in zip(outline, cell.labels, strict=True))
+        edges = [edge for part, _ in parts for edge in part]
+        codes = np.repeat(cell.codes, len(parts), axis=0)
+        for k, (_, own) in enumerate(parts):
+            codes[k, low:high] = own
+        return Batch(
+            np.cumsum([0, *(len(part) for part, _ in parts)]),
+            np.asarray([self.frame.point(point) for point, _ in edges]),
+            np.asarray([self.frame.line(line) for _, line in edges]),
+            np.asarray([labels[line] for _, line in edges], dtype=np.int64),
+            codes,
+        )
+
+
+def exact_polygon(lines: list[Line]) -> Polygon:
+    """The convex polygon whose consecutive edges lie on the given unoriented lines."""
+    corners = [reduced(meet(lines[k - 1], line)) for k, line in enumerate(lines)]
+    out: Polygon = []
+    for k, (a, b, c) in enumerate(lines):
+        inside = side((a, b, c), corners[(k + 2) % len(lines)])
+        out.append((corners[k], (a, b, c) if inside > 0 else (-a, -b, -c)))
+    return out
+
+
+def _concatenated(batches: list[Batch]) -> Batch:
+    shifts = np.cumsum([0, *(b.start[-1] for b in batches[:-1])])
+    starts = [b.start[1:] + shift for b, shift in zip(batches, shifts, strict=True)]
+    return Batch(
+        np.concatenate([[0], *starts]),
+        *(np.concatenate([getattr(b, name) for b in batches]) for name in ("points", "lines", "labels", "codes")),
+    )  # fmt: skip

@@ -1,0 +1,167 @@
+"""Compiled predicates of the fast engine: certified signs in float64.
+
+A corner is (u, v, delta): a float point and a bound on its distance (in either
+coordinate) from the exact vertex, which is the meet of the lines of its two
+edges. A line is (a, b, c, e, f): a float form with e >= |error of a| + |error of b|
+and f >= |error of c|. The lemmas named here are derived in `exactcam.filter`.
+
+Every sign is -1, 0, +1 or UNKNOWN; zero is only ever returned when proven, and
+nothing here guesses: UNKNOWN is settled by exact arithmetic elsewhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .filter import TINY, UP
+
+__all__ = ["U4", "UNKNOWN", "float_sign", "meet", "plane_sign", "sign_at", "two_sum"]
+
+UNKNOWN = 9
+U4 = 4.5 * 2.0**-53  # three products, two sums, and slack for evaluating the bound itself
+
+
+@njit(cache=True, inline="always")
+def two_sum(a: float, b: float) -> tuple[float, float]:
+    s = a + b
+    t = s - a
+    return s, (a - (s - t)) + (b - t)
+
+
+@njit(cache=True)
+def _two_product(a: float, b: float) -> tuple[float, float]:
+    p = a * b
+    t = 134217729.0 * a
+    ah = t - (t - a)
+    al = a - ah
+    t = 134217729.0 * b
+    bh = t - (t - b)
+    bl = b - bh
+    return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
+
+
+@njit(cache=True)
+def _expansion_sign(terms: np.ndarray, count: int) -> int:
+    """The sign of a sum of doubles, exactly: Shewchuk's growing expansion."""
+    e = np.zeros(count + 1)
+    size = 0
+    for k in range(count):
+        q = terms[k]
+        kept = 0
+        for i in range(size):
+            q, h = two_sum(q, e[i])
+            if h != 0.0:
+                e[kept] = h
+                kept += 1
+        if q != 0.0:
+            e[kept] = q
+            kept += 1
+        size = kept
+    if size == 0:
+        return 0
+    return 1 if e[size - 1] > 0.0 else -1
+
+
+@njit(cache=True)
+def plane_sign(l1: np.ndarray, l2: np.ndarray, a: float, b: float, c: float) -> int:
+    """The side of the form (a, b, c) on which the meet of two lines lies, exactly.
+
+    All nine coefficients must be exact. sign(det[l1; l2; f]) sign(det2[l1; l2]),
+    by error-free transformations; UNKNOWN where a product could leave the range
+    in which those are error-free.
+    """
+    biggest = max(abs(a), abs(b), abs(c))
+    smallest = 1.0
+    for x in (a, b, c, l1[0], l1[1], l1[2], l2[0], l2[1], l2[2]):
+        biggest = max(biggest, abs(x))
+        if x != 0.0:
+            smallest = min(smallest, abs(x))
+    if not (biggest < 2.0**300 and smallest > 2.0**-200):
+        return UNKNOWN
+    terms = np.empty(24)
+    n = 0
+    for k in range(3):
+        i, j = (k + 1) % 3, (k + 2) % 3
+        third = a if k == 0 else (b if k == 1 else c)
+        p, q = _two_product(l1[i], l2[j])
+        r, s = _two_product(-l1[j], l2[i])
+        for x in (p, q, r, s):
+            hi, lo = _two_product(x, third)
+            terms[n] = hi
+            terms[n + 1] = lo
+            n += 2
+    top = _expansion_sign(terms, 24)
+    p, q = _two_product(l1[0], l2[1])
+    r, s = _two_product(-l1[1], l2[0])
+    terms[0], terms[1], terms[2], terms[3] = p, q, r, s
+    return top * _expansion_sign(terms, 4)
+
+
+@njit(cache=True, inline="always")
+def float_sign(
+    u: float, v: float, d: float, a: float, b: float, c: float, e: float, f: float
+) -> int:
+    """Sign of a form at a corner by the filter alone (Lemma F3)."""
+    x, y = a * u, b * v
+    value = x + y + c
+    bound = U4 * (abs(x) + abs(y) + abs(c)) + (abs(a) + abs(b) + e) * d
+    bound += e * max(abs(u), abs(v)) + f
+    if bound > 0.0 or (value == 0.0 and (a != 0.0 or b != 0.0) and (u != 0.0 or v != 0.0)):
+        bound = bound * UP + TINY
+    if value > bound:
+        return 1
+    if value < -bound:
+        return -1
+    if bound == 0.0 and value == 0.0:
+        return 0
+    return UNKNOWN
+
+
+@njit(cache=True)
+def sign_at(
+    pts: np.ndarray, lines: np.ndarray, corner: int, before: int,
+    a: float, b: float, c: float, e: float, f: float,
+) -> int:  # fmt: skip
+    """Sign of a form at a corner, whose incoming edge is that of corner `before`.
+
+    Where the form and both lines through the corner are exact it is always decided.
+    """
+    s = float_sign(pts[corner, 0], pts[corner, 1], pts[corner, 2], a, b, c, e, f)
+    if s == UNKNOWN and e == 0.0 and f == 0.0:
+        l1, l2 = lines[before], lines[corner]
+        if l1[3] == 0.0 and l1[4] == 0.0 and l2[3] == 0.0 and l2[4] == 0.0:
+            return plane_sign(l1, l2, a, b, c)
+    return s
+
+
+@njit(cache=True)
+def meet(l1: np.ndarray, l2: np.ndarray, out: np.ndarray) -> None:
+    """out = (u, v, delta): the intersection of two lines and its error bound (Lemma F2)."""
+    a1, b1, c1, e1, f1 = l1[0], l1[1], l1[2], l1[3], l1[4]
+    a2, b2, c2, e2, f2 = l2[0], l2[1], l2[2], l2[3], l2[4]
+    p, q = a1 * b2, a2 * b1
+    det = p - q
+    out[0], out[1], out[2] = 0.0, 0.0, np.inf
+    slack = U4 * (abs(p) + abs(q)) + e1 * (abs(a2) + abs(b2)) + e2 * (abs(a1) + abs(b1))
+    slack = (slack + 2.0 * e1 * e2) * UP + TINY
+    low = abs(det) - slack
+    if not (low > 0.0 and abs(det) < np.inf):
+        return
+    u = (b1 * c2 - b2 * c1) / det
+    v = (c1 * a2 - c2 * a1) / det
+    size = max(abs(u), abs(v))
+    x, y = a1 * u, b1 * v
+    r1 = abs(x + y + c1) + U4 * (abs(x) + abs(y) + abs(c1)) + e1 * size + f1
+    x, y = a2 * u, b2 * v
+    r2 = abs(x + y + c2) + U4 * (abs(x) + abs(y) + abs(c2)) + e2 * size + f2
+    if size > 0.0:
+        r1 += TINY
+        r2 += TINY
+    du = (abs(b2) + e2) * r1 + (abs(b1) + e1) * r2
+    dv = (abs(a2) + e2) * r1 + (abs(a1) + e1) * r2
+    d = max(du, dv) / (low * (1.0 - 2.0**-50)) * UP
+    if d > 0.0 or size > 0.0:
+        d += TINY
+    if d < np.inf:
+        out[0], out[1], out[2] = u, v, d

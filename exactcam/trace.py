@@ -1,0 +1,135 @@
+"""Exact values along an activation pattern: the exact side of the fast engine.
+
+The fast engine stores a region as its pattern and, per edge, the *label* of the
+knot line it lies on. Both are combinatorial, and together with the network they
+determine every exact number: the pattern fixes the affine map of each layer
+(Lemma 1), hence the label's exact line, hence the vertices. This module follows a
+pattern through the network in integers; siblings share what they have in common.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import accumulate
+
+import numpy as np
+
+from .geometry import Line
+from .network import Network
+from .nodes import Affine, Block, MaxGroups, Pointwise
+from .slice import Slice, Window
+
+__all__ = ["Labels", "Trace"]
+
+
+class Labels:
+    """The numbering of knot lines: window side k is -1 - k; each activation node has a
+    run of numbers, one per knot or per pair of members of a max group."""
+
+    def __init__(self, network: Network) -> None:
+        sizes = []
+        self.pairs: dict[int, np.ndarray] = {}
+        for a, k in enumerate(network.activations):
+            node = network.nodes[k]
+            if isinstance(node, Pointwise):
+                sizes.append(len(node.knots[0]))
+            else:
+                assert isinstance(node, MaxGroups)
+                squares = [len(g) ** 2 for g in node.groups]
+                self.pairs[a] = np.asarray([0, *accumulate(squares)], dtype=np.int64)
+                sizes.append(sum(squares))
+        self.starts = np.asarray([0, *accumulate(sizes)], dtype=np.int64)
+
+    def node(self, label: int) -> int:
+        """The activation (its position in the pattern) that a label belongs to."""
+        return int(np.searchsorted(self.starts, label, side="right")) - 1
+
+    def line(self, network: Network, label: int, block: Block) -> Line:
+        """The exact line of a label, `block` being the input of its node on the cell."""
+        a = self.node(label)
+        node, number = network.nodes[network.activations[a]], label - int(self.starts[a])
+        if isinstance(node, Pointwise):
+            unit, q, p = (array[number] for array in node.knots)
+            row = q * block.columns[unit] - p * block.denominator * block.weights
+            return row[0], row[1], row[2]
+        assert isinstance(node, MaxGroups)
+        group = int(np.searchsorted(self.pairs[a], number, side="right")) - 1
+        members = node.groups[group]
+        first, second = divmod(number - int(self.pairs[a][group]), len(members))
+        row = block.columns[members[first]] - block.columns[members[second]]
+        return row[0], row[1], row[2]
+
+
+class Trace:
+    """Exact inputs of activation nodes for given patterns, with the recent ones kept."""
+
+    def __init__(self, network: Network, plane: Slice, window: Window, keep: int = 512) -> None:
+        self.network, self.window, self.labels = network, window, Labels(network)
+        self._keep = keep
+        self._root = self._affine(0, {0: plane.block})
+        self._recent: OrderedDict[tuple[int, bytes], dict[int, Block]] = OrderedDict()
+
+    def input(self, codes: np.ndarray, activation: int) -> Block:
+        """The input of an activation node as exact forms on the cells with these codes
+        (only those of earlier nodes are read)."""
+        node = self.network.nodes[self.network.activations[activation]]
+        return self._values(codes, activation)[node.inputs[0]]
+
+    def output(self, codes: np.ndarray) -> Block:
+        """The network's output as exact forms on the cell with these codes."""
+        return self._values(codes, len(self.network.activations))[self.network.output]
+
+    def line(self, codes: np.ndarray, label: int) -> Line:
+        """The exact line of a label on the cell with these codes (unoriented)."""
+        if label < 0:
+            return self.window.sides[-1 - label]
+        return self.labels.line(self.network, label, self.input(codes, self.labels.node(label)))
+
+    def cut_labels(
+        self, codes: np.ndarray, activation: int, parts: list[np.ndarray]
+    ) -> dict[Line, int]:
+        """The labels of all lines, in both orientations, along which the parts of a cell
+        (given by their codes of this activation) may have been cut."""
+        a = activation
+        node = self.network.nodes[self.network.activations[a]]
+        units = np.nonzero((np.asarray(parts) != parts[0]).any(axis=0))[0]
+        block = self.input(codes, a)
+        if isinstance(node, Pointwise):
+            numbers = np.nonzero(np.isin(node.knots[0], units))[0].tolist()
+        else:
+            starts = self.labels.pairs[a]
+            numbers = [n for g in units for n in range(int(starts[g]), int(starts[g + 1]))]
+        out: dict[Line, int] = {}
+        for number in numbers:
+            label = number + int(self.labels.starts[a])
+            x, y, z = self.labels.line(self.network, label, block)
+            out.setdefault((x, y, z), label)
+            out.setdefault((-x, -y, -z), label)
+        return out
+
+    def _values(self, codes: np.ndarray, activation: int) -> dict[int, Block]:
+        if activation == 0:
+            return self._root
+        prefix = codes[: self.network.unit_offsets[activation]]
+        key = (activation, prefix.tobytes())
+        values = self._recent.get(key)
+        if values is None:
+            before = self._values(codes, activation - 1)
+            k = self.network.activations[activation - 1]
+            node = self.network.nodes[k]
+            assert not isinstance(node, Affine)
+            own = prefix[self.network.unit_offsets[activation - 1] :].astype(np.int64)
+            values = self._affine(k + 1, {**before, k + 1: node.apply(before[node.source], own)})
+            self._recent[key] = values
+            if len(self._recent) > self._keep:
+                self._recent.popitem(last=False)
+        else:
+            self._recent.move_to_end(key)
+        return values
+
+    def _affine(self, start: int, values: dict[int, Block]) -> dict[int, Block]:
+        nodes = self.network.nodes
+        while start < len(nodes) and isinstance(node := nodes[start], Affine):
+            values[start + 1] = node.apply([values[i] for i in node.inputs])
+            start += 1
+        return {v: b for v, b in values.items() if self.network.last_use[v] >= start}
