@@ -337,7 +337,9 @@ class FloatMax:
 
     def cut(self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray) -> Any:
         """`kernels.cut_max` along this node."""
-        return kernels().cut_max(
+        from .kernels_max import cut_max
+
+        return cut_max(
             *polygons, x.coefficients, x.errors, self.start, self.members, self.labels + label, blind
         )
 

@@ -16,11 +16,11 @@ from numba import njit
 from .filter import TINY, UP
 from .predicates import U4, UNKNOWN, meet, sign_at
 
-__all__ = ["cut_pointwise", "sparse_product", "split"]
+__all__ = ["cut_pointwise", "grow", "sparse_product", "split"]
 
 
 @njit(cache=True)
-def _grow(array: np.ndarray, need: int) -> np.ndarray:
+def grow(array: np.ndarray, need: int) -> np.ndarray:
     if need <= array.shape[0]:
         return array
     bigger = np.empty((max(need, 2 * array.shape[0]), *array.shape[1:]), array.dtype)
@@ -125,7 +125,7 @@ def cut_pointwise(
                     break
             if above[i] > 0.0 and below[i] > 0.0:
                 if count >= s_list.shape[0]:
-                    s_list = _grow(s_list, count + 1)
+                    s_list = grow(s_list, count + 1)
                 s_list[count] = i
                 count += 1
             else:
@@ -137,7 +137,7 @@ def cut_pointwise(
         parts_before = parts
         # Depth first: cut by the first knot that crosses, negative side first.
         n = high - low
-        s_pts, s_lines, s_labels = _grow(s_pts, n), _grow(s_lines, n), _grow(s_labels, n)
+        s_pts, s_lines, s_labels = grow(s_pts, n), grow(s_lines, n), grow(s_labels, n)
         s_pts[:n] = pts[low:high]
         s_lines[:n] = lines[low:high]
         s_labels[:n] = labels[low:high]
@@ -158,7 +158,7 @@ def cut_pointwise(
                 signs, row = np.empty(2 * n, np.int64), np.empty(2 * n, np.int64)
             chosen = -1
             top = last
-            s_list = _grow(s_list, 2 * last - first)
+            s_list = grow(s_list, 2 * last - first)
             for m in range(first, last):
                 i = s_list[m]
                 positive, negative = False, False
@@ -182,9 +182,9 @@ def cut_pointwise(
                 break
             if chosen < 0:
                 at = o_start[parts]
-                o_pts, o_lines = _grow(o_pts, at + n), _grow(o_lines, at + n)
-                o_labels, o_start = _grow(o_labels, at + n), _grow(o_start, parts + 2)
-                o_parent, o_state = _grow(o_parent, parts + 1), _grow(o_state, parts + 1)
+                o_pts, o_lines = grow(o_pts, at + n), grow(o_lines, at + n)
+                o_labels, o_start = grow(o_labels, at + n), grow(o_start, parts + 2)
+                o_parent, o_state = grow(o_parent, parts + 1), grow(o_state, parts + 1)
                 o_pts[at : at + n] = s_pts[lo:hi]
                 o_lines[at : at + n] = s_lines[lo:hi]
                 o_labels[at : at + n] = s_labels[lo:hi]
@@ -199,9 +199,9 @@ def cut_pointwise(
             # the negative part ends up on top of the stack.
             room = hi + n + 4
             s_pts, s_lines, s_labels = (
-                _grow(s_pts, room),
-                _grow(s_lines, room),
-                _grow(s_labels, room),
+                grow(s_pts, room),
+                grow(s_lines, room),
+                grow(s_labels, room),
             )
             mid = split(s_pts, s_lines, s_labels, lo, hi, signs, cut, knot_labels[i], 1, hi)
             end = split(s_pts, s_lines, s_labels, lo, hi, signs, cut, knot_labels[i], -1, mid)
@@ -209,7 +209,7 @@ def cut_pointwise(
                 s_pts[lo + p - hi] = s_pts[p]
                 s_lines[lo + p - hi] = s_lines[p]
                 s_labels[lo + p - hi] = s_labels[p]
-            frames = _grow(frames, depth + 2)
+            frames = grow(frames, depth + 2)
             for child in range(2):
                 frames[depth + child, 0] = lo if child == 0 else lo + mid - hi
                 frames[depth + child, 1] = lo + mid - hi if child == 0 else lo + end - hi

@@ -1,0 +1,215 @@
+"""The compiled kernel of the fast engine for max groups: cells cut where maxima change hands.
+
+Like `kernels.cut_pointwise`, with another rule of division: a group splits a cell
+into the parts where each member is the largest, each clipped from the whole by the
+differences to its rivals (`reference.refine` says the same in exact arithmetic).
+A cell with an UNKNOWN sign that matters is left to exact arithmetic.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from .filter import TINY, UP
+from .kernels import grow, split
+from .predicates import UNKNOWN, sign_at, two_sum
+
+__all__ = ["cut_max"]
+
+
+@njit(cache=True)
+def _difference(forms: np.ndarray, errors: np.ndarray, m: int, r: int, out: np.ndarray) -> None:
+    """out = (a, b, c, e, f) of member m minus member r; rounding added to the bounds."""
+    out[0], p = two_sum(forms[0, m], -forms[0, r])
+    out[1], q = two_sum(forms[1, m], -forms[1, r])
+    out[2], s = two_sum(forms[2, m], -forms[2, r])
+    e = errors[0, m] + errors[0, r] + abs(p) + abs(q)
+    f = errors[1, m] + errors[1, r] + abs(s)
+    out[3] = 0.0 if e == 0.0 else e * UP + TINY
+    out[4] = 0.0 if f == 0.0 else f * UP + TINY
+
+
+@njit(cache=True)
+def _classify(
+    pts: np.ndarray, lines: np.ndarray, low: int, high: int, cut: np.ndarray, signs: np.ndarray
+) -> Any:
+    """(any positive, any negative, any unknown) sign of a form at the corners; fills `signs`."""
+    positive, negative, unknown = False, False, False
+    for k in range(high - low):
+        before = low + k - 1 if k > 0 else high - 1
+        s = sign_at(pts, lines, low + k, before, cut[0], cut[1], cut[2], cut[3], cut[4])
+        signs[k] = s
+        positive = positive or s == 1
+        negative = negative or s == -1
+        unknown = unknown or s == UNKNOWN
+    return positive, negative, unknown
+
+
+@njit(cache=True)
+def _winner(
+    pts: np.ndarray, lines: np.ndarray, low: int, high: int,
+    forms: np.ndarray, errors: np.ndarray, members: np.ndarray,
+    cut: np.ndarray, signs: np.ndarray,
+) -> int:  # fmt: skip
+    """The first member that is largest on the whole cell, -1 if none, -2 if undecided."""
+    u, v = 0.0, 0.0
+    for p in range(low, high):
+        u += pts[p, 0] / (high - low)
+        v += pts[p, 1] / (high - low)
+    best, best_value = 0, -np.inf
+    for k in range(len(members)):
+        m = members[k]
+        value = forms[0, m] * u + forms[1, m] * v + forms[2, m]
+        if value > best_value:
+            best, best_value = k, value
+    first = best
+    for k in range(len(members)):
+        if k == best:
+            continue
+        _difference(forms, errors, members[best], members[k], cut)
+        positive, negative, unknown = _classify(pts, lines, low, high, cut, signs)
+        if unknown:
+            return -2
+        if negative:
+            return -1
+        if not positive and k < first:
+            first = k
+    return first
+
+
+@njit(cache=True)
+def cut_max(
+    start: np.ndarray, pts: np.ndarray, lines: np.ndarray, labels: np.ndarray,
+    forms: np.ndarray, errors: np.ndarray,
+    group_start: np.ndarray, members: np.ndarray, group_labels: np.ndarray, blind: np.ndarray,
+) -> Any:  # fmt: skip
+    """Cut every cell where a group's maximum changes hands.
+
+    Returns the parts (start, pts, lines, labels), their parents, the code of every
+    group on every part, and the undecided cells, which have no parts.
+    """
+    cells, groups = start.shape[0] - 1, group_start.shape[0] - 1
+    o_start = np.zeros(cells + 64, np.int64)
+    o_pts = np.empty((pts.shape[0] + 256, 3))
+    o_lines = np.empty((pts.shape[0] + 256, 5))
+    o_labels = np.empty(pts.shape[0] + 256, np.int64)
+    o_parent = np.empty(cells + 64, np.int64)
+    o_codes = np.empty((cells + 64, groups), np.int64)
+    undecided = np.empty(cells, np.int64)
+    parts, missed = 0, 0
+    codes = np.empty(groups, np.int64)
+    s_pts, s_lines, s_labels = np.empty((256, 3)), np.empty((256, 5)), np.empty(256, np.int64)
+    signs = np.empty(256, np.int64)
+    cut = np.empty(5)
+    # Per frame: corners low, high; the group to look at next; the group just cut and its code.
+    frames = np.empty((64, 5), np.int64)
+    for cell in range(cells):
+        unknown = blind[cell]
+        parts_before = parts
+        n = start[cell + 1] - start[cell]
+        s_pts, s_lines, s_labels = grow(s_pts, n), grow(s_lines, n), grow(s_labels, n)
+        s_pts[:n] = pts[start[cell] : start[cell + 1]]
+        s_lines[:n] = lines[start[cell] : start[cell + 1]]
+        s_labels[:n] = labels[start[cell] : start[cell + 1]]
+        frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n, 0, -1
+        depth = 1
+        while depth > 0 and not unknown:
+            depth -= 1
+            lo, hi, group = frames[depth, 0], frames[depth, 1], frames[depth, 2]
+            if frames[depth, 3] >= 0:
+                codes[frames[depth, 3]] = frames[depth, 4]
+            n = hi - lo
+            signs = grow(signs, 2 * n + 8)
+            while group < groups:
+                own = members[group_start[group] : group_start[group + 1]]
+                code = _winner(
+                    s_pts, s_lines, lo, hi, forms[cell], errors[cell], own, cut, signs
+                )
+                if code < 0:
+                    unknown = code == -2
+                    break
+                codes[group] = code
+                group += 1
+            if unknown:
+                break
+            if group == groups:
+                at = o_start[parts]
+                o_pts, o_lines = grow(o_pts, at + n), grow(o_lines, at + n)
+                o_labels, o_start = grow(o_labels, at + n), grow(o_start, parts + 2)
+                o_parent, o_codes = grow(o_parent, parts + 1), grow(o_codes, parts + 1)
+                o_pts[at : at + n] = s_pts[lo:hi]
+                o_lines[at : at + n] = s_lines[lo:hi]
+                o_labels[at : at + n] = s_labels[lo:hi]
+                o_start[parts + 1] = at + n
+                o_parent[parts] = cell
+                o_codes[parts] = codes
+                parts += 1
+                continue
+            # One part per member that is largest somewhere, the first member's on top.
+            own = members[group_start[group] : group_start[group + 1]]
+            size = len(own)
+            base = hi
+            for code in range(size - 1, -1, -1):
+                # Clip between two scratch areas above everything kept so far.
+                a_lo, a_hi = lo, hi
+                empty = False
+                for rival in range(size):
+                    if rival == code:
+                        continue
+                    _difference(forms[cell], errors[cell], own[code], own[rival], cut)
+                    signs = grow(signs, a_hi - a_lo)
+                    positive, negative, vague = _classify(
+                        s_pts, s_lines, a_lo, a_hi, cut, signs
+                    )
+                    if vague:
+                        unknown = True
+                        break
+                    if not positive and (negative or rival < code):
+                        empty = True
+                        break
+                    if positive and negative:
+                        room = a_hi - a_lo + 4
+                        at = max(base, a_hi)
+                        s_pts = grow(s_pts, at + room)
+                        s_lines = grow(s_lines, at + room)
+                        s_labels = grow(s_labels, at + room)
+                        first, second = min(code, rival), max(code, rival)
+                        label = group_labels[group] + first * size + second
+                        end = split(s_pts, s_lines, s_labels, a_lo, a_hi, signs, cut, label, 1, at)
+                        a_lo, a_hi = at, end
+                if unknown:
+                    break
+                if empty:
+                    continue
+                length = a_hi - a_lo
+                if a_lo != base:
+                    s_pts = grow(s_pts, base + length)
+                    s_lines = grow(s_lines, base + length)
+                    s_labels = grow(s_labels, base + length)
+                    for p in range(length):
+                        s_pts[base + p] = s_pts[a_lo + p]
+                        s_lines[base + p] = s_lines[a_lo + p]
+                        s_labels[base + p] = s_labels[a_lo + p]
+                frames = grow(frames, depth + 1)
+                frames[depth, 0], frames[depth, 1] = lo + base - hi, lo + base - hi + length
+                frames[depth, 2], frames[depth, 3], frames[depth, 4] = group + 1, group, code
+                depth += 1
+                base += length
+            if unknown:
+                break
+            for p in range(hi, base):
+                s_pts[lo + p - hi] = s_pts[p]
+                s_lines[lo + p - hi] = s_lines[p]
+                s_labels[lo + p - hi] = s_labels[p]
+        if unknown:
+            parts = parts_before
+            undecided[missed] = cell
+            missed += 1
+    used = o_start[parts]
+    return (
+        o_start[: parts + 1], o_pts[:used], o_lines[:used], o_labels[:used],
+        o_parent[:parts], o_codes[:parts], undecided[:missed],
+    )  # fmt: skip
