@@ -13,14 +13,14 @@ from .slice import Slice, Window, window_of
 
 __all__ = ["ENGINES", "partition"]
 
-ENGINES = ("reference",)
+ENGINES = ("fast", "reference")
 
 
 def partition(
     network: Network,
     slice: Slice | None = None,
     window: Window | Sequence[Any] = (-1, -1, 1, 1),
-    engine: str = "reference",
+    engine: str = "fast",
     progress: Callable[[int], None] | None = None,
 ) -> Partition:
     """The exact partition of `network` on a window of a slice.
@@ -36,5 +36,17 @@ def partition(
     if plane.size != network.inputs:
         raise SliceError(f"the slice has {plane.size} inputs, the network {network.inputs}")
     outline = window_of(window)
+    if engine == "fast":
+        from .engine import Engine
+        from .glue import glue
+
+        run = Engine(network, plane, outline)
+        found, batches = 0, []
+        for batch in run.run():
+            batches.append(batch)
+            found += len(batch)
+            if progress is not None:
+                progress(found)
+        return glue(run, batches)
     cells = activation_cells(network, plane, outline, progress)
     return assemble(network, plane, outline, cells, engine)

@@ -27,7 +27,7 @@ from .reference import refine
 from .slice import Slice, Window
 from .trace import Trace
 
-__all__ = ["Batch", "Engine", "Statistics"]
+__all__ = ["Batch", "Engine", "Statistics", "concatenated", "exact_polygon"]
 
 _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
 
@@ -112,7 +112,9 @@ class Engine:
         corners = np.asarray([self.frame.point(p) for p in self.window.vertices])
         lines = np.asarray([self.frame.line(line) for line in self.window.sides])
         labels = -1 - np.arange(len(corners), dtype=np.int64)
-        codes = np.zeros((1, self.network.units), dtype=self.network.pattern_dtype.newbyteorder("="))
+        codes = np.zeros(
+            (1, self.network.units), dtype=self.network.pattern_dtype.newbyteorder("=")
+        )
         cells = Batch(np.asarray([0, len(corners)]), corners, lines, labels, codes)
         values = self._affine(0, {0: self.frame.forms(self.plane)})
         return _Task(0, cells, np.zeros(1, dtype=np.int64), values)
@@ -150,8 +152,13 @@ class Engine:
         node, ready = self.network.nodes[k], self._float[k]
         low, high = self.network.unit_offsets[a], self.network.unit_offsets[a + 1]
         cells = task.cells
-        blind = np.zeros(len(cells), dtype=np.bool_) if self.blind is None else self.blind(a, len(cells))
-        assert not isinstance(node, Affine) and not isinstance(ready, FloatAffine)
+        blind = (
+            np.zeros(len(cells), dtype=np.bool_)
+            if self.blind is None
+            else self.blind(a, len(cells))
+        )
+        assert not isinstance(node, Affine)
+        assert not isinstance(ready, FloatAffine)
         polygons = (cells.start, cells.points, cells.lines, cells.labels)
         start, points, lines, labels, parents, own, undecided = ready.cut(
             polygons, values[node.source], int(self.trace.labels.starts[a]), blind
@@ -174,7 +181,8 @@ class Engine:
         a = task.activation - 1
         k = self.network.activations[a]
         node, ready = self.network.nodes[k], self._float[k]
-        assert not isinstance(node, Affine) and not isinstance(ready, FloatAffine)
+        assert not isinstance(node, Affine)
+        assert not isinstance(ready, FloatAffine)
         codes = task.cells.codes[:, self.network.unit_offsets[a] : self.network.unit_offsets[a + 1]]
         value = ready.apply(task.values[node.source].of(task.parents), codes)
         values = {
@@ -199,7 +207,7 @@ class Engine:
             owners.append(np.full(len(parts), cell, dtype=np.int64))
         owner = np.concatenate(owners)
         order = np.argsort(owner, kind="stable")
-        merged = _concatenated(batches)
+        merged = concatenated(batches)
         sizes = np.diff(merged.start)[order]
         start = np.concatenate([[0], np.cumsum(sizes)])
         corners = np.repeat(merged.start[:-1][order] - start[:-1], sizes) + np.arange(start[-1])
@@ -248,7 +256,8 @@ def exact_polygon(lines: list[Line]) -> Polygon:
     return out
 
 
-def _concatenated(batches: list[Batch]) -> Batch:
+def concatenated(batches: list[Batch]) -> Batch:
+    """Several batches as one, in the given order."""
     shifts = np.cumsum([0, *(b.start[-1] for b in batches[:-1])])
     starts = [b.start[1:] + shift for b, shift in zip(batches, shifts, strict=True)]
     return Batch(

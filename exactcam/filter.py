@@ -66,6 +66,7 @@ def kernels() -> Any:
 
     return compiled
 
+
 _MIN_NORMAL = 2.0**-960  # below this a correctly rounded number may have lost relative accuracy
 
 
@@ -95,7 +96,10 @@ def rounded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int | None]:
     flat = [mpq(x) for x in values.ravel()]
     floats = np.asarray([to_float(x) for x in flat], dtype=np.float64)
     inside = (floats == 0) | ((np.abs(floats) > _MIN_NORMAL) & np.isfinite(floats))
-    same = np.asarray([bool(ok) and mpq(y) == x for ok, x, y in zip(inside, flat, floats.tolist(), strict=True)], dtype=bool)
+    same = np.asarray(
+        [bool(ok) and mpq(y) == x for ok, x, y in zip(inside, flat, floats.tolist(), strict=True)],
+        dtype=bool,
+    )
     zero_lost = (floats == 0) & ~same
     errors = np.where(same, 0.0, np.where(inside & ~zero_lost, UNIT, np.inf))
     grid = None
@@ -114,7 +118,11 @@ class Frame:
         exponent = extent.numerator.bit_length() - extent.denominator.bit_length()
         half = mpq(2) ** (exponent - 1)
         self.centre = tuple(_dyadic((min(c) + max(c)) / 2, half / 1024) for c in (us, vs))
-        reach = max(abs(c - m) for corner in window.corners for c, m in zip(corner, self.centre, strict=True))
+        reach = max(
+            abs(c - m)
+            for corner in window.corners
+            for c, m in zip(corner, self.centre, strict=True)
+        )
         while reach > half:
             half *= 2
         self.scale: mpq = half
@@ -122,7 +130,10 @@ class Frame:
     def point(self, point: Sequence[Any]) -> tuple[float, float, float]:
         """A homogeneous point as a corner (u, v, delta)."""
         x, y, w = point
-        local = np.asarray([(mpq(x, w) - self.centre[0]) / self.scale, (mpq(y, w) - self.centre[1]) / self.scale], dtype=object)
+        local = np.asarray(
+            [(mpq(x, w) - self.centre[0]) / self.scale, (mpq(y, w) - self.centre[1]) / self.scale],
+            dtype=object,
+        )
         floats, errors, _ = rounded(local)
         delta = float((np.abs(floats) * errors).max() * UP) if errors.any() else 0.0
         return float(floats[0]), float(floats[1]), delta
@@ -134,13 +145,21 @@ class Frame:
         shift = mpq(2) ** -bits
         floats, errors, _ = rounded(np.asarray([a * shift, b * shift, c * shift], dtype=object))
         absolute = np.where(errors > 0, np.abs(floats) * errors * UP + TINY, 0.0)
-        return float(floats[0]), float(floats[1]), float(floats[2]), float(absolute[0] + absolute[1]), float(absolute[2])
+        return (
+            float(floats[0]),
+            float(floats[1]),
+            float(floats[2]),
+            float(absolute[0] + absolute[1]),
+            float(absolute[2]),
+        )
 
     def forms(self, plane: Slice) -> Forms:
         """The network's input in local coordinates, as forms on one cell."""
         block = plane.block
         rows = [self._local(*row) for row in block.columns]
-        local = np.asarray([[mpq(x, block.denominator) for x in row] for row in rows], dtype=object).T
+        local = np.asarray(
+            [[mpq(x, block.denominator) for x in row] for row in rows], dtype=object
+        ).T
         floats, errors, grid = rounded(local)
         absolute = np.where(errors > 0, np.abs(floats) * errors * UP + TINY, 0.0)
         both = np.stack([absolute[0] + absolute[1], absolute[2]])
@@ -178,13 +197,17 @@ class FloatAffine:
                 terms += matrix.shape[1]
             else:
                 indptr, indices, data = matrix.csr()
-                table = {x: y for x, y in zip(matrix.numbers.tolist(), floats.tolist(), strict=True)}
+                table = dict(zip(matrix.numbers.tolist(), floats.tolist(), strict=True))
                 values = np.asarray([table[x] for x in data.tolist()], dtype=np.float64)
                 self.products.append(_SparseProduct(rows, indptr, indices, values))
-                self.sums.append(np.bincount(np.repeat(np.arange(rows), np.diff(indptr)), np.abs(values), rows))
+                self.sums.append(
+                    np.bincount(np.repeat(np.arange(rows), np.diff(indptr)), np.abs(values), rows)
+                )
                 terms += int(np.diff(indptr).max(initial=0))
             self.grids.append(grid)
-        bias, errors, self.bias_grid = rounded(np.asarray([mpq(x, node.scale) for x in node.bias], dtype=object))
+        bias, errors, self.bias_grid = rounded(
+            np.asarray([mpq(x, node.scale) for x in node.bias], dtype=object)
+        )
         self.bias = bias
         lossy = max(lossy, float(errors.max(initial=0.0)))
         self.gamma = (terms + 6) * UNIT * 1.001 if lossy <= UNIT else np.inf
@@ -249,14 +272,18 @@ class _DenseProduct:
 
 
 class _SparseProduct:
-    def __init__(self, rows: int, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray) -> None:
+    def __init__(
+        self, rows: int, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray
+    ) -> None:
         self.rows, self.indptr, self.indices, self.data = rows, indptr, indices, data
 
     def __call__(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
         target = out.reshape(-1, out.shape[2])
         if not add:
             target[:] = 0.0
-        kernels().sparse_product(self.indptr, self.indices, self.data, x.reshape(-1, x.shape[2]), target)
+        kernels().sparse_product(
+            self.indptr, self.indices, self.data, x.reshape(-1, x.shape[2]), target
+        )
 
 
 class FloatPointwise:
@@ -340,7 +367,13 @@ class FloatMax:
         from .kernels_max import cut_max
 
         return cut_max(
-            *polygons, x.coefficients, x.errors, self.start, self.members, self.labels + label, blind
+            *polygons,
+            x.coefficients,
+            x.errors,
+            self.start,
+            self.members,
+            self.labels + label,
+            blind,
         )
 
     def apply(self, x: Forms, codes: np.ndarray) -> Forms:

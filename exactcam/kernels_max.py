@@ -125,9 +125,7 @@ def cut_max(
             signs = grow(signs, 2 * n + 8)
             while group < groups:
                 own = members[group_start[group] : group_start[group + 1]]
-                code = _winner(
-                    s_pts, s_lines, lo, hi, forms[cell], errors[cell], own, cut, signs
-                )
+                code = _winner(s_pts, s_lines, lo, hi, forms[cell], errors[cell], own, cut, signs)
                 if code < 0:
                     unknown = code == -2
                     break
@@ -161,9 +159,7 @@ def cut_max(
                         continue
                     _difference(forms[cell], errors[cell], own[code], own[rival], cut)
                     signs = grow(signs, a_hi - a_lo)
-                    positive, negative, vague = _classify(
-                        s_pts, s_lines, a_lo, a_hi, cut, signs
-                    )
+                    positive, negative, vague = _classify(s_pts, s_lines, a_lo, a_hi, cut, signs)
                     if vague:
                         unknown = True
                         break

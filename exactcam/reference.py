@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 
 import numpy as np
 
@@ -25,7 +24,7 @@ from .nodes import Affine, Block, MaxGroups, Node, Pointwise
 from .rational import objects
 from .slice import Slice, Window
 
-__all__ = ["RawCell", "activation_cells", "refine"]
+__all__ = ["RawCell", "Siblings", "activation_cells", "refine", "through_affine"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def activation_cells(
     (units of a layer) x (corners + units cut) integer products.
     """
     outline: Polygon = list(zip(window.vertices, window.sides, strict=True))
-    values, node = _through_affine(network, {0: slice.block})
+    values, node = through_affine(network, 0, {0: slice.block})
     stack = [(node, outline, values, [np.zeros(0, dtype=np.int64)])]
     found = 0
     while stack:
@@ -60,9 +59,9 @@ def activation_cells(
             continue
         node_here = network.nodes[k]
         parts = refine(polygon, node_here, values[node_here.inputs[0]])
-        children = _siblings(network, k, values, [part_codes for _, part_codes in parts])
-        for (part, part_codes), (next_node, child) in zip(parts, children, strict=True):
-            stack.append((next_node, part, child, [*codes, part_codes]))
+        siblings = Siblings(network, k, values, parts[0][1])
+        for part, own in parts:
+            stack.append((siblings.stop, part, siblings.member(own), [*codes, own]))
 
 
 def refine(polygon: Polygon, node: Node, block: Block) -> list[tuple[Polygon, np.ndarray]]:
@@ -162,70 +161,78 @@ def _where_largest(
     return polygon
 
 
-def _through_affine(network: Network, values: dict[int, Block]) -> tuple[dict[int, Block], int]:
-    """Evaluate the affine nodes before the first activation node."""
-    run = _affine_run(network, 0)
-    for k in run:
-        node = network.nodes[k]
-        assert isinstance(node, Affine)
+def through_affine(
+    network: Network, start: int, values: dict[int, Block]
+) -> tuple[dict[int, Block], int]:
+    """Evaluate the affine nodes from `start` up to the next activation node, and its index."""
+    run = _affine_run(network, start)
+    for k, node in run:
         values[k + 1] = node.apply([values[i] for i in node.inputs])
-    return _live(network, values, len(run)), len(run)
+    stop = start + len(run)
+    return _live(network, values, stop), stop
 
 
-def _affine_run(network: Network, start: int) -> list[int]:
-    rest = range(start, len(network.nodes))
-    return list(takewhile(lambda k: isinstance(network.nodes[k], Affine), rest))
+def _affine_run(network: Network, start: int) -> list[tuple[int, Affine]]:
+    run: list[tuple[int, Affine]] = []
+    for k in range(start, len(network.nodes)):
+        node = network.nodes[k]
+        if not isinstance(node, Affine):
+            break
+        run.append((k, node))
+    return run
 
 
 def _live(network: Network, values: dict[int, Block], k: int) -> dict[int, Block]:
     return {value: block for value, block in values.items() if network.last_use[value] >= k}
 
 
-def _siblings(
-    network: Network, k: int, values: dict[int, Block], all_codes: list[np.ndarray]
-) -> list[tuple[int, dict[int, Block]]]:
-    """The values after node k and the affine nodes behind it, for each sibling's codes."""
-    node = network.nodes[k]
-    assert not isinstance(node, Affine)
-    source = values[node.source]
-    first = dict(values)
-    first[k + 1] = node.apply(source, all_codes[0])
-    run = _affine_run(network, k + 1)
-    # Keep every value of the run: siblings need the first one's as their base.
-    for m in run:
-        affine = network.nodes[m]
-        assert isinstance(affine, Affine)
-        first[m + 1] = affine.apply([first[i] for i in affine.inputs])
-    stop = k + 1 + len(run)
-    out = [(stop, _live(network, first, stop))]
-    for codes in all_codes[1:]:
-        units = np.nonzero(codes != all_codes[0])[0]
-        block = node.apply(source, codes) if len(run) == 0 or len(units) else first[k + 1]
-        sibling = {**values, k + 1: block}
+class Siblings:
+    """The values behind activation node k, for cells with equal codes before it.
+
+    The first member is evaluated in full up to the next activation node; every other
+    differs from it in few units, so its values are the first's plus a low-rank update.
+    """
+
+    def __init__(
+        self, network: Network, k: int, values: dict[int, Block], codes: np.ndarray
+    ) -> None:
+        node = network.nodes[k]
+        assert not isinstance(node, Affine)
+        self._network, self._k, self._node = network, k, node
+        self._source, self._codes = values[node.source], codes
+        self._run = _affine_run(network, k + 1)
+        self.stop = k + 1 + len(self._run)
+        self._first = {**values, k + 1: node.apply(self._source, codes)}
+        for m, affine in self._run:
+            self._first[m + 1] = affine.apply([self._first[i] for i in affine.inputs])
+
+    def member(self, codes: np.ndarray) -> dict[int, Block]:
+        """The live values of the sibling with these codes."""
+        units = np.nonzero(codes != self._codes)[0]
+        if not len(units):
+            return _live(self._network, self._first, self.stop)
+        first = self._first
+        block = self._node.apply(self._source, codes)
+        values = {**first, self._k + 1: block}
+        # Per changed value: the rows that changed (None: all of them) and by how much.
         changed: dict[int, tuple[np.ndarray | None, np.ndarray]] = {
-            k + 1: (units, block.columns[units] - first[k + 1].columns[units])
+            self._k + 1: (units, block.columns[units] - first[self._k + 1].columns[units])
         }
-        for m in run:
-            affine = network.nodes[m]
-            assert isinstance(affine, Affine)
-            base = first[m + 1]
-            update = None
+        for m, affine in self._run:
+            base, update = first[m + 1], None
             for matrix, value in zip(affine.matrices, affine.inputs, strict=True):
                 if value not in changed:
                     continue
                 rows, difference = changed[value]
-                factor = base.denominator // (affine.scale * first[value].denominator)
                 term = (
                     matrix.apply(difference)
                     if rows is None
                     else matrix.apply_columns(rows, difference)
                 )
+                factor = base.denominator // (affine.scale * first[value].denominator)
                 term = term * factor if factor != 1 else term
                 update = term if update is None else update + term
-            if update is None:
-                sibling[m + 1] = base
-                continue
-            sibling[m + 1] = Block(base.columns + update, base.weights, base.denominator)
-            changed[m + 1] = (None, update)
-        out.append((stop, _live(network, sibling, stop)))
-    return out
+            if update is not None:
+                values[m + 1] = Block(base.columns + update, base.weights, base.denominator)
+                changed[m + 1] = (None, update)
+        return _live(self._network, values, self.stop)

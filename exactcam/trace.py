@@ -9,14 +9,16 @@ pattern through the network in integers; siblings share what they have in common
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
 from .geometry import Line
 from .network import Network
-from .nodes import Affine, Block, MaxGroups, Pointwise
+from .nodes import Block, MaxGroups, Pointwise
+from .reference import Siblings, through_affine
 from .slice import Slice, Window
 
 __all__ = ["Labels", "Trace"]
@@ -63,11 +65,12 @@ class Labels:
 class Trace:
     """Exact inputs of activation nodes for given patterns, with the recent ones kept."""
 
-    def __init__(self, network: Network, plane: Slice, window: Window, keep: int = 512) -> None:
+    def __init__(self, network: Network, plane: Slice, window: Window, keep: int = 64) -> None:
         self.network, self.window, self.labels = network, window, Labels(network)
         self._keep = keep
-        self._root = self._affine(0, {0: plane.block})
-        self._recent: OrderedDict[tuple[int, bytes], dict[int, Block]] = OrderedDict()
+        self._root, _ = through_affine(network, 0, {0: plane.block})
+        self._families: OrderedDict[tuple[int, bytes], Siblings] = OrderedDict()
+        self._latest: dict[int, tuple[Any, dict[int, Block]]] = defaultdict(lambda: (None, {}))
 
     def input(self, codes: np.ndarray, activation: int) -> Block:
         """The input of an activation node as exact forms on the cells with these codes
@@ -110,26 +113,20 @@ class Trace:
     def _values(self, codes: np.ndarray, activation: int) -> dict[int, Block]:
         if activation == 0:
             return self._root
-        prefix = codes[: self.network.unit_offsets[activation]]
-        key = (activation, prefix.tobytes())
-        values = self._recent.get(key)
-        if values is None:
+        offsets = self.network.unit_offsets
+        own = codes[offsets[activation - 1] : offsets[activation]].astype(np.int64)
+        key = (activation, codes[: offsets[activation - 1]].tobytes())
+        siblings = self._families.get(key)
+        if siblings is None:
             before = self._values(codes, activation - 1)
             k = self.network.activations[activation - 1]
-            node = self.network.nodes[k]
-            assert not isinstance(node, Affine)
-            own = prefix[self.network.unit_offsets[activation - 1] :].astype(np.int64)
-            values = self._affine(k + 1, {**before, k + 1: node.apply(before[node.source], own)})
-            self._recent[key] = values
-            if len(self._recent) > self._keep:
-                self._recent.popitem(last=False)
+            siblings = self._families[key] = Siblings(self.network, k, before, own)
+            if len(self._families) > self._keep:
+                self._families.popitem(last=False)
         else:
-            self._recent.move_to_end(key)
+            self._families.move_to_end(key)
+        latest, values = self._latest[activation]
+        if latest != (key, own.tobytes()):
+            values = siblings.member(own)
+            self._latest[activation] = ((key, own.tobytes()), values)
         return values
-
-    def _affine(self, start: int, values: dict[int, Block]) -> dict[int, Block]:
-        nodes = self.network.nodes
-        while start < len(nodes) and isinstance(node := nodes[start], Affine):
-            values[start + 1] = node.apply([values[i] for i in node.inputs])
-            start += 1
-        return {v: b for v, b in values.items() if self.network.last_use[v] >= start}

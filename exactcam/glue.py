@@ -1,0 +1,177 @@
+"""From batches of independent cells to one complex: which corners are the same vertex.
+
+The fast engine cuts cells without looking at their neighbours; by continuity the
+pieces fit edge to edge, so every inner edge has exactly one twin. What is left is to
+name the vertices. Two corners can be the same vertex only if their error boxes meet,
+so corners are clustered by position: a cluster never separates equal vertices, and
+there are at most V clusters. V itself is known without any geometry: with H corners,
+B of them starting an edge on the window's boundary and F cells, E = (H + B) / 2 and,
+the window being simply connected, V = 1 + E - F (Euler). If there are exactly V
+clusters, no cluster holds two vertices, and the naming is proven. If there are
+fewer, corners that could be confused are placed exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .engine import Batch, Engine, concatenated
+from .errors import InvariantError
+from .geometry import Point, meet, reduced
+from .partition import Partition
+from .rational import mpq, mpz
+
+__all__ = ["glue"]
+
+_VAGUE = 2.0**-36  # corners less certain than this are placed exactly before clustering
+
+
+def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
+    """The canonical `Partition` of all batches of an engine's run."""
+    cells = concatenated(list(batches))
+    exact = _Exact(engine, cells)
+    corner_cells = np.repeat(np.arange(len(cells)), np.diff(cells.start))
+    points = cells.points.copy()
+    exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
+    edges = (len(points) + int((cells.labels < 0).sum())) // 2
+    wanted = 1 + edges - len(cells)
+    names = _clusters(points)
+    if names.max() + 1 < wanted:
+        exact.place(points, _suspects(names, cells.start))
+        names = _clusters(points)
+    if names.max() + 1 < wanted:
+        names = exact.names()
+    if names.max() + 1 != wanted:
+        raise InvariantError(f"{names.max() + 1} vertices found, Euler's formula says {wanted}")
+    order = _rotation(exact, cells, points, corner_cells)
+    names = names[order]
+    first = np.full(wanted, len(names), dtype=np.int64)
+    np.minimum.at(first, names, np.arange(len(names)))
+    rank = np.empty(wanted, dtype=np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(wanted)
+    sample = order[np.sort(first)]
+    return Partition(
+        engine.network, engine.plane, engine.window,
+        cells.codes.astype(engine.network.pattern_dtype, copy=False),
+        cells.start, rank[names],
+        lambda: exact.points(sample),
+        lambda: exact.outputs(),
+        wanted, "fast",
+    )  # fmt: skip
+
+
+def _clusters(points: np.ndarray) -> np.ndarray:
+    """For each corner the number of its cluster: boxes that meet have equal numbers.
+
+    Splits by gaps in u, then in v within those, and once more, which leaves only
+    boxes that chain together in both coordinates.
+    """
+    reach = 2.0 * float(points[:, 2].max()) * (1.0 + 2.0**-40)
+    names = np.zeros(len(points), dtype=np.int64)
+    for axis in (0, 1, 0, 1):
+        order = np.lexsort((points[:, axis], names))
+        value, group = points[order, axis], names[order]
+        new = np.ones(len(order), dtype=bool)
+        # The difference of nearby floats is exact, so this comparison is too.
+        new[1:] = (group[1:] != group[:-1]) | (value[1:] - value[:-1] > reach)
+        names[order] = np.cumsum(new) - 1
+    return names
+
+
+def _suspects(names: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Corners of clusters around which the edges do not pair off one to one."""
+    following = np.arange(1, len(names) + 1)
+    following[start[1:] - 1] = start[:-1]
+    ends = names[following]
+    suspect = np.zeros(int(names.max()) + 1, dtype=bool)
+    suspect[names[names == ends]] = True
+    forward, backward = names * len(suspect) + ends, ends * len(suspect) + names
+    unique, count = np.unique(forward, return_counts=True)
+    suspect[unique[count > 1] // len(suspect)] = True
+    suspect[unique[count > 1] % len(suspect)] = True
+    alone = ~np.isin(forward, backward)
+    suspect[names[alone]] = True
+    suspect[ends[alone]] = True
+    return np.nonzero(suspect[names])[0]
+
+
+def _rotation(exact: _Exact, cells: Batch, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """The order of corners in which each cell starts at its lexicographically least one."""
+    start, sizes = cells.start[:-1], np.diff(cells.start)
+    u, d = points[:, 0], points[:, 2]
+    reach = np.minimum.reduceat(u + d, start)
+    near = u - d <= reach[owner]
+    candidates = np.add.reduceat(near.astype(np.int64), start)
+    choice = np.zeros(len(sizes), dtype=np.int64)
+    single = near & (candidates == 1)[owner]
+    choice[owner[single]] = np.nonzero(single)[0]
+    for cell in np.nonzero(candidates > 1)[0].tolist():
+        low, high = int(cells.start[cell]), int(cells.start[cell + 1])
+        tied = [k for k in range(low, high) if near[k]]
+        choice[cell] = _least(exact, cells, points, tied, low, high)
+    shift = np.arange(len(owner)) - start[owner]
+    turn = choice - start
+    return start[owner] + (shift + turn[owner]) % sizes[owner]
+
+
+def _least(
+    exact: _Exact, cells: Batch, points: np.ndarray, tied: list[int], low: int, high: int
+) -> int:
+    if len(tied) == 2:
+        a, b = tied
+        edge = a if b == a + 1 else b if (a == low and b == high - 1) else -1
+        if edge >= 0 and cells.lines[edge, 1] == 0.0 and cells.lines[edge, 3] == 0.0:
+            # A vertical edge: its ends have equal u.
+            (va, da), (vb, db) = points[a, 1:], points[b, 1:]
+            if abs(va - vb) > da + db:
+                return a if va < vb else b
+    found = exact.points(np.asarray(tied))
+    return min(zip(found, tied, strict=True), key=lambda pair: _key(pair[0]))[1]
+
+
+def _key(point: Point) -> tuple[mpq, mpq]:
+    return mpq(point[0], point[2]), mpq(point[1], point[2])
+
+
+class _Exact:
+    """Exact vertices and output maps of cells, from their patterns and labels."""
+
+    def __init__(self, engine: Engine, cells: Batch) -> None:
+        self.engine, self.cells = engine, cells
+
+    def points(self, corners: np.ndarray) -> list[Point]:
+        """The exact reduced vertices at some corners. Ordered by cell it is fastest."""
+        cells, trace = self.cells, self.engine.trace
+        owner = np.searchsorted(cells.start, corners, side="right") - 1
+        out: dict[int, Point] = {}
+        for k in np.argsort(owner, kind="stable").tolist():
+            corner, cell = int(corners[k]), int(owner[k])
+            low, high = int(cells.start[cell]), int(cells.start[cell + 1])
+            before = corner - 1 if corner > low else high - 1
+            codes = cells.codes[cell]
+            lines = (trace.line(codes, int(cells.labels[e])) for e in (before, corner))
+            out[k] = reduced(meet(*lines))
+        return [out[k] for k in range(len(corners))]
+
+    def place(self, points: np.ndarray, corners: np.ndarray) -> None:
+        """Replace some rows of `points` by correctly rounded exact ones."""
+        for corner, point in zip(corners.tolist(), self.points(corners), strict=True):
+            points[corner] = self.engine.frame.point(point)
+
+    def names(self) -> np.ndarray:
+        """Vertex numbers of all corners from their exact points."""
+        seen: dict[Point, int] = {}
+        found = self.points(np.arange(len(self.cells.points)))
+        return np.asarray([seen.setdefault(p, len(seen)) for p in found], dtype=np.int64)
+
+    def outputs(self) -> tuple[np.ndarray, mpz]:
+        """The exact output maps of all cells, (cells, outputs, 3) over one scale."""
+        trace, count = self.engine.trace, len(self.cells)
+        forms = np.empty((count, self.engine.network.outputs, 3), dtype=object)
+        scale = mpz(1)
+        for cell in range(count):
+            block = trace.output(self.cells.codes[cell])
+            forms[cell], scale = block.columns, block.denominator
+        return forms, scale
