@@ -19,13 +19,14 @@ import numpy as np
 
 from .engine import Batch, Engine, concatenated
 from .errors import InvariantError
+from .filter import kernels
 from .geometry import Point, meet, reduced
 from .partition import Partition
 from .rational import mpq, mpz
 
 __all__ = ["glue"]
 
-_VAGUE = 2.0**-36  # corners less certain than this are placed exactly before clustering
+_VAGUE = 2.0**-20  # corners less certain than this are placed exactly before clustering
 
 
 def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
@@ -66,17 +67,15 @@ def _clusters(points: np.ndarray) -> np.ndarray:
     """For each corner the number of its cluster: boxes that meet have equal numbers.
 
     Splits by gaps in u, then in v within those, and once more, which leaves only
-    boxes that chain together in both coordinates.
+    boxes that chain together in both coordinates. O(corners log corners).
     """
-    reach = 2.0 * float(points[:, 2].max()) * (1.0 + 2.0**-40)
     names = np.zeros(len(points), dtype=np.int64)
     for axis in (0, 1, 0, 1):
-        order = np.lexsort((points[:, axis], names))
-        value, group = points[order, axis], names[order]
-        new = np.ones(len(order), dtype=bool)
-        # The difference of nearby floats is exact, so this comparison is too.
-        new[1:] = (group[1:] != group[:-1]) | (value[1:] - value[:-1] > reach)
-        names[order] = np.cumsum(new) - 1
+        # Rounded outwards, so that boxes that meet still do.
+        low = np.nextafter(points[:, axis] - points[:, 2], -np.inf)
+        high = np.nextafter(points[:, axis] + points[:, 2], np.inf)
+        order = np.lexsort((low, names))
+        names[order] = kernels().chain(names[order], low[order], high[order])
     return names
 
 

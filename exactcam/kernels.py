@@ -16,7 +16,7 @@ from numba import njit
 from .filter import TINY, UP
 from .predicates import U4, UNKNOWN, meet, sign_at
 
-__all__ = ["cut_pointwise", "grow", "sparse_product", "split"]
+__all__ = ["chain", "cut_pointwise", "grow", "sparse_product", "split"]
 
 
 @njit(cache=True)
@@ -239,3 +239,17 @@ def sparse_product(
             for m in range(indptr[row], indptr[row + 1]):
                 total += data[m] * source[indices[m]]
             target[row] += total
+
+
+@njit(cache=True)
+def chain(group: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Numbers of runs of intervals that chain together, sorted by group, then by `low`."""
+    names = np.empty(len(group), np.int64)
+    name, reach = -1, 0.0
+    for k in range(len(group)):
+        if k == 0 or group[k] != group[k - 1] or low[k] > reach:
+            name += 1
+            reach = high[k]
+        reach = max(reach, high[k])
+        names[k] = name
+    return names
