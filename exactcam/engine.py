@@ -19,11 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .filter import FloatAffine, FloatMax, FloatPointwise, Forms, Frame
+from .filter import FloatAffine, FloatMax, FloatPointwise
 from .geometry import Line, Polygon, meet, reduced, side
 from .network import Network
 from .nodes import Affine, Pointwise
 from .reference import refine
+from .rounding import Forms, Frame
 from .slice import Slice, Window
 from .trace import Trace
 

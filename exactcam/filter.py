@@ -41,21 +41,17 @@ so end as UNKNOWN.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .matrix import Dense
 from .nodes import Affine, MaxGroups, Pointwise
-from .rational import mpq, mpz, to_float
-from .slice import Slice, Window
+from .rational import mpq
+from .rounding import TINY, UNIT, UP, Forms, rounded
 
-__all__ = ["FloatAffine", "FloatMax", "FloatPointwise", "Forms", "Frame", "rounded"]
+__all__ = ["FloatAffine", "FloatMax", "FloatPointwise", "kernels"]
 
-UNIT = 2.0**-53
-UP = 1.0 + 2.0**-46  # rounds a short chain of additions of bounds upwards
-TINY = 2.0**-1000  # far above any accumulated underflow, far below any useful value
 
 Polygons = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # start, points, lines, labels
 
@@ -65,114 +61,6 @@ def kernels() -> Any:
     from . import kernels as compiled
 
     return compiled
-
-
-_MIN_NORMAL = 2.0**-960  # below this a correctly rounded number may have lost relative accuracy
-
-
-@dataclass(frozen=True)
-class Forms:
-    """Affine forms of one value on many cells.
-
-    `coefficients` float64 (cells, 3, size): a, b, c; `errors` (cells, 2, size): e, f.
-    `grid` is p if all coefficients without error are multiples of 2^-p, else None.
-    """
-
-    coefficients: np.ndarray
-    errors: np.ndarray
-    grid: int | None
-
-    def of(self, cells: np.ndarray) -> Forms:
-        return Forms(self.coefficients[cells], self.errors[cells], self.grid)
-
-
-def rounded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int | None]:
-    """(floats, relative errors, grid) of an object array of rationals.
-
-    A relative error is 0 where the float is exact, u where it is correctly rounded,
-    and infinite where it over- or underflows. `grid` as in `Forms`, None unless all
-    are exact dyadic numbers.
-    """
-    flat = [mpq(x) for x in values.ravel()]
-    floats = np.asarray([to_float(x) for x in flat], dtype=np.float64)
-    inside = (floats == 0) | ((np.abs(floats) > _MIN_NORMAL) & np.isfinite(floats))
-    same = np.asarray(
-        [bool(ok) and mpq(y) == x for ok, x, y in zip(inside, flat, floats.tolist(), strict=True)],
-        dtype=bool,
-    )
-    zero_lost = (floats == 0) & ~same
-    errors = np.where(same, 0.0, np.where(inside & ~zero_lost, UNIT, np.inf))
-    grid = None
-    if same.all():
-        grid = max((x.denominator.bit_length() - 1 for x in flat), default=0)
-    return floats.reshape(values.shape), errors.reshape(values.shape), grid
-
-
-class Frame:
-    """Local coordinates (u - centre) / scale with dyadic centre and a power of two as
-    scale, so that changing over is exact and the window lies in [-1, 1]^2."""
-
-    def __init__(self, window: Window) -> None:
-        us, vs = zip(*window.corners, strict=True)
-        extent = max(max(us) - min(us), max(vs) - min(vs))
-        exponent = extent.numerator.bit_length() - extent.denominator.bit_length()
-        half = mpq(2) ** (exponent - 1)
-        self.centre = tuple(_dyadic((min(c) + max(c)) / 2, half / 1024) for c in (us, vs))
-        reach = max(
-            abs(c - m)
-            for corner in window.corners
-            for c, m in zip(corner, self.centre, strict=True)
-        )
-        while reach > half:
-            half *= 2
-        self.scale: mpq = half
-
-    def point(self, point: Sequence[Any]) -> tuple[float, float, float]:
-        """A homogeneous point as a corner (u, v, delta)."""
-        x, y, w = point
-        local = np.asarray(
-            [(mpq(x, w) - self.centre[0]) / self.scale, (mpq(y, w) - self.centre[1]) / self.scale],
-            dtype=object,
-        )
-        floats, errors, _ = rounded(local)
-        delta = float((np.abs(floats) * errors).max() * UP) if errors.any() else 0.0
-        return float(floats[0]), float(floats[1]), delta
-
-    def line(self, line: Sequence[Any]) -> tuple[float, float, float, float, float]:
-        """An integer line as (a, b, c, e, f), scaled by a power of two to order one."""
-        a, b, c = self._local(*line)
-        bits = max(x.numerator.bit_length() - x.denominator.bit_length() for x in (a, b, c))
-        shift = mpq(2) ** -bits
-        floats, errors, _ = rounded(np.asarray([a * shift, b * shift, c * shift], dtype=object))
-        absolute = np.where(errors > 0, np.abs(floats) * errors * UP + TINY, 0.0)
-        return (
-            float(floats[0]),
-            float(floats[1]),
-            float(floats[2]),
-            float(absolute[0] + absolute[1]),
-            float(absolute[2]),
-        )
-
-    def forms(self, plane: Slice) -> Forms:
-        """The network's input in local coordinates, as forms on one cell."""
-        block = plane.block
-        rows = [self._local(*row) for row in block.columns]
-        local = np.asarray(
-            [[mpq(x, block.denominator) for x in row] for row in rows], dtype=object
-        ).T
-        floats, errors, grid = rounded(local)
-        absolute = np.where(errors > 0, np.abs(floats) * errors * UP + TINY, 0.0)
-        both = np.stack([absolute[0] + absolute[1], absolute[2]])
-        return Forms(floats[None], both[None], grid)
-
-    def _local(self, a: mpz, b: mpz, c: mpz) -> tuple[mpq, mpq, mpq]:
-        return mpq(a * self.scale), mpq(b * self.scale), a * self.centre[0] + b * self.centre[1] + c
-
-
-def _dyadic(value: mpq, step: mpq) -> mpq:
-    """The multiple of `step` next to `value`."""
-    quotient = value / step
-    return (quotient.numerator * 2 + quotient.denominator) // (2 * quotient.denominator) * step
 
 
 class FloatAffine:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .filter import TINY, UP
 from .predicates import U4, UNKNOWN, meet, sign_at
+from .rounding import TINY, UP
 
 __all__ = ["chain", "cut_pointwise", "grow", "sparse_product", "split"]
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .filter import TINY, UP
 from .kernels import grow, split
 from .predicates import UNKNOWN, sign_at, two_sum
+from .rounding import TINY, UP
 
 __all__ = ["cut_max"]
 

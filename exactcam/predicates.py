@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .filter import TINY, UP
+from .rounding import TINY, UP
 
 __all__ = ["U4", "UNKNOWN", "float_sign", "meet", "plane_sign", "sign_at", "two_sum"]
 
