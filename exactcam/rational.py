@@ -28,6 +28,7 @@ __all__ = [
     "integer_matrix",
     "mpq",
     "mpz",
+    "nearest_sum",
     "objects",
     "rational",
     "rational_from_hex",
@@ -190,6 +191,22 @@ def root_sum(squares: Sequence[mpq]) -> float:
         if low == high:
             return low
         bits *= 2
+
+
+def nearest_sum(terms: Sequence[mpq]) -> float:
+    """The float64 nearest to the exact sum of many fractions.
+
+    Their common denominator may have millions of digits, so the sum is enclosed at
+    growing precision (Ziv's strategy); only a sum on a rounding boundary is formed.
+    """
+    bits = 128
+    while bits <= 4096:
+        floors = sum(((t.numerator << bits) // t.denominator for t in terms), mpz(0))
+        low = to_float(mpq(floors, mpz(1) << bits))
+        if low == to_float(mpq(floors + len(terms), mpz(1) << bits)):
+            return low
+        bits *= 2
+    return to_float(sum(terms, mpq(0)))
 
 
 def to_hex(value: mpz) -> str:

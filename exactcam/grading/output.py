@@ -1,0 +1,101 @@
+"""What an engine returned, as plain arrays: the one form every adapter produces.
+
+Nothing is repaired here. Open or closed polygons, any orientation, float32 or
+float64, repeated vertices, NaN: all of it is kept, because what is wrong with an
+engine's output is exactly what the comparison is asked to say. Only output that
+cannot be read as polygons at all is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import FileFormatError
+from ..network import Network
+from ..slice import Slice, Window
+
+__all__ = ["EngineOutput", "engine_output"]
+
+
+@dataclass(frozen=True, eq=False)
+class EngineOutput:
+    """Polygon k is `vertices[offsets[k]:offsets[k+1]]`, float (n, 2), in slice coordinates.
+
+    `patterns` (polygons, units) are piece numbers: 0 off and 1 on for a ReLU, the
+    member for a max group. `affine` (polygons, width, 3) are maps a u + b v + c of
+    the network value `affine_value` (None: the output). `boundary` (m, 2, 2) are
+    decision boundary segments, None where the engine was not asked for any;
+    `boundary_unclear` says that the engine's answer means "none" or "failed" and
+    does not tell which. `error` is the engine's own message where it raised. A
+    file may carry its `network`, `slice` and `window`. Raises FileFormatError
+    where the arrays do not fit together.
+    """
+
+    vertices: np.ndarray
+    offsets: np.ndarray
+    patterns: np.ndarray | None = None
+    affine: np.ndarray | None = None
+    affine_value: int | None = None
+    boundary: np.ndarray | None = None
+    boundary_unclear: bool = False
+    error: str = ""
+    network: Network | None = None
+    slice: Slice | None = None
+    window: Window | None = None
+
+    def __post_init__(self) -> None:
+        vertices, offsets = np.asarray(self.vertices), np.asarray(self.offsets)
+        if vertices.dtype.kind in "iu":
+            vertices = vertices.astype(np.float64)
+        if vertices.ndim != 2 or vertices.shape[1] != 2 or vertices.dtype.kind != "f":
+            raise FileFormatError(
+                f"vertices: are {vertices.dtype} {vertices.shape}, give floats (vertices, 2)"
+            )
+        if vertices.dtype.itemsize > 8:
+            raise FileFormatError("vertices: give floats of at most 64 bits")
+        if (
+            offsets.ndim != 1 or offsets.dtype.kind not in "iu" or not len(offsets)
+            or offsets[0] != 0 or offsets[-1] != len(vertices)
+            or (np.diff(offsets.astype(np.int64)) < 0).any()
+        ):  # fmt: skip
+            raise FileFormatError(
+                "offsets: must be integers increasing from 0 to the number of vertices"
+            )
+        object.__setattr__(self, "vertices", vertices)
+        object.__setattr__(self, "offsets", offsets.astype(np.int64))
+        for name, shape in (("patterns", 2), ("affine", 3)):
+            array = getattr(self, name)
+            if array is not None and (array.ndim != shape or len(array) != len(self)):
+                raise FileFormatError(
+                    f"{name}: has shape {array.shape}, not {shape} axes with {len(self)} polygons"
+                )
+        if self.affine is not None and self.affine.shape[2] != 3:
+            raise FileFormatError("affine: give maps (polygons, width, 3), columns a, b, c")
+        if self.boundary is not None and self.boundary.shape[1:] != (2, 2):
+            raise FileFormatError("boundary: give segments (m, 2, 2)")
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def polygon(self, k: int) -> np.ndarray:
+        """The vertices of polygon k as the engine gave them."""
+        return self.vertices[self.offsets[k] : self.offsets[k + 1]]
+
+
+def engine_output(polygons: EngineOutput | Sequence[Any], **more: Any) -> EngineOutput:
+    """An EngineOutput from itself or from a sequence of (vertices, 2) arrays."""
+    if isinstance(polygons, EngineOutput):
+        return polygons
+    arrays = [np.asarray(p) for p in polygons]
+    for k, array in enumerate(arrays):
+        if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "fiu":
+            raise FileFormatError(
+                f"polygon {k}: is {array.dtype} {array.shape}, give floats (vertices, 2)"
+            )
+    # An empty float16 array takes the others' type: float32 output stays float32.
+    vertices = np.concatenate([np.empty((0, 2), dtype=np.float16), *arrays])
+    return EngineOutput(vertices, np.cumsum([0, *(len(a) for a in arrays)]), **more)

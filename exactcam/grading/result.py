@@ -1,0 +1,194 @@
+"""What a comparison found, for people and for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..partition import Partition
+from ..rational import decimal_text, mpq, root_sum, to_float
+from .areas import Areas
+from .output import EngineOutput
+
+__all__ = ["KINDS", "Comparison", "Finding"]
+
+KINDS = {
+    "missing": "a region no polygon stands for",
+    "merged": "one polygon covers several regions",
+    "split": "several polygons share one region",
+    "displaced": "the region is there, off by more than the pass mark",
+    "duplicated": "a second polygon for a region that has one",
+    "extra": "a polygon that stands for no region",
+    "phantom": "no polygon at all: zero area, under three vertices, folded or not finite",
+    "wrong pattern": "the pattern given is not the region's",
+    "wrong map": "the affine map given is off by more than the pass mark",
+    "boundary missing": "a decision boundary segment the engine does not have",
+    "boundary extra": "a segment that is not on the decision boundary",
+    "boundary wrong": "a segment on the decision boundary with wrong ends",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: its kind (see KINDS), the engine's polygons or segments and
+    the exact cells or segments concerned, the squared distance where one was measured."""
+
+    kind: str
+    polygons: tuple[int, ...] = ()
+    cells: tuple[int, ...] = ()
+    squared: mpq | None = None
+    note: str = ""
+
+    @property
+    def distance(self) -> float | None:
+        """The float64 nearest to the exact Hausdorff distance."""
+        return None if self.squared is None else root_sum([self.squared])
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """An engine's output graded against the exact partition.
+
+    `matched` (m, 2) pairs polygon and cell. `worst` is the largest exact Hausdorff
+    distance among them with its pair; `map_error` the largest error of a map's
+    coefficient among them; `rounded` of `corners` engine vertices of matched
+    polygons are the correctly rounded exact ones (in the engine's own precision).
+    `unclear` lists what cannot be told from the engine's output.
+    """
+
+    truth: Partition = field(repr=False)
+    output: EngineOutput = field(repr=False)
+    tolerance: mpq
+    matched: np.ndarray
+    worst: tuple[mpq, int, int] | None
+    rounded: int
+    corners: int
+    map_error: mpq | None
+    areas: Areas
+    findings: tuple[Finding, ...]
+    folded: tuple[int, ...] = ()
+    unclear: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """'engine raised', 'differs', 'cannot tell' or 'pass': the worst that applies."""
+        if self.output.error:
+            return "engine raised"
+        return "differs" if self.findings else "cannot tell" if self.unclear else "pass"
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict == "pass"
+
+    @property
+    def worst_distance(self) -> float:
+        """The float64 nearest to the largest exact Hausdorff distance of a matched region."""
+        return 0.0 if self.worst is None else root_sum([self.worst[0]])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many findings of each kind, kinds without any left out."""
+        found = Counter(finding.kind for finding in self.findings)
+        return {kind: found[kind] for kind in KINDS if found[kind]}
+
+    def of_kind(self, kind: str) -> list[Finding]:
+        return [finding for finding in self.findings if finding.kind == kind]
+
+    def summary(self, limit: int = 5) -> str:
+        """The report as text; at most `limit` findings of a kind are named."""
+        lines = [f"verdict             {self.verdict}"]
+        if self.output.error:
+            lines.append(f"engine's error      {self.output.error}")
+        lines += [
+            f"pass mark           {decimal_text(self.tolerance)} ({to_float(self.tolerance):g})",
+            f"regions             {len(self.truth):,} exact, {len(self.output):,} polygons, "
+            f"{len(self.matched):,} matched",
+        ]
+        if self.worst is not None:
+            lines.append(
+                f"worst vertex error  {self.worst_distance:.6g} "
+                f"(polygon {self.worst[1]}, region {self.worst[2]})"
+            )
+            lines.append(f"correctly rounded   {self.rounded:,} of {self.corners:,} corners")
+        if self.map_error is not None:
+            lines.append(f"worst affine map    {to_float(self.map_error):.6g}")
+        if not self.output.error:
+            lines.append(
+                f"areas               gap {self.areas.gap:.6g}, "
+                f"overlap {self.areas.overlap:.6g}, "
+                f"outside {self.areas.outside:.6g}, "
+                f"sum {to_float(self.areas.total):.17g}"
+            )
+        if self.folded:
+            lines.append(
+                f"folded              {len(self.folded)} polygons, by less than the pass mark"
+            )
+        for kind, number in self.counts.items():
+            lines.append(f"{kind + ':':<19} {number:,} ({KINDS[kind]})")
+            lines += [f"  {text(finding)}" for finding in self.of_kind(kind)[:limit]]
+            if number > limit:
+                lines.append(f"  ... and {number - limit:,} more")
+        lines += [f"cannot tell: {reason}" for reason in self.unclear]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole report as JSON values; areas and distances exact as p/q text."""
+        return {
+            "verdict": self.verdict,
+            "error": self.output.error,
+            "tolerance": decimal_text(self.tolerance),
+            "network_sha256": self.truth.network.sha256,
+            "regions": len(self.truth),
+            "polygons": len(self.output),
+            "matched": self.matched.tolist(),
+            "worst": None if self.worst is None else {
+                "distance": self.worst_distance,
+                "squared_distance": decimal_text(self.worst[0]),
+                "polygon": self.worst[1],
+                "region": self.worst[2],
+            },
+            "corners": self.corners,
+            "correctly_rounded": self.rounded,
+            "map_error": None if self.map_error is None else to_float(self.map_error),
+            "areas": {
+                "window": decimal_text(self.truth.window.area),
+                "total": decimal_text(self.areas.total),
+                "gap": self.areas.gap,
+                "overlap": self.areas.overlap,
+                "outside": self.areas.outside,
+            },
+            "counts": self.counts,
+            "findings": [
+                {
+                    "kind": f.kind,
+                    "polygons": list(f.polygons),
+                    "regions": list(f.cells),
+                    "distance": f.distance,
+                    "note": f.note,
+                }
+                for f in self.findings
+            ],
+            "folded": list(self.folded),
+            "unclear": list(self.unclear),
+        }  # fmt: skip
+
+
+def text(finding: Finding) -> str:
+    """One line: which polygons, which regions, how far."""
+    segment = finding.kind.startswith("boundary")
+    parts = []
+    for label, numbers in (
+        ("segment" if segment else "polygon", finding.polygons),
+        ("exact segment" if segment else "region", finding.cells),
+    ):
+        if numbers:
+            shown = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+            parts.append(f"{label}{'s' if len(numbers) > 1 else ''} {shown}")
+    if finding.distance is not None:
+        parts.append(f"off by {finding.distance:.6g}")
+    if finding.note:
+        parts.append(finding.note)
+    return "; ".join(parts)
