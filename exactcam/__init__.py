@@ -3,6 +3,7 @@
 from .boundary_points import nearest_boundary_point, sample_boundary
 from .compute import partition
 from .errors import ExactcamError
+from .grading import Comparison, EngineOutput, compare
 from .line_slice import line_slice
 from .loaders import load
 from .loaders.from_arrays import from_arrays
@@ -17,13 +18,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Cell",
+    "Comparison",
     "Counts",
     "Edges",
+    "EngineOutput",
     "ExactcamError",
     "Network",
     "Partition",
     "Slice",
     "Window",
+    "compare",
     "draw",
     "from_arrays",
     "line_slice",
