@@ -1,0 +1,65 @@
+// The same pictures without WebGL: slower on an overview of many regions, otherwise equal.
+
+class CanvasPainter {
+  constructor(canvas) {
+    this.context = canvas.getContext("2d", { alpha: false });
+  }
+
+  setColours(colours) {
+    this.colours = colours;
+  }
+
+  setPalette(colours) {
+    this.palette = colours;
+  }
+
+  upload(scene) {
+    return scene;
+  }
+
+  free() {}
+
+  draw(scene, frame) {
+    const { context, colours, palette } = this;
+    const { width, height } = context.canvas;
+    const place = (list, k) => [
+      width / 2 + (list[2 * k] - frame.centre[0]) * frame.zoom,
+      height / 2 - (list[2 * k + 1] - frame.centre[1]) * frame.zoom,
+    ];
+    context.fillStyle = css(frame.paper);
+    context.fillRect(0, 0, width, height);
+    // Paths by colour: one fill a colour is what makes a canvas bearable.
+    const paths = new Map();
+    for (let from = 0, to; from < scene.owners.length; from = to) {
+      const owner = scene.owners[from];
+      for (to = from; to < scene.owners.length && scene.owners[to] === owner; ) to++;
+      const colour = css(colours.subarray(4 * owner, 4 * owner + 3), colours[4 * owner + 3] / 255);
+      if (!paths.has(colour)) paths.set(colour, new Path2D());
+      const path = paths.get(colour);
+      path.moveTo(...place(scene.positions, from));
+      for (let k = from + 1; k < to; k++) path.lineTo(...place(scene.positions, k));
+      path.closePath();
+    }
+    for (const [colour, path] of paths) {
+      context.fillStyle = colour;
+      context.fill(path);
+    }
+    const stroke = (ends, kindOf, style) => {
+      const byKind = new Map();
+      for (let e = 0; e < ends.length / 4; e++) {
+        const kind = kindOf(e);
+        if (!byKind.has(kind)) byKind.set(kind, new Path2D());
+        byKind.get(kind).moveTo(...place(ends, 2 * e));
+        byKind.get(kind).lineTo(...place(ends, 2 * e + 1));
+      }
+      context.lineWidth = style.width;
+      for (const [kind, path] of byKind) {
+        const [r, g, b, a] = palette.subarray(4 * kind, 4 * kind + 4);
+        context.strokeStyle = css([r, g, b], (a / 255) * style.strength);
+        if (a) context.stroke(path);
+      }
+    };
+    if (frame.knots) stroke(scene.lines, (e) => scene.kinds[e], frame.knots);
+    if (frame.boundary) stroke(scene.boundary, () => 255, frame.boundary);
+  }
+}

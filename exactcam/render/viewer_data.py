@@ -1,0 +1,208 @@
+"""What the interactive page knows: a partition packed into one compressed block.
+
+Positions are the hard part. A browser draws with 24-bit floats and computes with
+53 bits, while a sliver can be 1e-20 wide. So every coordinate is stored as a
+fixed-point integer, the exact rational rounded once, with at least 128 binary
+places and at least 64 more than the thinnest region needs; the page subtracts the
+camera's position as integers and only then goes to floats. What is drawn, picked
+and measured is therefore right wherever a region is. Exact rationals for reading
+come along as hexadecimal text while their total stays within `EXACT_LIMIT`; beyond
+it the page shows the fixed-point digits and says so.
+
+The block is a 4-byte header length, a JSON header, and arrays, zlib-compressed.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import gmpy2
+import numpy as np
+
+from ..errors import ExactcamError
+from ..geometry import Point
+from ..network import Network
+from ..nodes import MaxGroups
+from ..partition import Partition
+from ..rational import mpq, mpz, to_float, to_hex
+
+__all__ = ["EXACT_LIMIT", "pack"]
+
+EXACT_LIMIT = 24_000_000  # characters of hexadecimal text before compression
+_PATTERN_LIMIT = 100_000_000  # codes
+_MAP_LIMIT = 3_000_000  # numbers
+_MAX_BITS = 960  # 2^-960 and its inverse are still ordinary float64 numbers
+
+
+def pack(partition: Partition, title: str) -> bytes:
+    """The compressed block of `partition`, decision boundary included.
+
+    Raises ExactcamError where a region is thinner than 2^-890: the page could not
+    show it. O(regions x (units + corners)).
+    """
+    boundary = partition.decision_boundary()
+    numbers = {point: k for k, point in enumerate(partition.vertices)}
+
+    def number(point: Point) -> int:
+        return numbers.setdefault(point, len(numbers))
+
+    segments = [(number(s.start), number(s.end)) for s in boundary.segments]
+    plateaus = [[number(p) for p in f.corners] for f in boundary.plateaus]
+    points = list(numbers)
+    bits = _fraction_bits(partition)
+    fixed = [_round(x, w, bits) for px, py, w in points for x in (px, py)]
+    limbs = max(abs(x).bit_length() for x in fixed) // 64 + 1
+    maps = partition.forms.size <= _MAP_LIMIT
+    arrays: dict[str, np.ndarray] = {
+        "fixed": np.frombuffer(b"".join(_bytes(x, 8 * limbs) for x in fixed), np.uint8),
+        "floats": np.asarray([to_float(mpq(x, mpz(1) << bits)) for x in fixed], np.float64),
+        "offsets": partition.offsets.astype(np.uint32),
+        "corners": partition.corners.astype(np.uint32),
+        "edge_vertices": partition.edges.vertices.astype(np.uint32).ravel(),
+        "edge_cells": partition.edges.cells.astype(np.int32).ravel(),
+        "edge_units": partition.edge_units.astype(np.int32),
+        "boundary": np.asarray(segments, np.uint32).ravel(),
+        "plateau_offsets": np.cumsum([0, *map(len, plateaus)]).astype(np.uint32),
+        "plateau_corners": np.asarray([v for f in plateaus for v in f], np.uint32),
+        "isolated": np.asarray([number(p) for p in boundary.points], np.uint32),
+        "areas": np.asarray([to_float(cell.area) for cell in partition.cells], np.float64),
+        **_outputs(partition, maps),
+    }
+    if partition.patterns.size <= _PATTERN_LIMIT:
+        steps = partition.patterns.astype(np.uint32)
+        steps[1:] ^= partition.patterns[:-1]  # neighbours in the order differ little
+        arrays["patterns"] = _smallest(steps).ravel()
+    arrays.update(_exact(partition, points))
+    header = {
+        "title": title,
+        "cells": len(partition),
+        "vertices": partition.vertex_count,
+        "bits": bits,
+        "limbs": limbs,
+        "layers": _layers(partition.network),
+        "units": partition.network.units,
+        "outputs": partition.network.outputs,
+        "maps": maps,
+        "form_scale": to_hex(partition.form_scale),
+        "counts": [
+            partition.counts.activation_regions,
+            partition.counts.linear_regions,
+            partition.counts.affine_pieces,
+        ],
+        "boundary_length": boundary.length,
+        "window": [[str(u), str(v)] for u, v in partition.window.corners],
+        "engine": partition.engine,
+        "sha256": partition.network.sha256,
+        "notes": list(partition.network.notes),
+        "arrays": {},
+    }
+    return _container(header, arrays)
+
+
+def _fraction_bits(partition: Partition) -> int:
+    """Binary places: at least 128, and 64 more than the thinnest region or edge needs."""
+    points = partition.float_vertices
+    low = np.minimum.reduceat(points[partition.corners], partition.offsets[:-1])
+    high = np.maximum.reduceat(points[partition.corners], partition.offsets[:-1])
+    # An upper bound of each diameter, rounding included; area / diameter is a width.
+    size = np.abs(np.stack([low, high])).max(axis=(0, 2))
+    diameters = np.hypot(*(high - low).T) + size * 2.0**-50
+    need = max(
+        int(np.ceil(np.log2(diameter))) - _log2(cell.area)
+        for cell, diameter in zip(partition.cells, diameters, strict=True)
+    )
+    starts, ends = partition.edges.vertices.T
+    lengths = np.hypot(*(points[starts] - points[ends]).T)
+    unclear = np.abs(points[starts]).max(axis=1) * 2.0**-40
+    for k in np.nonzero(lengths <= unclear)[0]:
+        (x, y, w), (p, q, r) = partition.vertices[starts[k]], partition.vertices[ends[k]]
+        squared = mpq(x * r - p * w, w * r) ** 2 + mpq(y * r - q * w, w * r) ** 2
+        need = max(need, -_log2(squared) // 2 + 1)
+    need = max(need, -int(np.floor(np.log2(lengths[lengths > unclear].min(initial=1.0)))))
+    if need + 64 > _MAX_BITS:
+        raise ExactcamError(
+            f"a region is thinner than 2^-{_MAX_BITS - 70}: choose a smaller window around it"
+        )
+    return max(128, need + 64)
+
+
+def _log2(value: mpq) -> int:
+    """A lower bound of log2, at most 2 below it."""
+    return value.numerator.bit_length() - value.denominator.bit_length() - 1
+
+
+def _round(x: mpz, w: mpz, bits: int) -> mpz:
+    """The integer nearest to x / w * 2^bits."""
+    return ((x << bits + 1) + w) // (2 * w)
+
+
+def _bytes(value: mpz, length: int) -> bytes:
+    return int(value).to_bytes(length, "little", signed=True)
+
+
+def _smallest(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.uint8 if values.max(initial=0) < 256 else np.uint32)
+
+
+def _outputs(partition: Partition, with_maps: bool) -> dict[str, np.ndarray]:
+    """Class at the centre of each region, norm of its slope, and the maps to read."""
+    scale = partition.form_scale
+    floats = np.asarray([to_float(mpq(x, scale)) for x in partition.forms.ravel()], np.float64)
+    forms = floats.reshape(partition.forms.shape)
+    centres = [cell.interior_point for cell in partition.cells]
+    classes = np.zeros(len(partition), np.int32)
+    for k, (u, v) in enumerate(centres):
+        values = partition.forms[k].dot(np.asarray([u, v, 1], dtype=object))
+        classes[k] = int(values[0] > 0) if len(values) == 1 else int(values.argmax())
+    out = {"classes": classes, "norms": np.sqrt((forms[:, :, :2] ** 2).sum(axis=(1, 2)))}
+    if with_maps:
+        out["maps"] = forms.ravel()
+    return out
+
+
+def _exact(partition: Partition, points: Iterable[Point]) -> dict[str, np.ndarray]:
+    """The exact numbers as text, one vertex or region a line, as far as they fit."""
+    out = {}
+    for name, rows in (
+        ("exact_vertices", points),
+        ("exact_maps", (form.ravel() for form in partition.forms)),
+    ):
+        lines, total = [], 0
+        for row in rows:
+            lines.append(" ".join(to_hex(x) for x in row))
+            total += len(lines[-1]) + 1
+            if total > EXACT_LIMIT:
+                break
+        else:
+            out[name] = np.frombuffer("\n".join(lines).encode("ascii"), np.uint8)
+    return out
+
+
+def _layers(network: Network) -> list[dict[str, Any]]:
+    """Name, first unit, number of units and kind of every layer of the pattern."""
+    return [
+        {
+            "name": network.names[k],
+            "start": network.unit_offsets[i],
+            "size": network.nodes[k].size,
+            "kind": "max" if isinstance(network.nodes[k], MaxGroups) else "pointwise",
+        }
+        for i, k in enumerate(network.activations)
+    ]
+
+
+def _container(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
+    parts, at = [], 0
+    for name, array in arrays.items():
+        kind = array.dtype.newbyteorder("<")
+        data = array.astype(kind).tobytes()
+        header["arrays"][name] = [kind.str[1:], at, len(array)]
+        padding = -len(data) % 8
+        parts += [data, bytes(padding)]
+        at += len(data) + padding
+    text = json.dumps(header).encode("ascii")
+    text += b" " * (-(len(text) + 4) % 8)
+    return zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(parts), 6)
