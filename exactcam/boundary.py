@@ -149,15 +149,17 @@ def decision_boundary(partition: Partition, level: Any = 0) -> Boundary:
     return Boundary(lines, tuple(plateaus), tuple(p for p in touched if p not in covered))
 
 
-def cut_by_class(partition: Partition, level: Any = 0) -> list[tuple[int, list[Point], int | None]]:
-    """Every cell cut along the boundary: (cell, corners, winner) of each part.
+def cut_by_class(
+    partition: Partition, level: Any = 0, cells: Iterable[int] | None = None
+) -> list[tuple[int, list[Point], int | None]]:
+    """Every cell (or each of `cells`) cut along the boundary: (cell, corners, winner) of each part.
 
     The winner is the largest output, or for one output 0 below `level` and 1 above;
     None on a plateau. The parts tile the window: what a picture of classes fills.
     """
     tie = _tie(partition, level)
     out: list[tuple[int, list[Point], int | None]] = []
-    for cell in range(len(partition)):
+    for cell in range(len(partition)) if cells is None else cells:
         for points, code in _parts(partition, cell, tie):
             plateau = _common(tie.classes(cell, p) for p in points) is not None
             winner = code // 2 if isinstance(tie.unit, Pointwise) else code

@@ -25,6 +25,7 @@ COMMANDS = (
     "demo",
     "partition",
     "render",
+    "view",
     "info",
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from ..compute import ENGINES, partition
 from ..errors import FileFormatError, SliceError
 from ..loaders import load
 from ..network import Network
-from ..partition import Partition
+from ..partition import Partition, load_partition
 from ..rational import mpq, rational
 from ..slice import Slice, Window
 
@@ -28,6 +28,7 @@ __all__ = [
     "add_partition_options",
     "load_model",
     "partition_of",
+    "partition_or_result",
     "slice_of",
     "window_from",
 ]
@@ -114,6 +115,13 @@ def partition_of(args: argparse.Namespace) -> Partition:
     with Progress("regions") as progress:
         engine = {} if args.engine is None else {"engine": args.engine}
         return partition(network, plane, window, progress=progress, **engine)
+
+
+def partition_or_result(args: argparse.Namespace) -> Partition:
+    """The partition MODEL holds if it is a result file, else that of `partition_of`."""
+    if args.model.endswith((".jsonl", ".jsonl.gz")):
+        return load_partition(args.model)
+    return partition_of(args)
 
 
 def _vector(text: str, option: str, size: int) -> list[mpq]:

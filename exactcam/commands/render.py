@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from ..partition import load_partition
 from ..rational import rational
 from ..render import COLOURS, draw
-from .common import add_partition_options, partition_of
+from .common import add_partition_options, partition_or_result
 
-HELP = "draw the partition of a network, or of a result file, as SVG, PNG or PDF"
+HELP = "draw the partition of a network, or of a result file, as SVG, PNG, PDF or a page"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_partition_options(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help=".svg, .png or .pdf")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="OUT", help=".svg, .html, .png or .pdf"
+    )
     parser.add_argument("--colour", choices=COLOURS, help="what tells regions apart")
     parser.add_argument("--level", default="0", help="level of the boundary of one output")
     parser.add_argument("--no-boundary", action="store_true", help="draw the regions only")
@@ -22,10 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.model.endswith((".jsonl", ".jsonl.gz")):
-        part = load_partition(args.model)
-    else:
-        part = partition_of(args)
+    part = partition_or_result(args)
     level = rational(args.level.strip(), "--level")
     draw(part, args.output, args.colour, not args.no_boundary, level, args.title)
     print(args.output)

@@ -1,4 +1,5 @@
-"""Pictures of a partition: SVG with nothing installed, PNG and PDF with matplotlib.
+"""Pictures of a partition: SVG and an interactive page with nothing installed, PNG and PDF
+with matplotlib.
 
 `scene` decides what is drawn where and in which colour, once; `svg` and `figure`
 only put it on paper.
@@ -11,6 +12,7 @@ from typing import Any
 
 from ..errors import ExactcamError
 from ..partition import Partition
+from .html import html_page
 from .scene import COLOURS, Scene, scene
 from .svg import svg_text
 
@@ -25,15 +27,19 @@ def draw(
     level: Any = 0,
     title: str | None = None,
 ) -> None:
-    """Draw a partition into `path`: .svg, or .png and .pdf with the extra `plot`.
+    """Draw a partition into `path`: .svg, .html, or .png and .pdf with the extra `plot`.
 
     `colour` is "class" (the largest output, or the side of `level` for a network of
     one output), "region" (regions told apart), "slope" (norm of the output map) or
     "area"; by default "class" where there is more than one, else "region". Raises
     ExactcamError for another suffix, MissingExtraError without matplotlib.
     """
-    picture = scene(partition, colour, boundary, level, title)
     suffix = Path(path).suffix.lower()
+    if suffix == ".html":
+        page = html_page(partition, title or "exactcam", colour or "slope", level)
+        Path(path).write_text(page, encoding="utf-8")
+        return
+    picture = scene(partition, colour, boundary, level, title)
     if suffix == ".svg":
         Path(path).write_text(svg_text(picture), encoding="utf-8")
     elif suffix in (".png", ".pdf"):
@@ -41,4 +47,4 @@ def draw(
 
         save_figure(picture, path)
     else:
-        raise ExactcamError(f"{path}: a picture's name must end in .svg, .png or .pdf")
+        raise ExactcamError(f"{path}: a picture's name must end in .svg, .html, .png or .pdf")

@@ -10,19 +10,25 @@ from __future__ import annotations
 import base64
 import html
 from importlib.resources import files
-from pathlib import Path
+from typing import Any
 
 from ..partition import Partition
 from .viewer_data import pack
 
-__all__ = ["html_page", "write_html"]
+__all__ = ["html_page"]
 
 # In the order in which they build on each other.
 _SCRIPTS = ("exact", "data", "colour", "scene", "webgl", "canvas2d", "panel", "viewer", "page")
 
 
-def html_page(partition: Partition, title: str = "exactcam") -> str:
-    """The page for `partition` as text. About 100 bytes a region and up, with its numbers."""
+def html_page(
+    partition: Partition, title: str = "exactcam", colour: str = "slope", level: Any = 0
+) -> str:
+    """The page for `partition` as text. About 200 bytes a region and up, with its numbers.
+
+    `colour` is what it shows first, one of `exactcam.render.COLOURS`; `level` that of the
+    boundary of one output.
+    """
     folder = files(__package__).joinpath("viewer")
     page = folder.joinpath("page.html").read_text(encoding="utf-8")
     scripts = "\n".join(
@@ -31,14 +37,9 @@ def html_page(partition: Partition, title: str = "exactcam") -> str:
     filled = {
         "title": html.escape(title),
         "style": folder.joinpath("style.css").read_text(encoding="utf-8"),
-        "data": base64.b64encode(pack(partition, title)).decode("ascii"),
+        "data": base64.b64encode(pack(partition, title, colour, level)).decode("ascii"),
         "script": scripts,
     }
     for name, text in filled.items():
         page = page.replace(f"<!--{name}-->", text, 1)
     return page
-
-
-def write_html(partition: Partition, path: str | Path, title: str = "exactcam") -> None:
-    """Write `html_page` to `path`."""
-    Path(path).write_text(html_page(partition, title), encoding="utf-8")

@@ -19,15 +19,15 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
-import gmpy2
 import numpy as np
 
+from ..boundary import cut_by_class
 from ..errors import ExactcamError
 from ..geometry import Point
 from ..network import Network
 from ..nodes import MaxGroups
 from ..partition import Partition
-from ..rational import mpq, mpz, to_float, to_hex
+from ..rational import mpq, mpz, rational, to_float, to_hex
 
 __all__ = ["EXACT_LIMIT", "pack"]
 
@@ -37,20 +37,23 @@ _MAP_LIMIT = 3_000_000  # numbers
 _MAX_BITS = 960  # 2^-960 and its inverse are still ordinary float64 numbers
 
 
-def pack(partition: Partition, title: str) -> bytes:
-    """The compressed block of `partition`, decision boundary included.
+def pack(partition: Partition, title: str, colour: str = "slope", level: Any = 0) -> bytes:
+    """The compressed block of `partition` with its decision boundary, shown by `colour` first.
 
     Raises ExactcamError where a region is thinner than 2^-890: the page could not
     show it. O(regions x (units + corners)).
     """
-    boundary = partition.decision_boundary()
+    boundary = partition.decision_boundary(level)
     numbers = {point: k for k, point in enumerate(partition.vertices)}
 
     def number(point: Point) -> int:
         return numbers.setdefault(point, len(numbers))
 
     segments = [(number(s.start), number(s.end)) for s in boundary.segments]
-    plateaus = [[number(p) for p in f.corners] for f in boundary.plateaus]
+    # Only cells with a segment inside can hold two classes; the others keep their outline.
+    cut = sorted({s.cell for s in boundary.segments} | {f.cell for f in boundary.plateaus})
+    parts = cut_by_class(partition, level, cut)
+    part_corners = [[number(p) for p in corners] for _, corners, _ in parts]
     points = list(numbers)
     bits = _fraction_bits(partition)
     fixed = [_round(x, w, bits) for px, py, w in points for x in (px, py)]
@@ -65,11 +68,13 @@ def pack(partition: Partition, title: str) -> bytes:
         "edge_cells": partition.edges.cells.astype(np.int32).ravel(),
         "edge_units": partition.edge_units.astype(np.int32),
         "boundary": np.asarray(segments, np.uint32).ravel(),
-        "plateau_offsets": np.cumsum([0, *map(len, plateaus)]).astype(np.uint32),
-        "plateau_corners": np.asarray([v for f in plateaus for v in f], np.uint32),
+        "part_cells": np.asarray([cell for cell, _, _ in parts], np.int32),
+        "part_offsets": np.cumsum([0, *map(len, part_corners)]).astype(np.uint32),
+        "part_corners": np.asarray([v for part in part_corners for v in part], np.uint32),
+        "part_classes": np.asarray([-1 if c is None else c for _, _, c in parts], np.int32),
         "isolated": np.asarray([number(p) for p in boundary.points], np.uint32),
         "areas": np.asarray([to_float(cell.area) for cell in partition.cells], np.float64),
-        **_outputs(partition, maps),
+        **_outputs(partition, maps, rational(level)),
     }
     if partition.patterns.size <= _PATTERN_LIMIT:
         steps = partition.patterns.astype(np.uint32)
@@ -78,6 +83,8 @@ def pack(partition: Partition, title: str) -> bytes:
     arrays.update(_exact(partition, points))
     header = {
         "title": title,
+        "colour": colour,
+        "level": str(level),
         "cells": len(partition),
         "vertices": partition.vertex_count,
         "bits": bits,
@@ -147,7 +154,7 @@ def _smallest(values: np.ndarray) -> np.ndarray:
     return values.astype(np.uint8 if values.max(initial=0) < 256 else np.uint32)
 
 
-def _outputs(partition: Partition, with_maps: bool) -> dict[str, np.ndarray]:
+def _outputs(partition: Partition, with_maps: bool, level: mpq) -> dict[str, np.ndarray]:
     """Class at the centre of each region, norm of its slope, and the maps to read."""
     scale = partition.form_scale
     floats = np.asarray([to_float(mpq(x, scale)) for x in partition.forms.ravel()], np.float64)
@@ -156,7 +163,7 @@ def _outputs(partition: Partition, with_maps: bool) -> dict[str, np.ndarray]:
     classes = np.zeros(len(partition), np.int32)
     for k, (u, v) in enumerate(centres):
         values = partition.forms[k].dot(np.asarray([u, v, 1], dtype=object))
-        classes[k] = int(values[0] > 0) if len(values) == 1 else int(values.argmax())
+        classes[k] = int(values[0] > level * scale) if len(values) == 1 else int(values.argmax())
     out = {"classes": classes, "norms": np.sqrt((forms[:, :, :2] ** 2).sum(axis=(1, 2)))}
     if with_maps:
         out["maps"] = forms.ravel()

@@ -32,9 +32,9 @@ function layerColour(layer, count) {
 }
 
 const MODES = {
-  norm: { label: "slope (gradient norm)", values: (m) => m.norms },
+  slope: { label: "slope (gradient norm)", values: (m) => m.norms },
   area: { label: "area", values: (m) => m.areas },
-  class: { label: "class at the centre", kinds: (m) => m.classes },
+  class: { label: "class", kinds: (m) => m.classes },
   vertices: {
     label: "number of vertices",
     kinds: (m) => Int32Array.from({ length: m.count }, (_, i) => m.offsets[i + 1] - m.offsets[i]),
@@ -43,10 +43,10 @@ const MODES = {
   none: { label: "nothing" },
 };
 
-// {colours: Uint8Array of RGBA a region, legend: element} for one mode.
-function paint(model, name, paper) {
+// {colours: Uint8Array of RGBA a region, then a part of one; legend: element} for one mode.
+function paint(model, name, paper, accent) {
   const mode = MODES[name];
-  const colours = new Uint8Array(4 * model.count).fill(255);
+  const colours = new Uint8Array(4 * (model.count + model.part_cells.length)).fill(255);
   const legend = document.createElement("div");
   const set = (i, colour) => colours.set(colour, 4 * i);
   if (mode.values) {
@@ -58,13 +58,15 @@ function paint(model, name, paper) {
       <div class="ends"><span>${short(low)}</span><span>${note}</span><span>${short(high)}</span></div>`;
   } else if (mode.kinds) {
     const kinds = mode.kinds(model);
-    const present = [...new Set(kinds)].sort((a, b) => a - b);
+    const seen = name === "class" ? [...kinds, ...model.part_classes.filter((kind) => kind >= 0)] : kinds;
+    const present = [...new Set(seen)].sort((a, b) => a - b);
     const first = name === "vertices" ? 3 : 0;
     const colour = (kind) =>
       name === "vertices" ? ramp(Math.min(kind - first, 5) / 5) : mix(kindColour(kind), paper, 0.25);
     kinds.forEach((kind, i) => set(i, colour(kind)));
+    if (name === "class") model.part_classes.forEach((kind, part) => kind >= 0 && set(model.count + part, colour(kind)));
     legend.className = "classes";
-    const words = name === "class" && model.header.outputs === 1 ? ["≤ 0", "> 0"] : null;
+    const words = name === "class" && model.header.outputs === 1 ? sides(model) : null;
     for (const kind of present) {
       legend.innerHTML += `<span><i style="background:${css(colour(kind))}"></i>${words ? words[kind] : kind}</span>`;
     }
@@ -73,7 +75,15 @@ function paint(model, name, paper) {
   } else {
     for (let i = 0; i < model.count; i++) set(i, paper);
   }
+  model.part_cells.forEach((cell, part) => {
+    if (model.part_classes[part] < 0) set(model.count + part, mix(accent, paper, 0.5));
+    else if (name !== "class") set(model.count + part, colours.subarray(4 * cell, 4 * cell + 3));
+  });
   return { colours, legend };
+}
+
+function sides({ header }) {
+  return [`≤ ${header.level}`, `> ${header.level}`];
 }
 
 // Where a value lies between the least and the greatest: by logarithm if they are far apart.

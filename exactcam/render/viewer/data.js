@@ -26,7 +26,8 @@ class Model {
     this.cellBoxes = boxes(this.count, this.floats, (i) => this.corners.subarray(this.offsets[i], this.offsets[i + 1]));
     this.edgeBoxes = boxes(this.edge_units.length, this.floats, (e) => this.edge_vertices.subarray(2 * e, 2 * e + 2));
     this.boundaryBoxes = boxes(this.boundary.length / 2, this.floats, (e) => this.boundary.subarray(2 * e, 2 * e + 2));
-    this.plateauBoxes = boxes(this.plateau_offsets.length - 1, this.floats, (i) => this.plateau(i));
+    this.partsOf = new Map(); // the regions that the decision boundary cuts
+    this.part_cells.forEach((cell, part) => this.partsOf.set(cell, [...(this.partsOf.get(cell) ?? []), part]));
     this.layerOfEdge = Uint16Array.from(this.edge_units, (unit) => this.layerOf(unit));
   }
 
@@ -40,8 +41,8 @@ class Model {
     return this.corners.subarray(this.offsets[i], this.offsets[i + 1]);
   }
 
-  plateau(i) {
-    return this.plateau_corners.subarray(this.plateau_offsets[i], this.plateau_offsets[i + 1]);
+  part(i) {
+    return this.part_corners.subarray(this.part_offsets[i], this.part_offsets[i + 1]);
   }
 
   // Coordinate k (2 v for u, 2 v + 1 for v) as a BigInt.

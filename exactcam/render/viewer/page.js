@@ -80,6 +80,7 @@ function connect(viewer) {
 
   const options = Object.entries(MODES).map(([value, { label }]) => element("option", label, { value }));
   $("mode").append(...options);
+  $("mode").value = viewer.mode;
   $("mode").onchange = () => {
     viewer.mode = $("mode").value;
     viewer.restyle();

@@ -33,8 +33,7 @@ function showRegion(panel, viewer, i) {
       ["diameter", short(size.diameter)],
       ["area / diameter", short(size.width)],
       ["slope (norm)", short(model.norms[i])],
-      [model.header.outputs === 1 ? "sign at the centre" : "class at the centre",
-        model.header.outputs === 1 ? ["≤ 0", "> 0"][model.classes[i]] : `${model.classes[i]}`],
+      [model.header.outputs === 1 ? "output" : "class", classes(model, i)],
     ])),
     element("div", [
       element("button", "fit", { onclick: () => viewer.fitRegion(i) }), " ",
@@ -49,6 +48,12 @@ function showRegion(panel, viewer, i) {
     element("h3", `Vertices (${model.cell(i).length})`),
     vertices(model, i),
   );
+}
+
+function classes(model, i) {
+  const found = model.partsOf.get(i)?.map((part) => model.part_classes[part]) ?? [model.classes[i]];
+  const words = model.header.outputs === 1 ? sides(model) : null;
+  return [...new Set(found)].map((kind) => (kind < 0 ? "a plateau of ties" : words ? words[kind] : `${kind}`)).join(", ");
 }
 
 function facts(rows) {

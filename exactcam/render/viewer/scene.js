@@ -20,8 +20,11 @@ class Scene {
     this.kinds = [];
     this.boundary = [];
     this.cells = this.near(model.cellBoxes);
-    for (const i of this.cells) this.addPolygon(model.cell(i), i, model.cellBoxes, i);
-    for (const i of this.near(model.plateauBoxes)) this.addPolygon(model.plateau(i), model.count, model.plateauBoxes, i);
+    for (const i of this.cells) {
+      const parts = model.partsOf.get(i);
+      if (parts) for (const part of parts) this.addPolygon(model.part(part), model.count + part, model.cellBoxes, i);
+      else this.addPolygon(model.cell(i), i, model.cellBoxes, i);
+    }
     for (const e of this.near(model.edgeBoxes)) {
       if (this.addLine(model.edge_vertices, e, model.edgeBoxes, this.lines)) this.kinds.push(model.layerOfEdge[e]);
     }

@@ -11,7 +11,7 @@ class Viewer {
     this.middle = low.map((c, k) => (c + high[k]) / 2n);
     this.sides = low.map((c, k) => this.fixed.toNumber(high[k] - c));
     model.size = Math.max(...this.sides);
-    this.painter = WebglPainter.create(picture, model.count) ?? new CanvasPainter(picture);
+    this.painter = WebglPainter.create(picture, model.count + model.part_cells.length) ?? new CanvasPainter(picture);
     this.overview = this.load(new Scene(model, this.middle, model.size * 0.501));
     this.detail = null;
     this.centre = this.middle;
@@ -19,7 +19,7 @@ class Viewer {
     this.selected = -1;
     this.pointer = null;
     this.marker = null;
-    this.mode = "norm";
+    this.mode = model.header.colour;
     this.shown = { boundary: true, byLayer: false, layers: [true, ...model.header.layers.map(() => true)] };
     new ResizeObserver(() => this.resize()).observe(overlay);
     this.resize();
@@ -68,6 +68,12 @@ class Viewer {
     const finest = 2 ** (this.model.header.bits - 10);
     this.scale = Math.min(Math.max(scale, (0.2 * Math.min(this.width, this.height)) / this.model.size), finest);
     const reach = this.fixed.fromNumber(this.model.size);
+    this.moving = true;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => {
+      this.moving = false;
+      this.redraw();
+    }, 120);
     this.centre = centre.map((c, k) => greatest([least([c, this.middle[k] + reach]), this.middle[k] - reach]));
     this.redraw();
   }
@@ -139,11 +145,8 @@ class Viewer {
     this.dark = paper[0] < 128;
     this.paper = paper;
     this.accent = rgb(this.dark ? "#ff9a5c" : "#c2410c");
-    const { colours, legend } = paint(this.model, this.mode, paper);
-    const all = new Uint8Array(colours.length + 4);
-    all.set(colours);
-    all.set([...this.accent, 150], colours.length);
-    this.painter.setColours(all);
+    const { colours, legend } = paint(this.model, this.mode, paper, this.accent);
+    this.painter.setColours(colours);
     $("legend").replaceChildren(legend);
     const palette = new Uint8Array(4 * 256);
     const layers = this.model.header.layers.length;
@@ -184,6 +187,12 @@ class Viewer {
       centre: this.centre.map((c, k) => this.fixed.toNumber(c - scene.anchor[k]) / scene.radius),
       zoom: this.scale * scene.radius * this.ratio,
       paper: this.paper,
+      moving: this.moving,
+      camera: {
+        centre: this.centre,
+        scale: this.scale,
+        offset: (point) => point.map((c, k) => this.fixed.toNumber(c - this.centre[k]) * this.scale * this.ratio),
+      },
       // Where regions are smaller than a few pixels their lines would hide them.
       knots: { width: this.ratio * (this.shown.byLayer ? 1.3 : 1), strength: Math.min(Math.max(spacing / 24, 0.12), 1) },
       boundary: this.shown.boundary && { width: 2.4 * this.ratio, strength: 1 },

@@ -47,14 +47,16 @@ void main() {
 }`;
 
 class WebglPainter {
+  // null where there is no WebGL, or only a software one: a 2-D canvas is faster than that.
   static create(canvas, cells) {
-    const gl = canvas.getContext("webgl2", { antialias: true, alpha: false, preserveDrawingBuffer: true });
+    const failIfMajorPerformanceCaveat = location.hash !== "#webgl";
+    const gl = canvas.getContext("webgl2", { antialias: true, alpha: false, failIfMajorPerformanceCaveat });
     return gl && new WebglPainter(gl, cells);
   }
 
   constructor(gl, cells) {
     this.gl = gl;
-    this.rows = Math.ceil((cells + 1) / 1024);
+    this.rows = Math.ceil(cells / 1024);
     this.fill = program(gl, FILL_VERTEX, FILL_FRAGMENT, ["centre", "zoom", "colours"]);
     this.line = program(gl, LINE_VERTEX, LINE_FRAGMENT, ["centre", "zoom", "viewport", "width", "strength", "palette"]);
     this.colours = texture(gl);
@@ -63,7 +65,7 @@ class WebglPainter {
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
 
-  // RGBA a region; the last entry is for plateaus.
+  // RGBA a polygon, by owner.
   setColours(colours) {
     const { gl } = this;
     const padded = new Uint8Array(4 * 1024 * this.rows);
