@@ -27,6 +27,7 @@ COMMANDS = (
     "render",
     "view",
     "info",
+    "compare",
 )  # fmt: skip
 
 _NEGATIVE = re.compile(r"-[.\d]")

@@ -15,10 +15,8 @@ import numpy as np
 
 from ..grading import EngineOutput
 from ..grading.output import engine_output
-from ..loaders.from_file import read_npz
 from ..network import Network
-from ..slice import Window
-from .arrays import read_arrays
+from .arrays import context, read_arrays
 
 __all__ = ["from_triple", "read"]
 
@@ -26,38 +24,31 @@ __all__ = ["from_triple", "read"]
 def from_triple(
     triple: tuple[Sequence[Any], Any, Any], network: Network | None = None
 ) -> EngineOutput:
-    """The output of `splinecam.compute.get_partitions_with_db` and its kind: (polygons,
-    affine maps (n, width, 3), segments or None)."""
+    """The output of `splinecam.compute.get_partitions_with_db`: (polygons, affine maps
+    (n, width, 3), segments or None)."""
     polygons, maps, segments = triple
     affine = None if maps is None else np.asarray(maps, dtype=np.float64)
     lines = None if segments is None else np.asarray(segments, dtype=np.float64).reshape(-1, 2, 2)
     return engine_output(
-        polygons, affine=affine, affine_value=_last_hidden(network), boundary=lines,
-        boundary_unclear=segments is None, network=network,
+        [np.asarray(p) for p in polygons], affine=affine, affine_value=_last_hidden(network),
+        boundary=lines, boundary_unclear=segments is None, network=network,
     )  # fmt: skip
 
 
 def read(path: str | Path) -> EngineOutput:
     """A recorded run: `vertices offsets region_affine boundary boundary_is_none domain error`
     with the network's `weight0 bias0 ...`. Raises FileFormatError."""
-    network = read_npz(path)
-    arrays = read_arrays(path, ("domain", "error"))
-    window = Window(arrays["domain"].tolist())
-    error = str(arrays["error"])
-    if error:
-        return EngineOutput(
-            np.empty((0, 2)), np.zeros(1, dtype=np.int64),
-            error=error, network=network, window=window,
-        )  # fmt: skip
-    arrays = read_arrays(
-        path, ("vertices", "offsets", "region_affine", "boundary", "boundary_is_none")
+    facts = context(path)
+    if facts.get("error"):
+        return EngineOutput(np.empty((0, 2)), np.zeros(1, dtype=np.int64), **facts)
+    held = read_arrays(
+        path, ("vertices", "offsets"), ("region_affine", "boundary", "boundary_is_none")
     )
-    unclear = bool(arrays["boundary_is_none"])
+    unclear = bool(held.get("boundary_is_none", False))
     return EngineOutput(
-        arrays["vertices"], arrays["offsets"],
-        affine=arrays["region_affine"], affine_value=_last_hidden(network),
-        boundary=None if unclear else arrays["boundary"], boundary_unclear=unclear,
-        network=network, window=window,
+        held["vertices"], held["offsets"],
+        affine=held.get("region_affine"), affine_value=_last_hidden(facts.get("network")),
+        boundary=None if unclear else held.get("boundary"), boundary_unclear=unclear, **facts,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from ..rational import decimal_text, mpq, root_sum, to_float
 from .areas import Areas
 from .output import EngineOutput
 
-__all__ = ["KINDS", "Comparison", "Finding"]
+__all__ = ["KINDS", "Comparison", "Finding", "finding_text"]
 
 KINDS = {
     "missing": "a region no polygon stands for",
@@ -128,7 +128,7 @@ class Comparison:
             )
         for kind, number in self.counts.items():
             lines.append(f"{kind + ':':<19} {number:,} ({KINDS[kind]})")
-            lines += [f"  {text(finding)}" for finding in self.of_kind(kind)[:limit]]
+            lines += [f"  {finding_text(finding)}" for finding in self.of_kind(kind)[:limit]]
             if number > limit:
                 lines.append(f"  ... and {number - limit:,} more")
         lines += [f"cannot tell: {reason}" for reason in self.unclear]
@@ -176,7 +176,7 @@ class Comparison:
         }  # fmt: skip
 
 
-def text(finding: Finding) -> str:
+def finding_text(finding: Finding) -> str:
     """One line: which polygons, which regions, how far."""
     segment = finding.kind.startswith("boundary")
     parts = []
