@@ -28,6 +28,8 @@ COMMANDS = (
     "view",
     "info",
     "compare",
+    "certify",
+    "check",
 )  # fmt: skip
 
 _NEGATIVE = re.compile(r"-[.\d]")
