@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,10 @@ import numpy as np
 from .boundary import Boundary, decision_boundary
 from .errors import InvariantError
 from .geometry import Point, area2, homogeneous, join, reduced, side
+from .invariants import check_invariants
 from .network import Network
 from .partition_file import PartitionReader, write_partition
-from .rational import mpq, mpz, objects, to_float
+from .rational import mpq, mpz, to_float
 from .reference import RawCell
 from .slice import Slice, Window
 
@@ -277,43 +277,8 @@ class Partition:
         write_partition(self, path)
 
     def check_invariants(self) -> None:
-        """Raise InvariantError unless the complex is what a partition must be.
-
-        Every cell strictly convex and counter-clockwise; every inner edge shared by
-        exactly two cells, outer edges on the window's sides; V - E + F = 1; areas
-        sum to the window's; patterns distinct and equal to the network's pattern
-        at an interior point; output maps equal to the network there.
-        """
-        for cell in self.cells:
-            points = cell.points
-            lines = [join(p, points[(k + 1) % len(points)]) for k, p in enumerate(points)]
-            for k, line in enumerate(lines):
-                for m, point in enumerate(points):
-                    if m not in (k, (k + 1) % len(points)) and side(line, point) <= 0:
-                        raise InvariantError(f"cell {cell.index} is not strictly convex")
-        outer = self.edges.vertices[(self.edges.cells < 0).any(axis=1)]
-        for a, b in outer:
-            ends = (self.vertices[a], self.vertices[b])
-            if not any(side(s, ends[0]) == 0 == side(s, ends[1]) for s in self.window.sides):
-                raise InvariantError("an edge with a cell on one side only is not on the window")
-        euler = self.vertex_count - len(self.edges) + len(self)
-        if euler != 1:
-            raise InvariantError(f"V - E + F = {euler}, not 1")
-        if self.area_sum != self.window.area:
-            raise InvariantError(
-                f"areas sum to {self.area_sum}, the window's is {self.window.area}"
-            )
-        keys = [pattern.tobytes() for pattern in self.patterns]
-        if any(a >= b for a, b in pairwise(keys)):
-            raise InvariantError("patterns are not distinct and in canonical order")
-        points = [homogeneous(*cell.interior_point) for cell in self.cells]
-        block, codes = self.network.forward(self.slice.points(points))
-        if not np.array_equal(codes.T, self.patterns):
-            raise InvariantError("a pattern is not the network's at an interior point of its cell")
-        for k, (x, y, w) in enumerate(points):
-            ours = self.forms[k].dot(objects((x, y, w)))
-            if (ours * block.denominator != block.columns[:, k] * self.form_scale).any():
-                raise InvariantError(f"cell {k}: the output map is not the network's")
+        """Raise InvariantError unless this is the exact partition (see `invariants`)."""
+        check_invariants(self)
 
 
 class _Cells(Sequence[Cell]):

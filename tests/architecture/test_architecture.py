@@ -19,7 +19,7 @@ SOURCES = sorted(p for p in PACKAGE.rglob("*.py"))
 ORDER = (
     "errors", "rational", "strict", "geometry", "matrix", "nodes", "network", "slice", "loaders",
     "reference", "rounding", "predicates", "kernels", "kernels_max", "filter", "trace", "engine",
-    "boundary", "partition_file", "partition", "glue", "statistics", "boundary_points",
+    "boundary", "partition_file", "invariants", "partition", "glue", "statistics", "boundary_points",
     "line_slice", "symbolic", "certificate", "compute", "grading", "sampling", "engines",
     "render", "testing", "commands", "cli", "__main__",
 )  # fmt: skip

@@ -1,0 +1,168 @@
+"""The result object: immutable, self-checking, and its check notices every kind of damage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import exactcam
+from exactcam import Network, Partition, Slice, Window, from_arrays
+from exactcam.compute import ENGINES
+from exactcam.errors import ExactcamError, InvariantError, SliceError
+from exactcam.nodes import Affine, MaxGroups
+from exactcam.rational import mpq, mpz
+
+
+@pytest.fixture
+def quadrants() -> Partition:
+    """relu(u) + relu(v) on [-1, 1]^2: four squares around the origin."""
+    return exactcam.partition(from_arrays([(np.eye(2), [0, 0]), ([[1, 1]], [0])]))
+
+
+def damaged(part: Partition, **changes: Any) -> Partition:
+    """A copy of a partition with some of its arrays replaced."""
+    content = {
+        "patterns": part.patterns, "offsets": part.offsets, "corners": part.corners,
+        "vertices": list(part.vertices), "forms": (part.forms, part.form_scale),
+        "vertex_count": part.vertex_count,
+    } | changes  # fmt: skip
+    return Partition(part.network, part.slice, changes.pop("window", part.window),
+                     **{k: v for k, v in content.items() if k != "window"}, engine="damaged")  # fmt: skip
+
+
+def test_the_parts_of_a_partition(quadrants: Partition) -> None:
+    assert len(quadrants) == len(quadrants.cells) == 4
+    assert quadrants.patterns.tolist() == [[0, 0], [0, 2], [2, 0], [2, 2]]
+    first = quadrants.cells[0]
+    assert first.vertices == [(-1, -1), (0, -1), (0, 0), (-1, 0)]
+    assert first.affine == [(0, 0, 0)]
+    assert quadrants.cells[-1].affine == [(1, 1, 0)]
+    assert (first.area, quadrants.area_sum) == (1, 4)
+    assert first.interior_point == (mpq(-1, 2), mpq(-1, 2))
+    assert [cell.index for cell in quadrants.cells[1:3]] == [1, 2]
+    assert (quadrants.vertex_count, len(quadrants.edges)) == (9, 12)
+    assert quadrants.locate(0, 0) == [0, 1, 2, 3]
+    assert quadrants.locate("0.5", "1e-30") == [3]
+    assert quadrants.locate(0, "-1/3") == [0, 2]
+    assert quadrants.locate(1, "1.0000000000000000000001") == []
+    with pytest.raises(IndexError):
+        quadrants.cells[4]
+
+
+def test_it_cannot_be_changed(quadrants: Partition) -> None:
+    for array in (quadrants.patterns, quadrants.offsets, quadrants.corners):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+
+
+def test_edges_know_their_sides(quadrants: Partition) -> None:
+    for (a, b), (left, right), unit in zip(
+        quadrants.edges.vertices, quadrants.edges.cells, quadrants.edge_units, strict=True
+    ):
+        assert a < b
+        (x, y, w), (p, q, r) = quadrants.vertices[a], quadrants.vertices[b]
+        if left >= 0 and right >= 0:
+            assert unit == (0 if x == p == 0 else 1)
+        for cell, turn in ((left, 1), (right, -1)):
+            if cell >= 0:
+                u, v = quadrants.cells[cell].interior_point
+                cross = (mpq(p, r) - mpq(x, w)) * (v - mpq(y, w)) - (mpq(q, r) - mpq(y, w)) * (u - mpq(x, w))  # fmt: skip
+                assert cross * turn > 0
+
+
+def swap(array: np.ndarray, i: int, j: int) -> np.ndarray:
+    out = array.copy()
+    out[i], out[j] = array[j].copy(), array[i].copy()
+    return out
+
+
+def test_the_check_notices_damage(quadrants: Partition) -> None:
+    p = quadrants
+    moved = list(p.vertices)
+    moved[2] = (mpz(1), mpz(0), mpz(1000))
+    forms = p.forms.copy()
+    forms[3, 0] += [2, 0, -1]  # the value in the middle of the cell is still right
+    backwards = p.corners.copy()
+    backwards[:4] = backwards[:4][::-1]
+    damages = {
+        "not strictly convex": {"corners": backwards},
+        "patterns are not distinct": {"patterns": swap(p.patterns, 0, 1)},
+        "a pattern is not the network's": {"patterns": np.where(p.patterns == 2, 1, p.patterns)},
+        "output map is not the network's": {"forms": (forms, p.form_scale)},
+        "one side only": {"patterns": p.patterns[:3], "offsets": p.offsets[:4],
+                          "corners": p.corners[:12], "forms": (p.forms[:3], p.form_scale)},
+        "V - E + F": {"vertex_count": 10},
+    }  # fmt: skip
+    p.check_invariants()
+    for message, change in damages.items():
+        with pytest.raises(InvariantError, match=re.escape(message)):
+            damaged(p, **change).check_invariants()
+    with pytest.raises(InvariantError):
+        damaged(p, vertices=moved).check_invariants()
+    with pytest.raises(InvariantError, match="used twice"):
+        damaged(p, corners=np.concatenate([p.corners[4:8], p.corners[4:]])).check_invariants()
+
+
+@pytest.mark.parametrize("function", ["pointwise", "max"])
+def test_a_merge_whose_middle_is_right_is_noticed(function: str) -> None:
+    """Two strips of unequal width made one: only the corners give it away."""
+    knot = "3/4"
+    if function == "max":
+        group = Network(
+            2, (Affine.dense(0, [[1, 0], [0, 0]], [0, knot]), MaxGroups(1, ((0, 1),))), 2
+        )
+        strips = exactcam.partition(group)
+    else:
+        strips = exactcam.partition(from_arrays([([[1, 0]], ["-3/4"]), ([[1]], [0])]))
+    wide = next(c for c in strips.cells if c.interior_point[0] < 0)
+    whole = Window.rectangle(-1, -1, 1, 1)
+    part = Partition(
+        strips.network, strips.slice, whole, strips.patterns[[wide.index]], np.array([0, 4]),
+        np.arange(4), list(whole.vertices), (strips.forms[[wide.index]], strips.form_scale), 4, "x",
+    )  # fmt: skip
+    with pytest.raises(InvariantError, match="cell 0: unit 0 leaves its piece at a corner"):
+        part.check_invariants()
+
+
+def test_a_window_of_another_size_is_noticed(quadrants: Partition) -> None:
+    window = Window.rectangle(-1, -1, 1, 2)
+    with pytest.raises(InvariantError, match=r"on one side only|areas sum to 4"):
+        damaged(quadrants, window=window).check_invariants()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_network_without_units(engine: str) -> None:
+    part = exactcam.partition(from_arrays([([[1, 2]], [3])]), engine=engine)
+    assert part.counts == exactcam.Counts(1, 1, 1)
+    assert part.cells[0].affine == [(1, 2, 3)]
+    part.check_invariants()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_progress_ends_with_the_number_of_regions(
+    random_network: Callable[..., Network], engine: str
+) -> None:
+    seen: list[int] = []
+    part = exactcam.partition(
+        random_network([2, 24, 24, 1]), window=(-5, -5, 5, 5), engine=engine, progress=seen.append
+    )
+    assert seen == sorted(seen)
+    assert seen
+    assert seen[-1] <= len(part)
+
+
+def test_what_does_not_fit(quadrants: Partition) -> None:
+    network = quadrants.network
+    with pytest.raises(ExactcamError, match="engine 'magic' is not one of"):
+        exactcam.partition(network, engine="magic")
+    with pytest.raises(SliceError, match="the slice has 3 inputs, the network 2"):
+        exactcam.partition(network, Slice.axes([0, 0, 0]))
+    wide = from_arrays([(np.eye(3), [0, 0, 0])])
+    with pytest.raises(SliceError, match="the network has 3 inputs"):
+        exactcam.partition(wide)
+    with pytest.raises(ExactcamError, match="level"):
+        exactcam.partition(from_arrays([(np.eye(2), [0, 0])])).decision_boundary(1)

@@ -1,0 +1,119 @@
+"""Slices and windows: what they map, and what is no plane or no window."""
+
+from __future__ import annotations
+
+import pytest
+
+from exactcam import Slice, Window
+from exactcam.errors import NumberError, SliceError
+from exactcam.rational import mpq
+from exactcam.slice import window_of
+
+
+def test_axes_keep_the_rest_fixed() -> None:
+    plane = Slice.axes([7, "0.1", 8, -1.5], 2, 0)
+    assert plane.at(3, "1/3") == (mpq(1, 3), mpq(1, 10), mpq(3), mpq(-3, 2))
+    assert plane.size == 4
+
+
+def test_through_three_points() -> None:
+    a, b, c = [1, 2, 3], [0.5, 2, 3], [1, 2, "10/3"]
+    plane = Slice.through(a, b, c)
+    assert plane.at(0, 0) == (1, 2, 3)
+    assert plane.at(1, 0) == (mpq(1, 2), 2, 3)
+    assert plane.at(0, 1) == (1, 2, mpq(10, 3))
+    assert plane.at(mpq(1, 3), mpq(1, 3)) == (mpq(5, 6), 2, mpq(28, 9))
+
+
+def test_the_plane_itself() -> None:
+    assert Slice.plane(2).at(3, -4) == (3, -4)
+    with pytest.raises(SliceError, match="the network has 5 inputs: give a slice"):
+        Slice.plane(5)
+
+
+def test_points_and_block_agree_with_at() -> None:
+    plane = Slice([0.1, "1/3", 0], [1, 2, 3], [0, "-1/7", 1])
+    block = plane.points([(mpq(3).numerator, mpq(-5).numerator, mpq(7).numerator)])
+    column = [mpq(x, block.denominator * block.weights[0]) for x in block.columns[:, 0]]
+    assert tuple(column) == plane.at("3/7", "-5/7")
+
+
+@pytest.mark.parametrize(
+    ("e1", "e2"),
+    [([0, 0, 0], [1, 0, 0]), ([1, 0, 0], [0, 0, 0]), ([1, 2, 3], [2, 4, 6]), ([0.1, 0.2, 0], [-0.1, -0.2, 0])],
+)  # fmt: skip
+def test_dependent_directions_are_refused(e1: list, e2: list) -> None:
+    with pytest.raises(SliceError, match="linearly dependent"):
+        Slice([0, 0, 0], e1, e2)
+
+
+def test_directions_that_differ_in_the_last_bit_are_a_plane() -> None:
+    """In exact decimals 0.1 and 0.2 are dependent with 1 and 2; as floats 0.1 and 0.3 are not."""
+    Slice([0, 0], [0.1, 0.3], [1, 3])
+    with pytest.raises(SliceError, match="linearly dependent"):
+        Slice([0, 0], ["0.1", "0.3"], [1, 3])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Slice([0, 0], [1, 0, 0], [0, 1]), "2, 3 and 2 entries"),
+        (lambda: Slice.through([0, 0], [1, 0], [0]), "2, 2 and 1 entries"),
+        (lambda: Slice.through([0, 0], [1, 1], [2, 2]), "linearly dependent"),
+        (lambda: Slice.axes([0, 0, 0], 1, 1), "axes 1 and 1"),
+        (lambda: Slice.axes([0, 0, 0], 0, 3), r"inputs of 0\.\.2"),
+        (lambda: Slice.axes([0, 0, 0], -1, 1), "axes -1 and 1"),
+    ],
+)
+def test_other_bad_slices(make: object, message: str) -> None:
+    with pytest.raises(SliceError, match=message):
+        make()  # type: ignore[operator]
+
+
+def test_bad_numbers_are_named() -> None:
+    with pytest.raises(NumberError, match=r"e1\[1\] is nan"):
+        Slice([0, 0], [1, float("nan")], [0, 1])
+
+
+def test_rectangles() -> None:
+    window = Window.rectangle(-1, "-0.5", 2, "1/3")
+    assert window.area == mpq(5, 2)
+    assert window.corners[0] == (-1, mpq(-1, 2))
+    assert window_of((-1, "-0.5", 2, "1/3")) == window == window_of(window)
+
+
+def test_clockwise_corners_are_turned() -> None:
+    corners = [(0, 0), (0, 1), (1, 1), (1, 0)]
+    assert Window(corners).area == 1
+    assert set(Window(corners).corners) == set(Window(corners[::-1]).corners)
+    assert window_of(corners).area == 1
+
+
+@pytest.mark.parametrize(
+    ("corners", "message"),
+    [
+        ([(0, 0), (1, 0)], "at least 3 corners"),
+        ([(0, 0), (1, 1), (2, 2)], "flat"),
+        ([(0, 0), (0, 0), (0, 0)], "flat"),
+        ([(0, 0), (2, 0), (1, "1/2"), (0, 2)], "not strictly convex"),
+        ([(0, 0), (1, 0), (2, 0), (1, 1)], "not strictly convex"),
+        ([(0, 0), (1, 0), (1, 0), (1, 1)], "not strictly convex"),
+        ([(0, 0), (2, 2), (2, 0), (0, 2)], "flat"),
+        # A pentagram turns left at every corner, but twice around.
+        ([(0, 3), (-2, -3), (3, 1), (-3, 1), (2, -3)], "not strictly convex"),
+        ([(0, 0, 0), (1, 0), (0, 1)], "corner 0 has 3 coordinates"),
+    ],
+)  # fmt: skip
+def test_what_is_no_window(corners: list, message: str) -> None:
+    with pytest.raises(SliceError, match=message):
+        Window(corners)
+
+
+@pytest.mark.parametrize("box", [(1, 0, 0, 1), (0, 0, 0, 1), (0, 1, 1, 1)])
+def test_empty_rectangles(box: tuple) -> None:
+    with pytest.raises(SliceError, match="umin < umax"):
+        window_of(box)
+
+
+def test_nearly_flat_is_still_a_window() -> None:
+    assert Window([(0, 0), (1, 0), (2, "1e-300")]).area == mpq(1, 2 * 10**300)
