@@ -4,8 +4,7 @@ A result file is strict JSON lines (see `exactcam.strict`), compressed if its na
 ends in `.gz`. Numbers are hexadecimal text (see `exactcam.rational`).
 
 - The first line is the header: `format` "exactcam-partition", `version` 1, `engine`,
-  `network` (the whole network file), `slice` (`origin`, `e1`, `e2`: vectors of
-  rationals) and `window` (corners [u, v], counter-clockwise).
+  `network` (the whole network file) and `slice` (the whole slice file, window and all).
 - Then come batches, each complete in itself: `vertices`, the reduced homogeneous
   points x, y, w of its cells one after another in one flat array; and one entry per
   cell in `corners` (positions in `vertices`, counter-clockwise), in `patterns` (the
@@ -39,9 +38,10 @@ from .geometry import Point
 from .loaders.from_file import network_document, network_from_document
 from .network import Network
 from .nodes import Block
-from .rational import from_hex, mpz, objects, rational_from_hex, rational_to_hex, to_hex
+from .rational import from_hex, mpz, objects, to_hex
 from .reference import RawCell
 from .slice import Slice, Window
+from .slice_file import slice_document, slice_from_document
 from .strict import count, counts, dump, fields, items, parse
 
 if TYPE_CHECKING:
@@ -71,12 +71,7 @@ class PartitionWriter:
                 "version": 1,
                 "engine": engine,
                 "network": network_document(network),
-                "slice": {
-                    "origin": [rational_to_hex(x) for x in slice.origin],
-                    "e1": [rational_to_hex(x) for x in slice.e1],
-                    "e2": [rational_to_hex(x) for x in slice.e2],
-                },
-                "window": [[rational_to_hex(x) for x in corner] for corner in window.corners],
+                "slice": slice_document(slice, window),
             }
         )
 
@@ -145,29 +140,17 @@ class PartitionReader:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
         self._lines = _lines(self._path)
-        kind, version, self.engine, network, plane, corners = fields(
+        kind, version, self.engine, network, plane = fields(
             next(self._lines, (0, {}))[1],
-            ("format", "version", "engine", "network", "slice", "window"),
+            ("format", "version", "engine", "network", "slice"),
             f"{path}: line 1",
         )
         if kind != "exactcam-partition" or version != 1 or not isinstance(self.engine, str):
             raise FileFormatError(f"{path}: is no exactcam-partition file of version 1")
         self.network = network_from_document(network, f"{path}: network")
-        try:
-            self.slice = Slice(
-                *(
-                    [rational_from_hex(x, f"slice[{k}]") for k, x in enumerate(items(v, "slice"))]
-                    for v in fields(plane, ("origin", "e1", "e2"), "slice")
-                )
-            )
-            pairs = [items(corner, "window corner", 2) for corner in items(corners, "window")]
-            self.window = Window([[rational_from_hex(x, "window") for x in p] for p in pairs])
-            if [[rational_to_hex(x) for x in corner] for corner in self.window.corners] != pairs:
-                raise FileFormatError("the window is clockwise")
-            if self.slice.size != self.network.inputs:
-                raise FileFormatError("the slice does not fit the network")
-        except ExactcamError as error:
-            raise FileFormatError(f"{path}: line 1: {error}") from None
+        self.slice, self.window = slice_from_document(plane, f"{path}: slice")
+        if self.slice.size != self.network.inputs:
+            raise FileFormatError(f"{path}: the slice does not fit the network")
 
     def cells(self) -> Iterator[RawCell]:
         """Every cell of the file. FileFormatError at the end if the file is partial."""

@@ -15,7 +15,7 @@ from .rational import rational_from_hex, rational_to_hex
 from .slice import Slice, Window
 from .strict import dump, fields, items, parse
 
-__all__ = ["read_slice", "slice_document", "slice_sha256", "write_slice"]
+__all__ = ["read_slice", "slice_document", "slice_from_document", "slice_sha256", "write_slice"]
 
 
 def slice_document(slice: Slice, window: Window) -> dict[str, Any]:
@@ -46,20 +46,25 @@ def read_slice(path: str | Path) -> tuple[Slice, Window]:
         document = parse(Path(path).read_text(encoding="ascii"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise FileFormatError(f"{path}: cannot be read as text ({error})") from None
+    return slice_from_document(document, str(path))
+
+
+def slice_from_document(document: Any, where: str) -> tuple[Slice, Window]:
+    """The slice and window of a parsed slice file. Raises FileFormatError naming the field."""
     names = ("format", "version", "origin", "e1", "e2", "window")
-    kind, version, *vectors, window = fields(document, names, str(path))
+    kind, version, *vectors, window = fields(document, names, where)
     if (kind, version) != ("exactcam-slice", 1):
-        raise FileFormatError(f"{path}: is not an exactcam-slice file of version 1")
+        raise FileFormatError(f"{where}: is not an exactcam-slice file of version 1")
     try:
-        plane = Slice(*([rational_from_hex(x, name) for x in items(v, f"{path}: {name}")]
+        plane = Slice(*([rational_from_hex(x, name) for x in items(v, f"{where}: {name}")]
                         for name, v in zip(names[2:5], vectors, strict=True)))  # fmt: skip
         corners = [
-            [rational_from_hex(x, "window corner") for x in items(c, f"{path}: window", 2)]
-            for c in items(window, f"{path}: window")
+            [rational_from_hex(x, "window corner") for x in items(c, f"{where}: window", 2)]
+            for c in items(window, f"{where}: window")
         ]
         outline = Window(corners)
     except (NumberError, SliceError) as error:
-        raise FileFormatError(f"{path}: {error}") from None
+        raise FileFormatError(f"{where}: {error}") from None
     if [list(c) for c in outline.corners] != corners:
-        raise FileFormatError(f"{path}: the window is not counter-clockwise")
+        raise FileFormatError(f"{where}: the window is not counter-clockwise")
     return plane, outline
