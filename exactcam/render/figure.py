@@ -1,36 +1,31 @@
-"""A scene as PNG or PDF: the only module that imports matplotlib."""
+"""A scene with matplotlib: on given axes, or as a PNG or PDF file."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import MissingExtraError
 from .scene import Scene
 
-__all__ = ["save_figure"]
+__all__ = ["add_scene", "save_figure"]
 
 
-def save_figure(scene: Scene, path: str | Path) -> None:
-    """Draw `scene` into a file matplotlib knows by its suffix, 8 inches wide, 200 dpi.
+def add_scene(axes: Any, scene: Scene, transform: Any) -> None:
+    """Add the regions, edges, slivers and boundary of `scene` to `axes`.
 
-    Raises MissingExtraError where matplotlib is not installed.
+    `transform` takes paper coordinates to the display: `axes.transData` where the
+    axes show the paper itself.
     """
-    try:
-        from matplotlib.collections import LineCollection, PolyCollection
-        from matplotlib.figure import Figure
-        from matplotlib.lines import Line2D
-        from matplotlib.patches import Patch
-    except ImportError:
-        raise MissingExtraError(
-            f"{path} needs matplotlib: pip install 'exactcam[plot]', or write .svg instead"
-        ) from None
-    figure = Figure(figsize=(8.4, 6.4), layout="constrained")
-    axes = figure.add_subplot()
+    from matplotlib.collections import LineCollection, PolyCollection
+
     shapes, colours = [points for points, _ in scene.fills], [c for _, c in scene.fills]
     axes.add_collection(
-        PolyCollection(shapes, facecolors=colours, edgecolors=colours, linewidths=0.2)
+        PolyCollection(
+            shapes, facecolors=colours, edgecolors=colours, linewidths=0.2, transform=transform
+        )
     )
     closed = [[*points, points[0]] for points in scene.slivers]
     for key, lines, opacity in (
@@ -41,12 +36,30 @@ def save_figure(scene: Scene, path: str | Path) -> None:
         axes.add_collection(
             LineCollection(
                 lines, colors=key.colour, linewidths=key.width * 0.7, alpha=opacity,
-                capstyle="round",
+                capstyle="round", transform=transform,
             )
         )  # fmt: skip
     if scene.dots:
         x, y = np.asarray(scene.dots).T
-        axes.scatter(x, y, s=12, color=Scene.BOUNDARY.colour, zorder=3)
+        axes.scatter(x, y, s=12, color=Scene.BOUNDARY.colour, zorder=3, transform=transform)
+
+
+def save_figure(scene: Scene, path: str | Path) -> None:
+    """Draw `scene` into a file matplotlib knows by its suffix, 8 inches wide, 200 dpi.
+
+    Raises MissingExtraError where matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
+    except ImportError:
+        raise MissingExtraError(
+            f"{path} needs matplotlib: pip install 'exactcam[plot]', or write .svg instead"
+        ) from None
+    figure = Figure(figsize=(8.4, 6.4), layout="constrained")
+    axes = figure.add_subplot()
+    add_scene(axes, scene, axes.transData)
     axes.set_aspect("equal")
     axes.set(xlim=(0, scene.width), ylim=(0, scene.height), title=scene.title)
     axes.title.set_fontsize(10)
