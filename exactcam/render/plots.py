@@ -1,4 +1,4 @@
-"""Figures for papers, on axes of one's own: partition, knot lines, statistics, 1-D slices.
+"""Figures with matplotlib, on axes of one's own: partition, knot lines, statistics, 1-D slices.
 
 Every function draws on the matplotlib `axes` it is given (or on new ones) and
 returns them, so figures compose. Positions are data coordinates (u, v), rounded
@@ -20,8 +20,7 @@ from ..line_slice import LineSlice
 from ..partition import Partition
 from ..rational import mpq, to_float
 from ..tables import as_floats, comparison, region_table
-from .figure import add_scene
-from .scene import scene
+from .scene import Scene, scene
 
 __all__ = [
     "plot_boundary",
@@ -31,6 +30,7 @@ __all__ = [
     "plot_partition",
     "plot_samples",
     "save",
+    "save_figure",
     "statistics_figure",
 ]
 
@@ -49,7 +49,7 @@ def plot_partition(
     low = np.asarray([[to_float(c) for c in corner] for corner in partition.window.corners])
     size = float((low.max(axis=0) - low.min(axis=0)).max())
     move = Affine2D().scale(size).translate(*low.min(axis=0)) + axes.transData
-    add_scene(axes, scene(partition, colour, boundary, level), move)
+    _add_scene(axes, scene(partition, colour, boundary, level), move)
     return _frame(axes, partition)
 
 
@@ -121,10 +121,8 @@ def plot_distribution(partitions: Mapping[str, Partition], measure: str, axes: A
 
 def statistics_figure(partitions: Mapping[str, Partition]) -> Any:
     """One figure to compare networks: distributions of the measures, counts, layers."""
-    _axes_module()
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 6), layout="constrained")
+    figure = new_axes(10, 6).figure
+    figure.clear()
     panels = figure.subplots(2, 3).ravel()
     tables = {name: as_floats(region_table(part)) for name, part in partitions.items()}
     for axes, measure in zip(panels, ("area", "eccentricity", "slope", "vertices"), strict=False):
@@ -137,6 +135,70 @@ def statistics_figure(partitions: Mapping[str, Partition]) -> Any:
     _bars(panels[5], summary, layers, "edges on knot lines")
     panels[0].legend(fontsize=8, loc="upper left")
     return figure
+
+
+def save_figure(scene: Scene, path: str | Path) -> None:
+    """Draw `scene` into a file matplotlib knows by its suffix, 8 inches wide, 200 dpi.
+
+    Raises MissingExtraError where matplotlib is not installed.
+    """
+    axes = new_axes(8.4, 6.4)
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    _add_scene(axes, scene, axes.transData)
+    axes.set_aspect("equal")
+    axes.set(xlim=(0, scene.width), ylim=(0, scene.height), title=scene.title)
+    axes.title.set_fontsize(10)
+    horizontal, vertical = scene.axes
+    axes.set_xticks(
+        [place for place, _ in horizontal.ticks], [label for _, label in horizontal.ticks]
+    )
+    axes.set_yticks([place for place, _ in vertical.ticks], [label for _, label in vertical.ticks])
+    axes.set(xlabel=horizontal.label, ylabel=vertical.label)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    handles = [
+        Patch(facecolor=key.colour, edgecolor=Scene.EDGE.colour, linewidth=0.4, label=key.label)
+        if key.kind == "fill"
+        else Line2D([], [], color=key.colour, linewidth=key.width * 0.7, label=key.label)
+        for key in scene.legend
+    ]
+    axes.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9
+    )
+    save(axes, path)
+
+
+def _add_scene(axes: Any, scene: Scene, transform: Any) -> None:
+    """Add the regions, edges, slivers and boundary of `scene` to `axes`.
+
+    `transform` takes paper coordinates to the display: `axes.transData` where the
+    axes show the paper itself.
+    """
+    from matplotlib.collections import LineCollection, PolyCollection
+
+    shapes, colours = [points for points, _ in scene.fills], [c for _, c in scene.fills]
+    axes.add_collection(
+        PolyCollection(
+            shapes, facecolors=colours, edgecolors=colours, linewidths=0.2, transform=transform
+        )
+    )
+    closed = [[*points, points[0]] for points in scene.slivers]
+    for key, lines, opacity in (
+        (Scene.EDGE, scene.edges, 0.6),
+        (Scene.SLIVER, closed, 1.0),
+        (Scene.BOUNDARY, scene.boundary, 1.0),
+    ):
+        axes.add_collection(
+            LineCollection(
+                lines, colors=key.colour, linewidths=key.width * 0.7, alpha=opacity,
+                capstyle="round", transform=transform,
+            )
+        )  # fmt: skip
+    if scene.dots:
+        x, y = np.asarray(scene.dots).T
+        axes.scatter(x, y, s=12, color=Scene.BOUNDARY.colour, zorder=3, transform=transform)
 
 
 def save(figure: Any, path: str | Path) -> None:
@@ -184,16 +246,15 @@ def _frame(axes: Any, partition: Partition) -> Any:
 
 
 def _axes(axes: Any) -> Any:
-    return (
-        _axes_module().Figure(figsize=(6.4, 6), layout="constrained").add_subplot()
-        if axes is None
-        else axes
-    )
+    return new_axes(6.4, 6) if axes is None else axes
 
 
-def _axes_module() -> Any:
+def new_axes(width: float, height: float) -> Any:
+    """The only axes of a new figure of that many inches. Raises MissingExtraError."""
     try:
-        import matplotlib.figure
+        from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtraError("figures need matplotlib: pip install 'exactcam[plot]'") from None
-    return matplotlib.figure
+        raise MissingExtraError(
+            "figures need matplotlib: pip install 'exactcam[plot]', or write .svg instead"
+        ) from None
+    return Figure(figsize=(width, height), layout="constrained").add_subplot()
