@@ -8,6 +8,7 @@ from .line_slice import line_slice
 from .loaders import load
 from .loaders.from_arrays import from_arrays
 from .loaders.from_file import read_network, write_network
+from .loaders.from_torch import from_torch
 from .network import Network
 from .partition import Cell, Counts, Edges, Partition, load_partition
 from .render import draw
@@ -30,6 +31,7 @@ __all__ = [
     "compare",
     "draw",
     "from_arrays",
+    "from_torch",
     "line_slice",
     "load",
     "load_partition",

@@ -26,7 +26,6 @@ COMMANDS = (
     "partition",
     "render",
     "view",
-    "stats",
     "info",
     "compare",
     "certify",

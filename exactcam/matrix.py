@@ -84,6 +84,28 @@ class Sparse:
         data = objects([mpz(one)] * int(kept.sum()))
         return Sparse((len(chosen), cols), indptr, chosen[kept], data)
 
+    @staticmethod
+    def of_entries(
+        shape: tuple[int, int], rows: np.ndarray, cols: np.ndarray, numbers: np.ndarray
+    ) -> Sparse:
+        """From entries in any order; those at one place add up."""
+        order = np.lexsort((cols, rows))
+        rows, cols, numbers = rows[order], cols[order], numbers[order]
+        new = np.ones(len(rows), dtype=bool)
+        new[1:] = (np.diff(rows) != 0) | (np.diff(cols) != 0)
+        starts = np.nonzero(new)[0]
+        data = np.add.reduceat(numbers, starts) if len(starts) else numbers
+        counts = np.bincount(rows[starts], minlength=shape[0])
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return Sparse(shape, indptr, cols[starts].astype(np.int64), data)
+
+    def take_rows(self, picks: np.ndarray) -> Sparse:
+        """The matrix whose row r is row picks[r] of this one; -1 gives a zero row."""
+        lengths = np.where(picks < 0, 0, np.diff(self.indptr)[picks])
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.arange(indptr[-1]) + np.repeat(self.indptr[picks] - indptr[:-1], lengths)
+        return Sparse((len(picks), self.shape[1]), indptr, self.indices[places], self.data[places])
+
     def apply(self, columns: np.ndarray) -> np.ndarray:
         rows, width = self.shape[0], columns.shape[1]
         out = objects([mpz(0)] * (rows * width), (rows, width))
@@ -175,8 +197,53 @@ class Convolution:
             self.stride, self.padding, self.dilation, self.groups, self.transpose,
         )  # fmt: skip
 
+    @property
+    def fan_in(self) -> int:
+        """How many products at most an output entry is the sum of."""
+        channels = len(self.kernel) if self.transpose else self.kernel.shape[1] * self.groups
+        return channels // self.groups * math.prod(self.kernel.shape[2:])
+
     def apply(self, columns: np.ndarray) -> np.ndarray:
-        return self._sparse.apply(columns)
+        """Patch by patch, group by group: a few dense products instead of a sparse matrix."""
+        width, taps = columns.shape[1], math.prod(self.kernel.shape[2:])
+        source, target, positions = self.source[0], self.target[0], len(self._gather)
+        plane = columns.reshape(self.groups, source // self.groups, -1, width)
+        # Place -1 of the gather table is the padding.
+        plane = np.concatenate([plane, np.zeros_like(plane[:, :, :1])], axis=2)
+        kernel: np.ndarray = self.kernel.reshape(
+            self.groups, len(self.kernel) // self.groups, -1, taps
+        )
+        if self.transpose:
+            kernel = kernel.transpose(0, 2, 1, 3)
+        kernel = kernel.reshape(self.groups, target // self.groups, -1)
+        out = np.empty((self.groups, target // self.groups, positions, width), columns.dtype)
+        step = max(1, _CHUNK // (kernel.shape[2] * width))
+        for group in range(self.groups):
+            for start in range(0, positions, step):
+                patch = plane[group][:, self._gather[start : start + step]]
+                patch = patch.transpose(0, 2, 1, 3).reshape(kernel.shape[2], -1)
+                block = kernel[group].dot(patch)
+                out[group, :, start : start + step] = block.reshape(len(block), -1, width)
+        return out.reshape(-1, width)
+
+    @cached_property
+    def _gather(self) -> np.ndarray:
+        """(target positions, taps): which source position is read, -1 for none."""
+        flat = np.zeros((1, 1), dtype=np.int64)
+        for axis, taps in enumerate(self.kernel.shape[2:]):
+            size, stride = self.source[axis + 1], self.stride[axis]
+            place = np.arange(self.target[axis + 1])[:, None]
+            tap = np.arange(taps)[None, :] * self.dilation[axis] - self.padding[axis]
+            at = (place - tap) if self.transpose else place * stride + tap
+            inside = at >= 0
+            if self.transpose:
+                inside &= at % stride == 0
+                at = at // stride
+            inside &= at < size
+            full = flat[:, None, :, None] * size + at[None, :, None, :]
+            kept = (flat[:, None, :, None] >= 0) & inside[None, :, None, :]
+            flat = np.where(kept, full, -1).reshape(len(flat) * len(place), -1)
+        return flat
 
     def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
         return self._sparse.apply_columns(which, columns)

@@ -29,6 +29,7 @@ __all__ = [
     "mpq",
     "mpz",
     "nearest_sum",
+    "nearest_with_root",
     "objects",
     "rational",
     "rational_from_hex",
@@ -207,6 +208,20 @@ def nearest_sum(terms: Sequence[mpq]) -> float:
             return low
         bits *= 2
     return to_float(sum(terms, mpq(0)))
+
+
+def nearest_with_root(start: mpq, factor: mpq, square: mpq) -> float:
+    """The float64 nearest to start + factor * sqrt(square), square >= 0. As `root_sum`."""
+    root = mpq(gmpy2.isqrt(square.numerator), gmpy2.isqrt(square.denominator))
+    if root * root == square:
+        return to_float(start + factor * root)
+    bits = 96
+    while True:
+        floor = gmpy2.isqrt((square.numerator << 2 * bits) // square.denominator)
+        ends = [to_float(start + factor * mpq(n, mpz(1) << bits)) for n in (floor, floor + 1)]
+        if ends[0] == ends[1]:
+            return ends[0]
+        bits *= 2
 
 
 def to_hex(value: mpz) -> str:

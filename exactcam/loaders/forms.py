@@ -1,0 +1,136 @@
+"""Affine maps that are not yet nodes, and tensors that look at them through an index array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gmpy2
+import numpy as np
+
+from ..matrix import Convolution, Dense, Matrix, Sparse
+from ..rational import integer_matrix, mpq, mpz, objects, to_float
+
+__all__ = [
+    "Form", "Operand", "Tensor", "Term", "add_forms", "exact", "floats", "row_scalable",
+    "row_scaled", "shifted", "zeros",
+]  # fmt: skip
+
+Term = tuple[int, Matrix, mpz]
+
+
+def exact(values: Any, where: str) -> np.ndarray:
+    """The same array with every entry an mpq. Raises NumberError for NaN and infinity."""
+    numbers, scale = integer_matrix(values, where)
+    return objects((mpq(n, scale) for n in numbers.ravel()), numbers.shape)
+
+
+def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
+    """The float64 nearest to each entry of numbers / scale."""
+    nearest = (to_float(mpq(n, scale)) for n in numbers.ravel())
+    return np.fromiter(nearest, np.float64, numbers.size).reshape(numbers.shape)
+
+
+@dataclass(eq=False)
+class Form:
+    """sum over terms (value, M, s) of M x_value / s, plus numbers / scale; or a value itself.
+
+    `mass` bounds, row by row, the sum of the magnitudes of everything that was
+    added to the constant part: what the rounding of a float evaluation that adds
+    them one by one is measured against (see `check`).
+    """
+
+    size: int
+    name: str
+    terms: Sequence[Term] = ()
+    numbers: np.ndarray = field(default_factory=lambda: objects([]))
+    scale: mpz = field(default_factory=lambda: mpz(1))
+    mass: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    value: int | None = None
+
+    def parts(self) -> tuple[list[Term], np.ndarray, mpz, np.ndarray]:
+        """(terms, numbers, scale, mass), also of a form that is a value."""
+        if self.value is None:
+            return list(self.terms), self.numbers, self.scale, self.mass
+        identity = Sparse.selection(self.size, range(self.size))
+        return [(self.value, identity, mpz(1))], zeros(self.size), mpz(1), np.zeros(self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """Entry e is row index[e] of the form, or zero where index[e] is -1."""
+
+    form: Form
+    index: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.index.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.index.ndim
+
+    def is_whole(self) -> bool:
+        """Every row of the form occurs exactly once."""
+        flat = self.index.ravel()
+        if flat.size != self.form.size:
+            return False
+        counts = np.bincount(flat + 1, minlength=flat.size + 1)
+        return bool(counts[0] == 0 and (counts[1:] == 1).all())
+
+    def is_plain(self) -> bool:
+        """Entry e is row e."""
+        return bool(np.array_equal(self.index.ravel(), np.arange(self.form.size)))
+
+
+Operand = Tensor | np.ndarray
+
+
+def zeros(size: int) -> np.ndarray:
+    return objects([mpz(0)] * size)
+
+
+def shifted(name: str, form: Form, shift: tuple[np.ndarray, mpz]) -> Form:
+    terms, numbers, scale, mass = form.parts()
+    common = gmpy2.lcm(scale, shift[1])
+    total = numbers * (common // scale) + shift[0] * (common // shift[1])
+    return Form(form.size, name, terms, total, common, mass + np.abs(floats(*shift)))
+
+
+def add_forms(name: str, a: Form, b: Form) -> Form:
+    terms, numbers, scale, mass = b.parts()
+    total = shifted(name, a, (numbers, scale))
+    total.terms = [*total.terms, *terms]
+    total.mass = a.parts()[3] + mass
+    return total
+
+
+def _channel_factors(matrix: Convolution, factors: np.ndarray) -> np.ndarray | None:
+    """One factor per target channel, None where a channel's factors differ."""
+    rows = factors.reshape(matrix.target[0], -1)
+    return rows[:, 0] if (rows == rows[:, :1]).all() else None
+
+
+def row_scalable(matrix: Matrix, factors: np.ndarray) -> bool:
+    return not isinstance(matrix, Convolution) or _channel_factors(matrix, factors) is not None
+
+
+def row_scaled(matrix: Matrix, factors: np.ndarray) -> Matrix:
+    """diag(factors) times the matrix, its structure kept."""
+    if isinstance(matrix, Dense):
+        return Dense(matrix.entries * factors[:, None])
+    if isinstance(matrix, Sparse):
+        return matrix.with_numbers(matrix.data * np.repeat(factors, np.diff(matrix.indptr)))
+    channels = _channel_factors(matrix, factors)
+    assert channels is not None
+    kernel = matrix.kernel
+    extra = (1,) * (kernel.ndim - 2)
+    if not matrix.transpose:
+        return matrix.with_numbers((kernel * channels.reshape(-1, 1, *extra)).ravel())
+    # kernel[n, w] feeds target channel w of the group of source channel n
+    per_source = np.repeat(
+        channels.reshape(matrix.groups, -1), len(kernel) // matrix.groups, axis=0
+    )
+    return matrix.with_numbers((kernel * per_source.reshape(*kernel.shape[:2], *extra)).ravel())

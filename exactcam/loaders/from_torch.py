@@ -1,0 +1,369 @@
+"""Networks from torch modules and exported programs: the only module that imports torch.
+
+The module is traced by `torch.export` before decomposition, so what is read is the
+list of ATen operators a forward pass performs, whatever Python wrote it: nested
+modules, residual connections, functional calls, views. Parameters and buffers of
+any float width are the exact numbers they are. `torch_ops` says what each operator
+is; nothing is guessed, and an operator that is not in its table is refused.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..errors import (
+    ExactcamError,
+    FileFormatError,
+    MissingExtraError,
+    NetworkError,
+    UnsupportedLayerError,
+)
+from ..network import Network
+from .check import Forward, compare
+from .graph import Graph, Operand, Tensor
+from .torch_ops import OPERATORS, REFUSED
+
+__all__ = ["from_torch", "read_pt2"]
+
+_FINAL = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "log_sigmoid")
+_UNTRACED = "of several inputs, or of control flow that depends on the data, has no single function"
+
+
+def _torch() -> Any:
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtraError(
+            "reading torch modules needs torch: pip install 'exactcam[torch]'"
+        ) from None
+    return torch
+
+
+def from_torch(
+    module: Any,
+    input_shape: Sequence[int] | None = None,
+    *,
+    example: Any = None,
+    drop_final: bool = False,
+    check: bool = True,
+) -> Network:
+    """The exact network of a torch module.
+
+    `input_shape` is the shape of one input without the batch dimension, which is
+    taken as 1; for an `nn.Sequential` that starts with `nn.Linear` it may be left
+    out. Or give an `example` input with its batch dimension. Inputs and outputs are
+    flattened. Python scalars in the module are the float64 they are.
+
+    The module is taken as it is: one with BatchNorm or Dropout in training mode is
+    refused. `drop_final` leaves out a final softmax or sigmoid (none of which moves
+    a decision boundary, but both change the function) and says so in the notes.
+    `check` compares the result with the module's own float64 forward pass and fails
+    beyond the rigorous rounding bound. Raises UnsupportedLayerError naming the layer.
+    """
+    torch = _torch()
+    if not isinstance(module, torch.nn.Module):
+        raise NetworkError(f"from_torch needs a torch module, not a {type(module).__name__}")
+    _refuse_training(torch, module)
+    if example is None:
+        shape = _inferred(torch, module) if input_shape is None else tuple(input_shape)
+        dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+        example = torch.zeros((1, *shape), dtype=dtype)
+    elif example.ndim > 1:
+        example = example[:1]
+    with torch.no_grad():
+        try:
+            program = torch.export.export(module, (example,), strict=False)
+        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise NetworkError(
+                f"the module cannot be traced on an input of shape {tuple(example.shape)}: "
+                f"{reason}; control flow that depends on the data has no fixed graph, and "
+                "input_shape is the shape without the batch dimension"
+            ) from None
+    graph, result, traced, casts = _translate(torch, program, drop_final)
+    network = graph.network(result)
+    if check:
+        forward = None if casts or drop_final else _module_forward(torch, module, example)
+        _check(torch, program, network, graph, traced, result, forward)
+    return network
+
+
+def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
+    """The exact network of a program saved by `torch.export.save`. See `from_torch`.
+
+    Only plain tensors are read: a file that would run code is refused.
+    """
+    torch = _torch()
+    program = _load_program(torch, path)
+    try:
+        graph, result, traced, _ = _translate(torch, program, drop_final)
+        network = graph.network(result)
+        if check:
+            _check(torch, program, network, graph, traced, result, None)
+    except ExactcamError as error:
+        raise type(error)(f"{path}: {error}") from None
+    return network
+
+
+def _load_program(torch: Any, path: str | Path) -> Any:
+    raise FileFormatError(f"{path}: .pt2 files are not supported yet")
+
+
+def _refuse_training(torch: Any, module: Any) -> None:
+    for name, part in module.named_modules():
+        norm = isinstance(part, torch.nn.modules.batchnorm._BatchNorm)
+        drop = isinstance(part, torch.nn.modules.dropout._DropoutNd) and part.p > 0
+        if part.training and (norm or drop):
+            raise UnsupportedLayerError(
+                f"layer {name or type(part).__name__} ({type(part).__name__}) is in training mode, "
+                "where it is random or depends on the batch; call model.eval() first"
+            )
+
+
+def _inferred(torch: Any, module: Any) -> tuple[int, ...]:
+    first = module
+    while isinstance(first, torch.nn.Sequential) and len(first):
+        first = first[0]
+    if not isinstance(first, torch.nn.Linear):
+        raise NetworkError(
+            f"give input_shape, the shape of one input of this {type(module).__name__} without the "
+            "batch dimension, for example input_shape=(3, 32, 32)"
+        )
+    return (int(first.in_features),)
+
+
+# Translation
+
+
+def _array(torch: Any, tensor: Any, where: str) -> np.ndarray:
+    tensor = tensor.detach().cpu()
+    if tensor.is_complex() or tensor.is_quantized or tensor.is_sparse:
+        raise UnsupportedLayerError(f"{where}: complex, quantised and sparse tensors are not read")
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
+    return np.asarray(tensor.numpy())
+
+
+def _decomposed(program: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's own, about its own calls
+        return program.run_decompositions({})
+
+
+def _functional(torch: Any, program: Any) -> Any:
+    """The program itself, or without in-place writes another value could see, and without blocks."""
+    for node in program.graph.nodes:
+        if node.op == "get_attr":
+            return _decomposed(program)
+        schema = getattr(node.target, "_schema", None)
+        if schema is None or not schema.is_mutable:
+            continue
+        written = node.args[0]
+        source = getattr(written.target, "_schema", None)
+        alias = source is None or any(r.alias_info is not None for r in source.returns)
+        if len(written.users) > 1 or (alias and node.target._opname != "detach_"):
+            return _decomposed(program)
+    return program
+
+
+def _translate(
+    torch: Any, program: Any, drop_final: bool
+) -> tuple[Graph, Operand, dict[str, tuple[str, Tensor]], bool]:
+    program = _functional(torch, program)
+    values: dict[Any, Any] = {}
+    signature = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
+    graph: Graph | None = None
+    casts = False
+    traced: dict[str, tuple[str, Tensor]] = {}
+    for node in program.graph.nodes:
+        if node.op == "placeholder":
+            spec = signature[node.name]
+            if spec.kind.name == "USER_INPUT":
+                if graph is not None:
+                    raise NetworkError(
+                        "the module takes several inputs; wrap it in one that takes one"
+                    )
+                graph = Graph(tuple(node.meta["val"].shape))
+                values[node] = graph.input
+                continue
+            held = program.state_dict.get(spec.target, program.constants.get(spec.target))
+            if held is None:
+                raise NetworkError(f"parameter {spec.target} is not in the exported program")
+            values[node] = _array(torch, held, f"parameter {spec.target}")
+    if graph is None:
+        raise NetworkError("the module takes no tensor input")
+    result = None
+    for node in program.graph.nodes:
+        if node.op == "placeholder":
+            continue
+        if node.op == "output":
+            result = _only_output(node.args[0])
+            break
+        graph.layer = _layer_name(node)
+        values[node] = _translate_node(torch, graph, node, values, drop_final)
+        casts = casts or _narrows(torch, node)
+        if isinstance(values[node], Tensor):
+            if len(node.users) > 1:
+                graph.settle(values[node])
+            if _operator(node) not in _FINAL:
+                traced[node.name] = (graph.layer, values[node])
+    return graph, values[result], traced, casts
+
+
+def _operator(node: Any) -> str:
+    return str(getattr(node.target, "_opname", node.target))
+
+
+def _only_output(outputs: Any) -> Any:
+    flat = (
+        [o for o in outputs if o is not None] if isinstance(outputs, (tuple, list)) else [outputs]
+    )
+    if len(flat) != 1:
+        raise NetworkError(
+            f"the module returns {len(flat)} tensors; wrap it in one that returns the one to look at"
+        )
+    return flat[0]
+
+
+def _layer_name(node: Any) -> str:
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    path = str(stack[-1][0]) if stack else ""
+    return path.removeprefix("L['self'].") or str(node.name)
+
+
+def _narrows(torch: Any, node: Any) -> bool:
+    dtypes = [x for x in (*node.args, *node.kwargs.values()) if isinstance(x, torch.dtype)]
+    return any(d.is_floating_point and d != torch.float64 for d in dtypes)
+
+
+def _translate_node(
+    torch: Any, graph: Graph, node: Any, values: dict[Any, Any], drop_final: bool
+) -> Any:
+    if node.target is operator.getitem:
+        value = values[node.args[0]][node.args[1]]
+        if value is None and node.users:
+            raise graph.refuse(
+                "indices", "the positions of a maximum are used; only its value may be"
+            )
+        return value
+    schema = getattr(node.target, "_schema", None)
+    if schema is None:
+        raise graph.refuse(str(node.target), f"a module {_UNTRACED}")
+    name = node.target._opname
+    if name.startswith("_assert"):
+        return None
+    given = dict(zip((arg.name for arg in schema.arguments), node.args, strict=False))
+    given.update(node.kwargs)
+    arguments = {
+        arg.name: _resolved(torch, given.get(arg.name, arg.default_value), values)
+        for arg in schema.arguments
+    }
+    called = name.removesuffix("_") if schema.is_mutable and name != "detach_" else name
+    if called in _FINAL and all(user.op == "output" for user in node.users):
+        if drop_final:
+            graph.notes.append(f"layer {graph.layer}: the final {called} was left out on request")
+            return arguments.get("self", arguments.get("input"))
+        raise graph.refuse(
+            called, "is not piecewise linear; as it is the last layer, drop_final=True "
+            "(--drop-final) leaves it out and keeps the decision boundary's classes"
+        )  # fmt: skip
+    if called not in OPERATORS:
+        why = REFUSED.get(called, "has no translation; rewrite the layer with supported operators")
+        raise graph.refuse(called, why)
+    return OPERATORS[called](graph, SimpleNamespace(**arguments))
+
+
+def _resolved(torch: Any, value: Any, values: dict[Any, Any]) -> Any:
+    if isinstance(value, torch.fx.Node):
+        return values[value]
+    if isinstance(value, (list, tuple)):
+        return [_resolved(torch, entry, values) for entry in value]
+    return value
+
+
+# The module's own float64 forward pass
+
+
+Output = Callable[[np.ndarray], np.ndarray]
+
+
+def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
+    """The module itself in float64, None where it cannot run so (it makes float32 constants)."""
+
+    def forward(point: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            out = double(torch.from_numpy(point.reshape(tuple(example.shape))))
+        while isinstance(out, (tuple, list)):
+            out = out[0]
+        return np.asarray(out.numpy()).ravel()
+
+    try:
+        double = copy.deepcopy(module).double()
+        forward(np.zeros(example.numel()))
+    except RuntimeError:
+        return None
+    return forward
+
+
+class _Interpreted:
+    """The exported program run by torch's own kernels in float64, every value kept."""
+
+    def __init__(self, torch: Any, program: Any) -> None:
+        self.torch = torch
+        self.program = _functional(torch, program)
+
+    def __call__(self, point: np.ndarray, shape: Sequence[int]) -> dict[str, np.ndarray]:
+        torch, program = self.torch, self.program
+        kept: dict[str, np.ndarray] = {}
+
+        def widened(value: Any) -> Any:
+            narrow = isinstance(value, torch.dtype) and value.is_floating_point
+            return torch.float64 if narrow else value
+
+        class Interpreter(torch.fx.Interpreter):  # type: ignore[misc, name-defined]
+            def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+                if str(getattr(target, "_opname", "")).startswith("_assert"):
+                    return None
+                named = {key: widened(value) for key, value in kwargs.items()}
+                return super().call_function(target, tuple(map(widened, args)), named)
+
+            def run_node(self, node: Any) -> Any:
+                out = super().run_node(node)
+                if isinstance(out, torch.Tensor) and out.is_floating_point():
+                    out = out.double()
+                    kept[node.name] = out.numpy().copy().ravel()
+                return out
+
+        inputs = []
+        for spec in program.graph_signature.input_specs:
+            if spec.kind.name == "USER_INPUT":
+                held = torch.from_numpy(point.reshape(tuple(shape)))
+            else:
+                held = program.state_dict.get(spec.target, program.constants.get(spec.target))
+                held = held.detach().double() if held.is_floating_point() else held.detach()
+            inputs.append(held)
+        with torch.no_grad():
+            Interpreter(program.graph_module).run(*inputs)
+        return kept
+
+
+def _check(
+    torch: Any, program: Any, network: Network, graph: Graph, traced: dict[str, tuple[str, Tensor]],
+    result: Operand, forward: Output | None,
+) -> None:  # fmt: skip
+    interpreted = _Interpreted(torch, program)
+    last = next((n for n in reversed(traced) if traced[n][1] is result), "")
+
+    def layers(point: np.ndarray) -> dict[str, np.ndarray]:
+        return interpreted(point, graph.input.shape)
+
+    own = forward or (lambda point: layers(point)[last])
+    compare(network, graph.masses, traced, Forward(own, layers, 2.0**-53))

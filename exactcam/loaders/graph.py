@@ -1,0 +1,355 @@
+"""The graph both front ends build: tensors with shapes over the exact network's values.
+
+A traced tensor is an affine map that is not yet a node (`Form`) seen through an
+index array. Reshapes, transposes, slices, gathers, expansions and zero padding
+only rearrange the index array, so they cost no node; a bias, a scale, a batch
+normalisation and a residual addition fold into the map they follow; a node is
+made when an activation or a second linear map reads the result. A constant is a
+plain numpy array (floats are exact numbers; the results of arithmetic are
+objects), and arithmetic on constants is exact.
+
+Operators that are more than this (convolution, pooling, ...) are in `layers`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError, UnsupportedLayerError
+from ..matrix import Sparse
+from ..network import Network
+from ..nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
+from ..rational import integer_matrix, mpq, mpz, objects, rational
+from .forms import (
+    Form,
+    Operand,
+    Tensor,
+    Term,
+    add_forms,
+    exact,
+    floats,
+    row_scalable,
+    row_scaled,
+    shifted,
+    zeros,
+)
+
+__all__ = ["Constant", "Form", "Graph", "Operand", "Tensor", "exact", "floats"]
+
+Constant = np.ndarray
+
+
+class Graph:
+    """Builds a Network. `layer` is the name of the layer being translated, for messages."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        size = math.prod(shape)
+        if size < 1:
+            raise NetworkError(f"an input of shape {tuple(shape)} has no entries")
+        self.layer = "input"
+        self.nodes: list[Node] = []
+        self.names: list[str] = []
+        self.notes: list[str] = []
+        self.masses: list[np.ndarray] = []
+        self.input = Tensor(Form(size, "input", value=0), np.arange(size).reshape(shape))
+
+    def refuse(self, kind: str, why: str) -> UnsupportedLayerError:
+        """The error for the present layer: raise what this returns."""
+        return UnsupportedLayerError(f"layer {self.layer} ({kind}): {why}")
+
+    def network(self, output: Operand) -> Network:
+        """The finished network; the output's entries are flattened."""
+        if not isinstance(output, Tensor):
+            raise NetworkError("the output does not depend on the input: there is nothing to map")
+        value = self.value(output)
+        return Network(
+            self.input.form.size, tuple(self.nodes), value, tuple(self.names), tuple(self.notes)
+        )
+
+    # Nodes
+
+    def _push(self, node: Node, name: str, mass: np.ndarray) -> int:
+        self.nodes.append(node)
+        self.names.append(name)
+        self.masses.append(mass)
+        return len(self.nodes)
+
+    def make(self, form: Form) -> int:
+        """The value number of `form`, which becomes a node if it is not one."""
+        if form.value is None:
+            empty = Sparse.selection(self.input.form.size, [-1] * form.size)
+            terms = form.terms or [(0, empty, mpz(1))]
+            node = Affine.combine(
+                [value for value, _, _ in terms],
+                [(matrix, scale) for _, matrix, scale in terms],
+                (form.numbers, form.scale),
+            )
+            form.value = self._push(node, form.name, form.mass)
+            form.terms, form.numbers = (), objects([])
+        return form.value
+
+    def settle(self, operand: Operand) -> None:
+        """Make a node of a dense or convolutional map that several layers are going to read."""
+        if isinstance(operand, Tensor) and not all(
+            isinstance(matrix, Sparse) for _, matrix, _ in operand.form.terms
+        ):
+            self.make(operand.form)
+
+    def value(self, tensor: Tensor) -> int:
+        """The value whose entries are the tensor's, in order."""
+        return self.make(self.packed(tensor).form)
+
+    def packed(self, tensor: Tensor) -> Tensor:
+        """The same tensor with entry e in row e."""
+        if tensor.is_plain():
+            return tensor
+        form = self._taken(tensor.form, tensor.index.ravel())
+        return Tensor(form, np.arange(form.size).reshape(tensor.shape))
+
+    def whole(self, tensor: Tensor) -> Tensor:
+        """The same tensor, every row of its form used exactly once."""
+        return tensor if tensor.is_whole() else self.packed(tensor)
+
+    def _taken(self, form: Form, picks: np.ndarray) -> Form:
+        """Rows of a form; maps with more structure than Sparse become a node first."""
+        if form.value is None and not all(isinstance(m, Sparse) for _, m, _ in form.terms):
+            self.make(form)
+        if form.value is not None:
+            terms: list[Term] = [(form.value, Sparse.selection(form.size, picks), mpz(1))]
+            return Form(len(picks), self.layer, terms, zeros(len(picks)), mass=np.zeros(len(picks)))
+        terms = [
+            (value, matrix.take_rows(picks), scale)
+            for value, matrix, scale in form.terms
+            if isinstance(matrix, Sparse)
+        ]
+        numbers = np.where(picks < 0, mpz(0), form.numbers[picks])
+        mass = np.where(picks < 0, 0.0, form.mass[picks])
+        return Form(len(picks), form.name, terms, numbers, form.scale, mass)
+
+    def affine(
+        self, terms: Sequence[Term], shape: Sequence[int], bias: Constant | None = None
+    ) -> Tensor:
+        """A new linear map of values with a bias that broadcasts to `shape`."""
+        size = math.prod(shape)
+        form = Form(size, self.layer, terms, zeros(size), mass=np.zeros(size))
+        tensor = Tensor(form, np.arange(size).reshape(shape))
+        if bias is None:
+            return tensor
+        out = self.add(tensor, bias)
+        assert isinstance(out, Tensor)
+        return out
+
+    # Arithmetic
+
+    def _constants(self, op: Callable[[Any, Any], Any], a: Constant, b: Constant) -> Constant:
+        if a.dtype.kind in "iu" and b.dtype.kind in "iu":
+            a, b = a.astype(object), b.astype(object)
+        else:
+            a, b = exact(a, self._where()), exact(b, self._where())
+        return np.asarray(op(a, b), dtype=object)
+
+    def _where(self) -> str:
+        return f"layer {self.layer}: constant"
+
+    def add(self, a: Operand, b: Operand) -> Operand:
+        """a + b with broadcasting."""
+        if not isinstance(a, Tensor):
+            a, b = b, a
+        if not isinstance(a, Tensor):
+            assert not isinstance(b, Tensor)
+            return self._constants(np.add, a, b)
+        a = self._broadcast(a, b)
+        if not isinstance(b, Tensor):
+            a = self.whole(a)
+            numbers, scale = integer_matrix(b, self._where())
+            numbers = np.broadcast_to(numbers, a.shape)
+            shift = zeros(a.form.size)
+            shift[a.index.ravel()] = numbers.ravel()
+            return Tensor(shifted(a.form.name, a.form, (shift, scale)), a.index)
+        b = self._broadcast(b, a)
+        if not (a.is_whole() and np.array_equal(a.index, b.index)):
+            a, b = self.packed(a), self.packed(b)
+        return Tensor(add_forms(self.layer, a.form, b.form), a.index)
+
+    def _broadcast(self, a: Tensor, b: Operand) -> Tensor:
+        try:
+            shape = np.broadcast_shapes(a.shape, b.shape)
+        except ValueError:
+            raise NetworkError(
+                f"layer {self.layer}: shapes {a.shape} and {b.shape} do not broadcast"
+            ) from None
+        return a if shape == a.shape else Tensor(a.form, np.broadcast_to(a.index, shape))
+
+    def negative(self, a: Operand) -> Operand:
+        return self.multiply(a, np.asarray(-1))
+
+    def subtract(self, a: Operand, b: Operand) -> Operand:
+        return self.add(a, self.negative(b))
+
+    def multiply(self, a: Operand, b: Operand) -> Operand:
+        """a * b where at least one of them is constant."""
+        if not isinstance(a, Tensor):
+            a, b = b, a
+        if not isinstance(a, Tensor):
+            assert not isinstance(b, Tensor)
+            return self._constants(np.multiply, a, b)
+        if isinstance(b, Tensor):
+            raise self.refuse(
+                "product", "a product of two computed tensors is not piecewise linear; multiply "
+                "by constants only"
+            )  # fmt: skip
+        a = self.whole(self._broadcast(a, b))
+        numbers, scale = integer_matrix(b, self._where())
+        factors = zeros(a.form.size)
+        factors[a.index.ravel()] = np.broadcast_to(numbers, a.shape).ravel()
+        form = a.form
+        if not all(row_scalable(matrix, factors) for _, matrix, _ in form.terms):
+            self.make(form)
+        name = self.layer if form.value is not None else form.name
+        terms, shift, shift_scale, mass = form.parts()
+        return Tensor(
+            Form(
+                form.size, name,
+                [(value, row_scaled(m, factors), s * scale) for value, m, s in terms],
+                shift * factors, shift_scale * scale, mass * np.abs(floats(factors, scale)),
+            ),
+            a.index,
+        )  # fmt: skip
+
+    def divide(self, a: Operand, b: Operand) -> Operand:
+        """a / b, exactly, by a constant b without zeros."""
+        if isinstance(b, Tensor):
+            raise self.refuse(
+                "division", "dividing by a computed tensor is not piecewise linear; divide by "
+                "constants only"
+            )  # fmt: skip
+        below = exact(b, self._where())
+        if any(entry == 0 for entry in below.ravel()):
+            raise NetworkError(f"layer {self.layer}: division by zero")
+        return self.multiply(a, np.asarray(1 / below, dtype=object))
+
+    # Rearranging
+
+    def view(self, a: Operand, rearrange: Callable[[np.ndarray], np.ndarray]) -> Operand:
+        """Any operation that only moves or repeats entries: a function of arrays.
+
+        Entries that `rearrange` sets to -1 are zero, in constants too.
+        """
+        try:
+            if isinstance(a, Tensor):
+                return Tensor(a.form, rearrange(a.index))
+            places = rearrange(np.arange(a.size).reshape(a.shape))
+        except (ValueError, IndexError) as error:
+            raise NetworkError(f"layer {self.layer}: {error} (input shape {a.shape})") from None
+        taken = a.ravel()[places] if a.size else np.zeros(places.shape, a.dtype)
+        return np.where(places < 0, a.dtype.type(0) if a.dtype != object else mpz(0), taken)
+
+    def concatenate(self, tensors: Sequence[Operand], axis: int) -> Operand:
+        """Along an axis; constants and computed tensors may be mixed."""
+        if not any(isinstance(t, Tensor) for t in tensors):
+            return np.concatenate([np.asarray(t) for t in tensors], axis)
+        forms = {id(t.form): t.form for t in tensors if isinstance(t, Tensor)}
+        if len(forms) == 1 and all(isinstance(t, Tensor) for t in tensors):
+            (form,) = forms.values()
+            indices = [t.index for t in tensors if isinstance(t, Tensor)]
+            return Tensor(form, np.concatenate(indices, axis))
+        # Each part alone, in its place among zeros; the result is their sum.
+        starts = np.cumsum([0, *(t.shape[axis] for t in tensors)])
+        total: Operand | None = None
+        for start, tensor in zip(starts, tensors, strict=False):
+            before, after = int(start), int(starts[-1] - start - tensor.shape[axis])
+            widths = [(0, 0)] * tensor.ndim
+            widths[axis] = (before, after)
+            part = self.padded(tensor, widths)
+            total = part if total is None else self.add(total, part)
+        assert total is not None
+        return total
+
+    def padded(self, a: Operand, widths: Sequence[tuple[int, int]]) -> Operand:
+        """Zeros before and after each axis."""
+        return self.view(a, lambda x: np.pad(x, widths, constant_values=-1))
+
+    def stack(self, tensors: Sequence[Operand], axis: int) -> Operand:
+        expanded = [self.view(t, lambda a: np.expand_dims(a, axis)) for t in tensors]
+        return self.concatenate(expanded, axis)
+
+    def entries(
+        self, a: Tensor, size: int, rows: np.ndarray, places: np.ndarray, weights: np.ndarray
+    ) -> Term:
+        """The term of the map that adds weights[k] a.flat[places[k]] to entry rows[k] < size."""
+        cols = a.index.ravel()[places]
+        kept = cols >= 0
+        numbers, scale = integer_matrix(weights, self._where())
+        value = self.make(a.form)
+        shape = (size, a.form.size)
+        return value, Sparse.of_entries(shape, rows[kept], cols[kept], numbers[kept]), scale
+
+    # Activations
+
+    def pointwise(
+        self, a: Operand, functions: Sequence[Cpwl], which: np.ndarray | int = 0
+    ) -> Operand:
+        """functions[which] of each entry; `which` broadcasts to the shape of `a`."""
+        if not isinstance(a, Tensor):
+            numbers = np.broadcast_to(which, a.shape).ravel()
+            values = exact(a, self._where()).ravel()
+            applied = (_apply(functions[f], x) for f, x in zip(numbers, values, strict=True))
+            return objects(applied, a.shape)
+        a = self.whole(a)
+        per_row = np.zeros(a.form.size, dtype=np.int64)
+        per_row[a.index.ravel()] = np.broadcast_to(which, a.shape).ravel()
+        node = Pointwise(self.make(a.form), tuple(functions), per_row)
+        value = self._push(node, self.layer, np.zeros(node.size))
+        return Tensor(Form(node.size, self.layer, value=value), a.index)
+
+    def max_groups(
+        self, a: Tensor, groups: Iterable[Sequence[int]], shape: Sequence[int]
+    ) -> Tensor:
+        """Entry g is the largest of a.flat[groups[g]]."""
+        groups = [list(group) for group in groups]
+        if (a.index < 0).any():
+            a = self.packed(a)
+        flat = a.index.ravel()
+        # Equal members would only be second names for one value.
+        members = tuple(tuple(dict.fromkeys(flat[group].tolist())) for group in groups)
+        if all(len(group) == 1 for group in members):
+            return Tensor(
+                a.form, np.asarray([g[0] for g in members], dtype=np.int64).reshape(shape)
+            )
+        node = MaxGroups(self.make(a.form), members)
+        value = self._push(node, self.layer, np.zeros(node.size))
+        return Tensor(Form(node.size, self.layer, value=value), np.arange(node.size).reshape(shape))
+
+    def maximum(self, a: Operand, b: Operand) -> Operand:
+        """The larger of two entries; with a constant, a CPWL function of the other."""
+        if not isinstance(a, Tensor):
+            a, b = b, a
+        if not isinstance(a, Tensor):
+            assert not isinstance(b, Tensor)
+            return self._constants(np.maximum, a, b)
+        a = self._broadcast(a, b)
+        if isinstance(b, Tensor):
+            b = self._broadcast(b, a)
+            pair = self.stack([a, b], 0)
+            assert isinstance(pair, Tensor)
+            size = a.index.size
+            groups = np.arange(2 * size).reshape(2, size).T
+            return self.max_groups(pair, groups.tolist(), a.shape)
+        floors = np.broadcast_to(exact(b, self._where()), a.shape)
+        numbers: dict[mpq, int] = {}
+        which = [numbers.setdefault(x, len(numbers)) for x in floors.ravel()]
+        functions = [Cpwl([x], [(0, x), (1, 0)]) for x in numbers]
+        return self.pointwise(a, functions, np.asarray(which).reshape(a.shape))
+
+    def minimum(self, a: Operand, b: Operand) -> Operand:
+        return self.negative(self.maximum(self.negative(a), self.negative(b)))
+
+
+def _apply(function: Cpwl, x: mpq) -> mpq:
+    piece = sum(1 for t in function.breakpoints if x > t)
+    slope, intercept = function.pieces[piece]
+    return rational(slope * x + intercept)

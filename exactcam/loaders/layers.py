@@ -1,0 +1,333 @@
+"""The operators of deep-learning libraries as maps of the graph, once for both front ends.
+
+Convolutions stay convolutions, average pooling becomes a depthwise one, maxima
+become groups, and everything else linear is a sparse matrix or only an index.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import NetworkError
+from ..matrix import Convolution, Dense
+from ..nodes import Cpwl
+from ..rational import integer_matrix, mpq, nearest_with_root, objects
+from .graph import Constant, Graph, Operand, Tensor, exact
+
+__all__ = [
+    "average_pool",
+    "batch_norm",
+    "clamp",
+    "convolution",
+    "linear",
+    "matmul",
+    "max_pool",
+    "pooled_size",
+    "reduce_extreme",
+    "reduce_sum",
+]
+
+Sizes = Sequence[int]
+
+
+def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = None) -> Tensor:
+    """Weight (out, in) times the last axis of `a`."""
+    if weight.ndim != 2 or not a.ndim or a.shape[-1] != weight.shape[1]:
+        raise NetworkError(
+            f"layer {graph.layer}: weight {weight.shape} does not fit input shape {a.shape}"
+        )
+    shape = (*a.shape[:-1], weight.shape[0])
+    if math.prod(a.shape[:-1]) != 1:
+        product = matmul(graph, a, weight.T)
+        out = product if bias is None else graph.add(product, bias)
+        assert isinstance(out, Tensor)
+        return out
+    numbers, scale = integer_matrix(weight, f"layer {graph.layer}: weight")
+    a = graph.whole(a)
+    if not a.is_plain():  # a permutation of the inputs is one of the columns
+        columns = np.empty_like(numbers)
+        columns[:, a.index.ravel()] = numbers
+        numbers = columns
+    return graph.affine([(graph.make(a.form), Dense(numbers), scale)], shape, bias)
+
+
+def matmul(graph: Graph, a: Operand, b: Operand) -> Operand:
+    """numpy's matmul, with at most one operand computed."""
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        where = f"layer {graph.layer}: constant"
+        return np.asarray(np.matmul(exact(a, where), exact(b, where)), dtype=object)
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        raise graph.refuse(
+            "matrix product", "a product of two computed tensors is not piecewise linear; "
+            "one of them must be constant"
+        )  # fmt: skip
+    if a.ndim == 1:
+        product = matmul(graph, graph.view(a, lambda x: x[None]), b)
+        return graph.view(product, lambda x: x[..., 0, :] if b.ndim > 1 else x[..., 0])
+    if b.ndim == 1:
+        product = matmul(graph, a, graph.view(b, lambda x: x[:, None]))
+        return graph.view(product, lambda x: x[..., 0])
+    if a.shape[-1] != b.shape[-2]:
+        raise NetworkError(f"layer {graph.layer}: shapes {a.shape} and {b.shape} do not multiply")
+    if not isinstance(a, Tensor):
+        turned = [graph.view(x, lambda y: np.swapaxes(y, -1, -2)) for x in (b, a)]
+        return graph.view(matmul(graph, *turned), lambda y: np.swapaxes(y, -1, -2))
+    assert not isinstance(b, Tensor)
+    if b.ndim == 2 and math.prod(a.shape[:-1]) == 1:
+        return linear(graph, a, b.T)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    full = (*batch, a.shape[-2], b.shape[-1], a.shape[-1])
+    places = np.arange(a.index.size).reshape(a.shape)[..., :, None, :]
+    weights = np.swapaxes(b, -1, -2)[..., None, :, :]
+    size = math.prod(full[:-1])
+    term = graph.entries(
+        a, size,
+        np.repeat(np.arange(size), full[-1]),
+        np.broadcast_to(places, full).ravel(),
+        np.broadcast_to(weights, full).ravel(),
+    )  # fmt: skip
+    return graph.affine([term], full[:-1])
+
+
+def convolution(
+    graph: Graph, a: Tensor, weight: Constant, bias: Constant | None,
+    stride: Sizes, begin: Sizes, end: Sizes, dilation: Sizes, groups: int = 1,
+    output_padding: Sizes | None = None,
+) -> Tensor:  # fmt: skip
+    """Convolution of (N, channels, *space); with `output_padding` a transposed one.
+
+    `begin` and `end` are the zero padding before and after each axis.
+    """
+    if a.ndim != weight.ndim or a.ndim < 3:
+        raise NetworkError(
+            f"layer {graph.layer}: a kernel of shape {weight.shape} does not fit input {a.shape}"
+        )
+    if min((*begin, *end)) < 0:
+        raise graph.refuse("convolution", "negative padding is not supported; slice the input")
+    batch = a.shape[0]
+    if batch != 1:  # several images: one more axis of space, with kernel size one
+        moved = Tensor(a.form, np.swapaxes(a.index, 0, 1)[None])
+        extra = None if output_padding is None else (0, *output_padding)
+        out = convolution(
+            graph, moved, np.expand_dims(weight, 2), bias, (1, *stride), (0, *begin), (0, *end),
+            (1, *dilation), groups, extra,
+        )  # fmt: skip
+        return Tensor(out.form, np.swapaxes(out.index[0], 0, 1))
+    space, taps = a.shape[2:], weight.shape[2:]
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation, taps, strict=True)]
+    padding = [b + e for b, e in zip(begin, end, strict=True)]
+    if output_padding is None:
+        channels = weight.shape[0]
+        target = [
+            (n + p - r) // s + 1 for n, p, r, s in zip(space, padding, reach, stride, strict=True)
+        ]
+    else:
+        channels = weight.shape[1] * groups
+        target = [
+            (n - 1) * s - p + r + o
+            for n, p, r, s, o in zip(space, padding, reach, stride, output_padding, strict=True)
+        ]
+    if min(target) < 1:
+        raise NetworkError(f"layer {graph.layer}: input {a.shape} is smaller than the kernel")
+    numbers, scale = integer_matrix(weight, f"layer {graph.layer}: weight")
+    matrix = Convolution(
+        a.shape[1:], (channels, *target), numbers, tuple(stride), tuple(begin), tuple(dilation),
+        groups, output_padding is not None,
+    )  # fmt: skip
+    shape = (1, channels, *target)
+    column = None if bias is None else bias.reshape(channels, *(1 for _ in space))
+    return graph.affine([(graph.value(a), matrix, scale)], shape, column)
+
+
+def pooled_size(
+    space: Sizes, kernel: Sizes, stride: Sizes, begin: Sizes, end: Sizes, dilation: Sizes,
+    ceil: bool,
+) -> tuple[int, ...]:  # fmt: skip
+    """The output sizes of a pooling; with `ceil`, a last window starts inside input or padding."""
+    out = []
+    for n, k, s, b, e, d in zip(space, kernel, stride, begin, end, dilation, strict=True):
+        room = n + b + e - d * (k - 1) - 1
+        size = (-(-room // s) if ceil else room // s) + 1
+        out.append(size - 1 if ceil and (size - 1) * s >= n + b else size)
+    return tuple(out)
+
+
+def _windows(
+    graph: Graph, space: Sizes, kernel: Sizes, stride: Sizes, begin: Sizes, dilation: Sizes,
+    out: Sizes,
+) -> tuple[np.ndarray, list[np.ndarray]]:  # fmt: skip
+    """((positions, taps) flat places or -1 outside the input, the places along each axis)."""
+    if min(out) < 1:
+        raise NetworkError(f"layer {graph.layer}: input {tuple(space)} is smaller than the window")
+    flat = np.zeros((1, 1), dtype=np.int64)
+    axes = []
+    for n, k, s, b, d, m in zip(space, kernel, stride, begin, dilation, out, strict=True):
+        at = np.arange(m)[:, None] * s + np.arange(k)[None, :] * d - b
+        axes.append(at)
+        at = np.where((at < 0) | (at >= n), -1, at)
+        pairs = flat[:, None, :, None] * n + at[None, :, None, :]
+        inside = (flat[:, None, :, None] >= 0) & (at[None, :, None, :] >= 0)
+        flat = np.where(inside, pairs, -1).reshape(len(flat) * m, -1)
+    return flat, axes
+
+
+def max_pool(
+    graph: Graph, a: Tensor, kernel: Sizes, stride: Sizes, begin: Sizes, dilation: Sizes, out: Sizes
+) -> Tensor:
+    """Max-pooling of (..., *space): padding never wins."""
+    dims = len(kernel)
+    space = a.shape[a.ndim - dims :]
+    windows, _ = _windows(graph, space, kernel, stride, begin, dilation, out)
+    if (windows < 0).all(axis=1).any():
+        raise NetworkError(f"layer {graph.layer}: a pooling window lies in the padding only")
+    channels, plane = math.prod(a.shape[: a.ndim - dims]), math.prod(space)
+    window_lists = [row[row >= 0] for row in windows]
+    groups = [(row + c * plane).tolist() for c in range(channels) for row in window_lists]
+    return graph.max_groups(a, groups, (*a.shape[: a.ndim - dims], *out))
+
+
+def average_pool(
+    graph: Graph, a: Tensor, kernel: Sizes, stride: Sizes, begin: Sizes, end: Sizes, out: Sizes,
+    count_padding: bool, divisor: int | None = None, dilation: Sizes | None = None,
+) -> Tensor:  # fmt: skip
+    """Average pooling of (..., *space), the divisor exact: a mean over 9 is a ninth.
+
+    The padding counts into the divisor where `count_padding`, but what a last
+    window of ceil mode sticks out beyond it never does.
+    """
+    dims = len(kernel)
+    dilation = dilation or [1] * dims
+    space, lead = a.shape[a.ndim - dims :], a.shape[: a.ndim - dims]
+    windows, axes = _windows(graph, space, kernel, stride, begin, dilation, out)
+    if divisor is not None:
+        counts = np.full(len(windows), divisor)
+    elif count_padding:
+        counts = np.ones(1, dtype=np.int64)
+        for at, n, e in zip(axes, space, end, strict=True):
+            counts = (counts[:, None] * (at < n + e).sum(axis=1)[None, :]).ravel()
+    else:
+        counts = (windows >= 0).sum(axis=1)
+    if not counts.all():
+        raise NetworkError(f"layer {graph.layer}: a pooling window lies in the padding only")
+    channels = math.prod(lead)
+    if (counts == counts[0]).all():
+        weight = objects([mpq(1, int(counts[0]))] * channels * math.prod(kernel))
+        images = Tensor(a.form, a.index.reshape(1, channels, *space))
+        # `end` such that the convolution has the size the pooling has
+        last = [
+            (m - 1) * s + d * (k - 1) + 1 - n - b
+            for m, s, d, k, n, b in zip(out, stride, dilation, kernel, space, begin, strict=True)
+        ]
+        pooled = convolution(
+            graph, images, weight.reshape(channels, 1, *kernel), None, stride, begin,
+            [max(0, e) for e in last], dilation, channels,
+        )  # fmt: skip
+        return Tensor(pooled.form, pooled.index.reshape(*lead, *out))
+    plane, positions = math.prod(space), len(windows)
+    row, tap = np.nonzero(windows >= 0)
+    shift = np.arange(channels)[:, None]
+    fractions = objects(mpq(1, int(counts[r])) for r in row)
+    term = graph.entries(
+        a, channels * positions,
+        (row[None, :] + shift * positions).ravel(),
+        (windows[row, tap][None, :] + shift * plane).ravel(),
+        np.tile(fractions, channels),
+    )  # fmt: skip
+    return graph.affine([term], (*lead, *out))
+
+
+def _grouped(shape: Sizes, axes: Sizes, keep: bool) -> tuple[np.ndarray, tuple[int, ...]]:
+    """(flat places as (result entries, reduced entries), the result's shape)."""
+    chosen = sorted({axis % len(shape) for axis in axes}) if shape else []
+    rest = [axis for axis in range(len(shape)) if axis not in chosen]
+    places = np.arange(math.prod(shape)).reshape(shape).transpose(*rest, *chosen)
+    outer = math.prod(shape[axis] for axis in rest)
+    kept = [1 if axis in chosen else n for axis, n in enumerate(shape) if keep or axis in rest]
+    return places.reshape(outer, -1), tuple(kept)
+
+
+def reduce_sum(graph: Graph, a: Operand, axes: Sizes, keep: bool, mean: bool = False) -> Operand:
+    """Sum or mean over axes."""
+    places, shape = _grouped(a.shape, axes, keep)
+    rows, count = places.shape
+    if count == 0:
+        raise NetworkError(f"layer {graph.layer}: a sum over no entries")
+    weight = mpq(1, count) if mean else mpq(1)
+    if not isinstance(a, Tensor):
+        if a.dtype.kind in "iu" and not mean:
+            return a.ravel()[places].sum(axis=1).reshape(shape)
+        total = exact(a, f"layer {graph.layer}: constant").ravel()[places].sum(axis=1) * weight
+        return np.asarray(total, dtype=object).reshape(shape)
+    term = graph.entries(
+        a, rows, np.repeat(np.arange(rows), count), places.ravel(), objects([weight] * places.size)
+    )
+    return graph.affine([term], shape)
+
+
+def reduce_extreme(graph: Graph, a: Operand, axes: Sizes, keep: bool, sign: int = 1) -> Operand:
+    """Maximum over axes, or with sign -1 the minimum."""
+    places, shape = _grouped(a.shape, axes, keep)
+    if not isinstance(a, Tensor):
+        flat = a.ravel()[places]
+        return (flat.max(axis=1) if sign > 0 else flat.min(axis=1)).reshape(shape)
+    if sign < 0:
+        turned = reduce_extreme(graph, graph.negative(a), axes, keep)
+        return graph.negative(turned)
+    return graph.max_groups(a, places.tolist(), shape)
+
+
+def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None) -> Operand:
+    """min(max(a, low), high); a single CPWL function where both are numbers."""
+    if low is not None and high is not None and low.size == high.size == 1:
+        floor, ceiling = (exact(x.ravel(), f"layer {graph.layer}: bound")[0] for x in (low, high))
+        if floor < ceiling:
+            return graph.pointwise(a, [Cpwl.through([floor, ceiling], [0, 1, 0], floor)])
+    out = a if low is None else graph.maximum(a, low)
+    if high is None:
+        return out
+    if not isinstance(out, Tensor):
+        return graph.minimum(out, high)
+    ceilings = np.broadcast_to(exact(high, f"layer {graph.layer}: bound"), out.shape)
+    numbers: dict[mpq, int] = {}
+    which = [numbers.setdefault(x, len(numbers)) for x in ceilings.ravel()]
+    functions = [Cpwl([x], [(1, 0), (0, x)]) for x in numbers]
+    return graph.pointwise(out, functions, np.asarray(which).reshape(out.shape))
+
+
+def batch_norm(
+    graph: Graph, a: Tensor, gamma: Constant | None, beta: Constant | None,
+    mean: Constant, variance: Constant, epsilon: mpq,
+) -> Tensor:  # fmt: skip
+    """Batch normalisation with stored statistics: the one substitution of the design.
+
+    scale = gamma / sqrt(var + eps) and shift = beta - mean * scale are irrational in
+    general; each is replaced by the float64 nearest to it, and a note says so.
+    """
+    where = f"layer {graph.layer}: batch normalisation"
+    count = len(mean)
+    one, zero = np.ones(count), np.zeros(count)
+    rows = [
+        exact(x, where)
+        for x in (one if gamma is None else gamma, zero if beta is None else beta, mean, variance)
+    ]
+    scale, shift, mass = np.empty(count), np.empty(count), np.empty(count)
+    for k, (g, b, m, v) in enumerate(zip(*rows, strict=True)):
+        if v + epsilon <= 0:
+            raise NetworkError(f"{where}: var + eps is not positive in channel {k}")
+        scale[k] = nearest_with_root(mpq(0), g, 1 / (v + epsilon))
+        shift[k] = nearest_with_root(b, -m * g, 1 / (v + epsilon))
+        mass[k] = abs(float(b)) + abs(float(m)) * abs(scale[k])
+    graph.notes.append(
+        f"layer {graph.layer}: BatchNorm's scale gamma/sqrt(var+eps) and shift beta-mean*scale "
+        f"are replaced by the nearest float64, in {count} channels"
+    )
+    extra = (1,) * (a.ndim - 2)
+    scaled = graph.multiply(a, scale.reshape(count, *extra))
+    out = graph.add(scaled, shift.reshape(count, *extra))
+    assert isinstance(out, Tensor)
+    spread = np.broadcast_to(mass.reshape(count, *extra), out.shape).ravel()
+    out.form.mass[out.index.ravel()] += spread
+    return out

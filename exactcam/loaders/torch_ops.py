@@ -1,0 +1,340 @@
+"""What each ATen operator is, in terms of the graph. Imports no torch.
+
+`OPERATORS[name](graph, a)` gets the arguments by their schema names, defaults
+filled in: tensors as graph operands, the rest as plain Python values. A Python
+scalar in a module (the 0.01 of LeakyReLU, the 0.1 of ``x * 0.1``) is the float64
+it is in Python, also in a float32 module, where torch itself would round it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from ..nodes import Cpwl
+from ..rational import mpq, rational
+from . import layers
+from .graph import Graph, Operand, Tensor, exact
+from .torch_views import JUMPS, VIEWS, Operator, axes_of, number, source_of
+
+__all__ = ["OPERATORS", "REFUSED"]
+
+_SMOOTH = "is not piecewise linear; replace it by a piecewise-linear activation such as ReLU"
+
+REFUSED = {
+    **dict.fromkeys(
+        ["sigmoid", "tanh", "gelu", "silu", "mish", "softplus", "elu", "selu", "celu", "exp", "log",
+         "sin", "cos", "sqrt", "rsqrt", "pow", "erf", "softmax", "_softmax", "log_softmax",
+         "_log_softmax", "log_sigmoid", "logsumexp", "square", "hardswish", "glu", "norm",
+         "linalg_vector_norm", "reciprocal", "atan", "log1p", "expm1", "scaled_dot_product_attention",
+         "cosine_similarity", "prod"], _SMOOTH),
+    **dict.fromkeys(
+        ["group_norm", "layer_norm", "native_layer_norm", "native_group_norm", "instance_norm",
+         "rms_norm", "var", "std", "var_mean"],
+        "divides by statistics of its own input, which is not piecewise linear; use BatchNorm in "
+        "evaluation mode"),
+    **dict.fromkeys(
+        ["sign", "floor", "ceil", "round", "trunc", "frac", "remainder", "fmod", "heaviside",
+         "hardshrink", "bucketize"], JUMPS),
+    **dict.fromkeys(
+        ["argmax", "argmin", "sort", "topk", "gt", "lt", "ge", "le", "eq", "ne", "where",
+         "masked_fill", "median", "cumsum", "bitwise_and", "logical_not", "embedding", "kthvalue"],
+        "gives indices, order or truth values, or depends on them; use max, min or amax"),
+    **dict.fromkeys(
+        ["lstm", "gru", "rnn_tanh", "rnn_relu", "quantized_lstm", "lstm_cell", "gru_cell"],
+        "a recurrent layer multiplies computed values; it is not piecewise linear"),
+    **dict.fromkeys(
+        ["rand", "randn", "rand_like", "randn_like", "bernoulli", "normal"],
+        "is random: the network has no fixed function"),
+}  # fmt: skip
+
+
+def _sizes(value: Any, dims: int) -> list[int]:
+    entries = list(value) if isinstance(value, (list, tuple)) else [value]
+    return [int(v) for v in (entries * dims if len(entries) == 1 else entries)]
+
+
+def _computed(graph: Graph, operand: Operand) -> Tensor:
+    if not isinstance(operand, Tensor):
+        raise graph.refuse("operator", "is applied to a constant; fold it before exporting")
+    return operand
+
+
+# Elementwise
+
+
+def _add(graph: Graph, a: SimpleNamespace) -> Operand:
+    other = number(a.other)
+    factor = getattr(a, "alpha", 1)
+    if factor != 1:
+        other = graph.multiply(other, np.asarray(factor))
+    return graph.add(number(a.self), other)
+
+
+def _sub(graph: Graph, a: SimpleNamespace) -> Operand:
+    other = graph.multiply(number(a.other), np.asarray(getattr(a, "alpha", 1)))
+    return graph.subtract(number(a.self), other)
+
+
+def _rsub(graph: Graph, a: SimpleNamespace) -> Operand:
+    scaled = graph.multiply(number(a.self), np.asarray(a.alpha))
+    return graph.subtract(number(a.other), scaled)
+
+
+def _div(graph: Graph, a: SimpleNamespace) -> Operand:
+    if getattr(a, "rounding_mode", None) is not None:
+        raise graph.refuse("div", "a division that rounds " + JUMPS)
+    return graph.divide(number(a.self), number(a.other))
+
+
+def _unit(make: Callable[[SimpleNamespace], Cpwl]) -> Operator:
+    return lambda graph, a: graph.pointwise(source_of(a), [make(a)])
+
+
+def _threshold(graph: Graph, a: SimpleNamespace) -> Operand:
+    if rational(a.threshold) != rational(a.value):
+        raise graph.refuse("threshold", f"with threshold {a.threshold} and value {a.value} {JUMPS}")
+    return graph.pointwise(a.self, [Cpwl.through([a.threshold], [0, 1], a.threshold)])
+
+
+def _rrelu(graph: Graph, a: SimpleNamespace) -> Operand:
+    if a.training:
+        raise graph.refuse("rrelu", "is random in training mode; call model.eval() first")
+    return graph.pointwise(a.self, [Cpwl.relu((a.lower + a.upper) / 2)])
+
+
+def _prelu(graph: Graph, a: SimpleNamespace) -> Operand:
+    source = source_of(a)
+    slopes = exact(a.weight, f"layer {graph.layer}: slope").ravel()
+    which = np.arange(len(slopes))
+    if len(slopes) > 1 and source.ndim > 1:
+        which = which.reshape(-1, *(1 for _ in source.shape[2:]))
+    return graph.pointwise(source, [Cpwl.relu(s) for s in slopes], which)
+
+
+def _clamp(graph: Graph, a: SimpleNamespace) -> Operand:
+    low, high = getattr(a, "min", None), getattr(a, "max", None)
+    for bound in (low, high):
+        if isinstance(bound, Tensor):
+            raise graph.refuse("clamp", "bounds must be constant; use torch.maximum and minimum")
+    return layers.clamp(
+        graph, a.self,
+        None if low is None else np.asarray(low), None if high is None else np.asarray(high),
+    )  # fmt: skip
+
+
+def _hardtanh(graph: Graph, a: SimpleNamespace) -> Operand:
+    return layers.clamp(graph, a.self, np.asarray(a.min_val), np.asarray(a.max_val))
+
+
+def _softshrink(a: SimpleNamespace) -> Cpwl:
+    bound = rational(a.lambd)
+    return Cpwl.relu(1) if bound == 0 else Cpwl.through([-bound, bound], [1, 0, 1])
+
+
+def _extreme(sign: int) -> Operator:
+    def operator(graph: Graph, a: SimpleNamespace) -> Any:
+        source = source_of(a)
+        if hasattr(a, "other"):
+            pair = graph.maximum if sign > 0 else graph.minimum
+            return pair(source, number(a.other))
+        keep = getattr(a, "keepdim", False)
+        return layers.reduce_extreme(graph, source, axes_of(a, source.ndim), keep, sign)
+
+    return operator
+
+
+def _first_of_pair(operator: Operator) -> Operator:
+    """The values of an operator that also returns indices (which nothing may use)."""
+
+    def wrapped(graph: Graph, a: SimpleNamespace) -> Any:
+        out = operator(graph, a)
+        return out if hasattr(a, "other") or not hasattr(a, "dim") else (out, None)
+
+    return wrapped
+
+
+def _reduce(mean: bool) -> Operator:
+    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
+        keep = getattr(a, "keepdim", False)
+        return layers.reduce_sum(graph, a.self, axes_of(a, a.self.ndim), keep, mean)
+
+    return operator
+
+
+# Linear layers
+
+
+def _linear(graph: Graph, a: SimpleNamespace) -> Operand:
+    if isinstance(a.weight, Tensor) or isinstance(a.bias, Tensor):
+        raise graph.refuse("linear", "weight and bias must be constant")
+    return layers.linear(graph, _computed(graph, a.input), a.weight, a.bias)
+
+
+def _addmm(graph: Graph, a: SimpleNamespace) -> Operand:
+    product = layers.matmul(graph, a.mat1, a.mat2)
+    scaled = graph.multiply(product, np.asarray(a.alpha))
+    return graph.add(graph.multiply(a.self, np.asarray(a.beta)), scaled)
+
+
+def _conv(dims: int | None, transposed: bool = False) -> Operator:
+    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
+        source = _computed(graph, a.input)
+        if isinstance(a.weight, Tensor) or isinstance(a.bias, Tensor):
+            raise graph.refuse("convolution", "kernel and bias must be constant")
+        space = a.weight.ndim - 2 if dims is None else dims
+        turned = a.transposed if dims is None else transposed
+        if source.ndim == space + 1:  # no batch dimension
+            a = SimpleNamespace(**{**vars(a), "input": Tensor(source.form, source.index[None])})
+            return graph.view(operator(graph, a), lambda x: x[0])
+        stride, dilation = _sizes(a.stride, space), _sizes(a.dilation, space)
+        begin, end = _conv_padding(a, space, dilation)
+        return layers.convolution(
+            graph, source, a.weight, a.bias, stride, begin, end, dilation, a.groups,
+            _sizes(a.output_padding, space) if turned else None,
+        )  # fmt: skip
+
+    return operator
+
+
+def _conv_padding(a: SimpleNamespace, space: int, dilation: list[int]) -> tuple[list, list]:
+    if a.padding == "valid":
+        return [0] * space, [0] * space
+    if a.padding == "same":
+        total = [d * (k - 1) for d, k in zip(dilation, a.weight.shape[2:], strict=True)]
+        return [t // 2 for t in total], [t - t // 2 for t in total]
+    padding = _sizes(a.padding, space)
+    return padding, padding
+
+
+def _batch_norm(graph: Graph, a: SimpleNamespace) -> Operand:
+    if getattr(a, "training", False) or a.running_mean is None:
+        raise graph.refuse(
+            "batch_norm", "uses the statistics of its own input, which is not piecewise linear; "
+            "keep running statistics and call model.eval() first"
+        )  # fmt: skip
+    return layers.batch_norm(
+        graph, _computed(graph, a.input), a.weight, a.bias, a.running_mean, a.running_var,
+        rational(a.eps),
+    )  # fmt: skip
+
+
+def _dropout(graph: Graph, a: SimpleNamespace) -> Operand:
+    if a.train and a.p:
+        raise graph.refuse("dropout", "is random in training mode; call model.eval() first")
+    return source_of(a)
+
+
+# Pooling
+
+
+def _max_pool(dims: int) -> Operator:
+    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
+        kernel = _sizes(a.kernel_size, dims)
+        stride = _sizes(a.stride, dims) if a.stride else kernel
+        padding, dilation = _sizes(a.padding, dims), _sizes(a.dilation, dims)
+        space = a.self.shape[a.self.ndim - dims :]
+        out = layers.pooled_size(space, kernel, stride, padding, padding, dilation, a.ceil_mode)
+        source = _computed(graph, a.self)
+        return layers.max_pool(graph, source, kernel, stride, padding, dilation, out)
+
+    return operator
+
+
+def _avg_pool(dims: int) -> Operator:
+    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
+        kernel = _sizes(a.kernel_size, dims)
+        stride = _sizes(a.stride, dims) if a.stride else kernel
+        padding = _sizes(a.padding, dims)
+        source = _computed(graph, a.self)
+        space = source.shape[source.ndim - dims :]
+        out = layers.pooled_size(space, kernel, stride, padding, padding, [1] * dims, a.ceil_mode)
+        return layers.average_pool(
+            graph, source, kernel, stride, padding, padding, out, a.count_include_pad,
+            getattr(a, "divisor_override", None),
+        )  # fmt: skip
+
+    return operator
+
+
+def _adaptive(dims: int, mean: bool) -> Operator:
+    def operator(graph: Graph, a: SimpleNamespace) -> Any:
+        source = _computed(graph, a.self)
+        lead, space = source.shape[: source.ndim - dims], source.shape[source.ndim - dims :]
+        sizes = [
+            n if m is None else m for n, m in zip(space, _sizes(a.output_size, dims), strict=True)
+        ]
+        if all(n % m == 0 for n, m in zip(space, sizes, strict=True)):
+            kernel = [n // m for n, m in zip(space, sizes, strict=True)]
+            zero, one = [0] * dims, [1] * dims
+            if mean:
+                return layers.average_pool(graph, source, kernel, kernel, zero, zero, sizes, True)
+            return layers.max_pool(graph, source, kernel, kernel, zero, one, sizes), None
+        # Windows of different sizes: cell by cell.
+        cells = []
+        for at in np.ndindex(*sizes):
+            window = tuple(
+                slice(i * n // m, -(-(i + 1) * n // m))
+                for i, n, m in zip(at, space, sizes, strict=True)
+            )
+            part = Tensor(source.form, source.index[(slice(None),) * len(lead) + window])
+            axes = list(range(len(lead), source.ndim))
+            cell = (
+                layers.reduce_sum(graph, part, axes, False, True)
+                if mean
+                else layers.reduce_extreme(graph, part, axes, False)
+            )
+            cells.append(cell)
+        joined = graph.stack(cells, -1)
+        out = graph.view(joined, lambda x: x.reshape(*lead, *sizes))
+        return out if mean else (out, None)
+
+    return operator
+
+
+OPERATORS: dict[str, Operator] = {
+    "add": _add, "sub": _sub, "subtract": _sub, "rsub": _rsub, "div": _div, "divide": _div,
+    "true_divide": _div,
+    "mul": lambda g, a: g.multiply(number(a.self), number(a.other)),
+    "multiply": lambda g, a: g.multiply(number(a.self), number(a.other)),
+    "neg": lambda g, a: g.negative(a.self),
+    "negative": lambda g, a: g.negative(a.self),
+    "relu": _unit(lambda a: Cpwl.relu()),
+    "leaky_relu": _unit(lambda a: Cpwl.relu(a.negative_slope)),
+    "abs": _unit(lambda a: Cpwl.relu(-1)), "absolute": _unit(lambda a: Cpwl.relu(-1)),
+    "relu6": _unit(lambda a: Cpwl.through([0, 6], [0, 1, 0])),
+    "hardsigmoid": _unit(lambda a: Cpwl.through([-3, 3], [0, mpq(1, 6), 0])),
+    "softshrink": _unit(_softshrink), "threshold": _threshold, "rrelu": _rrelu, "prelu": _prelu,
+    "_prelu_kernel": _prelu,
+    "hardtanh": _hardtanh, "clamp": _clamp, "clip": _clamp, "clamp_min": _clamp,
+    "clamp_max": _clamp,
+    "maximum": _extreme(1), "minimum": _extreme(-1), "fmax": _extreme(1), "fmin": _extreme(-1),
+    "amax": _extreme(1), "amin": _extreme(-1), "max": _first_of_pair(_extreme(1)),
+    "min": _first_of_pair(_extreme(-1)),
+    "sum": _reduce(False), "mean": _reduce(True),
+    "linear": _linear, "addmm": _addmm,
+    "matmul": lambda g, a: layers.matmul(g, a.self, a.other),
+    "mm": lambda g, a: layers.matmul(g, a.self, a.mat2),
+    "bmm": lambda g, a: layers.matmul(g, a.self, a.mat2),
+    "mv": lambda g, a: layers.matmul(g, a.self, a.vec),
+    "dot": lambda g, a: layers.matmul(g, a.self, a.tensor),
+    "conv1d": _conv(1), "conv2d": _conv(2), "conv3d": _conv(3), "convolution": _conv(None),
+    "conv_transpose1d": _conv(1, True), "conv_transpose2d": _conv(2, True),
+    "conv_transpose3d": _conv(3, True),
+    "batch_norm": _batch_norm,
+    "_native_batch_norm_legit_no_training": lambda g, a: (_batch_norm(g, a),),
+    "dropout": _dropout, "feature_dropout": _dropout, "alpha_dropout": _dropout,
+    "feature_alpha_dropout": _dropout,
+    "max_pool1d": _max_pool(1), "max_pool2d": _max_pool(2), "max_pool3d": _max_pool(3),
+    "max_pool2d_with_indices": lambda g, a: (_max_pool(2)(g, a), None),
+    "max_pool3d_with_indices": lambda g, a: (_max_pool(3)(g, a), None),
+    "avg_pool1d": _avg_pool(1), "avg_pool2d": _avg_pool(2), "avg_pool3d": _avg_pool(3),
+    "adaptive_avg_pool1d": _adaptive(1, True), "adaptive_avg_pool2d": _adaptive(2, True),
+    "adaptive_avg_pool3d": _adaptive(3, True), "_adaptive_avg_pool2d": _adaptive(2, True),
+    "adaptive_max_pool1d": _adaptive(1, False), "adaptive_max_pool2d": _adaptive(2, False),
+    "adaptive_max_pool3d": _adaptive(3, False),
+    **VIEWS,
+}  # fmt: skip

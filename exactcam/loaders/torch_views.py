@@ -1,0 +1,276 @@
+"""The ATen operators that only move, repeat, join or make entries. Imports no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .graph import Graph, Operand, Tensor
+
+__all__ = ["JUMPS", "VIEWS", "Operator", "axes_of", "number", "source_of"]
+
+Operator = Callable[[Graph, SimpleNamespace], Any]
+JUMPS = "is not continuous, so it has no continuous piecewise-linear form"
+
+
+def axes_of(a: SimpleNamespace, ndim: int) -> list[int]:
+    dim = getattr(a, "dim", None)
+    if dim is None or dim == []:
+        return list(range(ndim))
+    return list(dim) if isinstance(dim, (list, tuple)) else [dim]
+
+
+def number(value: Any) -> Operand:
+    return value if isinstance(value, (Tensor, np.ndarray)) else np.asarray(value)
+
+
+def source_of(a: SimpleNamespace) -> Operand:
+    return number(a.self if hasattr(a, "self") else a.input)
+
+
+def _view(rearrange: Callable[[np.ndarray, SimpleNamespace], np.ndarray]) -> Operator:
+    return lambda graph, a: graph.view(source_of(a), lambda x: rearrange(x, a))
+
+
+def _slice(x: np.ndarray, a: SimpleNamespace) -> np.ndarray:
+    cut = [slice(None)] * x.ndim
+    cut[a.dim] = slice(a.start, a.end, a.step)
+    return x[tuple(cut)]
+
+
+def _index(graph: Graph, a: SimpleNamespace) -> Operand:
+    if any(isinstance(i, Tensor) for i in a.indices):
+        raise graph.refuse("index", "the indices are computed; they must be constant")
+    where = tuple(slice(None) if i is None else i for i in a.indices)
+    return graph.view(a.self, lambda x: x[where])
+
+
+def _split(graph: Graph, a: SimpleNamespace) -> list[Operand]:
+    size = a.split_size if hasattr(a, "split_size") else a.split_sizes
+    total = a.self.shape[a.dim]
+    steps = (
+        [size] * (total // size) + [total % size] * bool(total % size)
+        if isinstance(size, int)
+        else size
+    )
+    return _pieces(graph, a, np.cumsum(steps)[:-1])
+
+
+def _chunk(graph: Graph, a: SimpleNamespace) -> list[Operand]:
+    total = a.self.shape[a.dim]
+    step = max(1, math.ceil(total / a.chunks))
+    return _pieces(graph, a, np.arange(step, total, step))
+
+
+def _pieces(graph: Graph, a: SimpleNamespace, cuts: np.ndarray) -> list[Operand]:
+    edges = [0, *(int(c) for c in cuts), a.self.shape[a.dim]]
+    return [_take(graph, a, range(i, j)) for i, j in pairwise(edges)]
+
+
+def _take(graph: Graph, a: SimpleNamespace, which: Any) -> Operand:
+    return graph.view(a.self, lambda x: np.take(x, which, a.dim))
+
+
+def _unbind(graph: Graph, a: SimpleNamespace) -> list[Operand]:
+    count = a.self.shape[a.dim]
+    return [_take(graph, a, i) for i in range(count)]
+
+
+def _expand(x: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    extra = len(sizes) - x.ndim
+    full = [x.shape[k - extra] if n == -1 else n for k, n in enumerate(sizes)]
+    return np.broadcast_to(x, full)
+
+
+def _squeeze(x: np.ndarray, a: SimpleNamespace) -> np.ndarray:
+    dims = axes_of(a, x.ndim)
+    return x.reshape(
+        [n for k, n in enumerate(x.shape) if n != 1 or k not in {d % x.ndim for d in dims}]
+    )
+
+
+_PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def _pad_with(graph: Graph, source: Operand, pads: Sequence[int], mode: str, value: Any) -> Operand:
+    widths = [(0, 0)] * source.ndim
+    for k in range(len(pads) // 2):
+        widths[source.ndim - 1 - k] = (pads[2 * k], pads[2 * k + 1])
+    cut = tuple(
+        slice(max(0, -b), n - max(0, -e)) for (b, e), n in zip(widths, source.shape, strict=True)
+    )
+    widths = [(max(0, b), max(0, e)) for b, e in widths]
+    inner = graph.view(source, lambda x: x[cut])
+    if mode != "constant":
+        return graph.view(inner, lambda x: np.pad(x, widths, mode=_PAD_MODES[mode]))  # type: ignore[call-overload]
+    padded = graph.padded(inner, widths)
+    if not value:
+        return padded
+    outside = np.pad(np.zeros(inner.shape, dtype=np.int64), widths, constant_values=1)
+    return graph.add(padded, np.where(outside == 1, np.float64(value), np.float64(0)))
+
+
+def _pad(mode: str | None = None) -> Operator:
+    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
+        pads = a.pad if hasattr(a, "pad") else a.padding
+        return _pad_with(graph, a.self, pads, mode or a.mode, getattr(a, "value", None))
+
+    return operator
+
+
+def _shuffle(x: np.ndarray, r: int) -> np.ndarray:
+    *lead, c, h, w = x.shape
+    x = x.reshape(*lead, c // (r * r), r, r, h, w)
+    n = len(lead)
+    return x.transpose(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*lead, -1, h * r, w * r)
+
+
+def _unshuffle(x: np.ndarray, r: int) -> np.ndarray:
+    *lead, c, h, w = x.shape
+    x = x.reshape(*lead, c, h // r, r, w // r, r)
+    n = len(lead)
+    return x.transpose(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, -1, h // r, w // r)
+
+
+def _nearest(shift: float) -> Operator:
+    """Nearest upsampling: output i reads input floor((i + shift) * scale), torch's own rule."""
+
+    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
+        source = source_of(a)
+        space = source.shape[2:]
+        factors = getattr(a, "scale_factors", None)
+        if factors is None:
+            given = [getattr(a, f"scales{s}", None) for s in ("_d", "_h", "_w")[3 - len(space) :]]
+            given = [getattr(a, "scales", None)] if len(space) == 1 else given
+            sizes, factors = list(a.output_size), given
+        else:
+            sizes = [math.floor(n * f) for n, f in zip(space, factors, strict=True)]
+        picks = []
+        for n, m, f in zip(space, sizes, factors, strict=True):
+            step = np.float32(1 / f) if f else np.float32(n) / np.float32(m)
+            at = np.floor((np.arange(m, dtype=np.float32) + np.float32(shift)) * step)
+            picks.append(np.minimum(at.astype(np.int64), n - 1))
+        return graph.view(source, lambda x: x[np.ix_(*(range(k) for k in x.shape[:2]), *picks)])
+
+    return operator
+
+
+def _scatter(cut: Callable[[SimpleNamespace], Any]) -> Operator:
+    """`self` with one part replaced by `src`."""
+
+    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
+        flat = [graph.view(number(x), np.ravel) for x in (a.self, a.src)]
+        joined = graph.concatenate(flat, 0)
+        places = np.arange(flat[0].shape[0]).reshape(a.self.shape)
+        where = [slice(None)] * places.ndim
+        where[a.dim] = cut(a)
+        places[tuple(where)] = len(places.ravel()) + np.arange(flat[1].shape[0]).reshape(
+            a.src.shape
+        )
+        return graph.view(joined, lambda x: x[places])
+
+    return operator
+
+
+def _copy(graph: Graph, a: SimpleNamespace) -> Operand:
+    return graph.view(number(a.src), lambda x: np.broadcast_to(x, a.self.shape))
+
+
+def _cast(graph: Graph, a: SimpleNamespace) -> Operand:
+    kind = str(getattr(a, "dtype", None))
+    source = source_of(a)
+    if isinstance(source, Tensor) and kind != "None" and "float" not in kind:
+        raise graph.refuse("cast", f"a cast to {kind} rounds or compares, which {JUMPS}")
+    if not isinstance(source, Tensor) and "int" in kind:
+        return np.trunc(source.astype(np.float64)).astype(np.int64)
+    return source
+
+
+def _filled(value: Any) -> Operator:
+    def operator(graph: Graph, a: SimpleNamespace) -> np.ndarray:
+        shape = a.self.shape if hasattr(a, "self") else getattr(a, "size", [])
+        return np.full(shape, getattr(a, "fill_value", value) if value is None else value)
+
+    return operator
+
+
+def _arange(graph: Graph, a: SimpleNamespace) -> np.ndarray:
+    return np.arange(getattr(a, "start", 0), a.end, getattr(a, "step", 1))
+
+
+def _same(graph: Graph, a: SimpleNamespace) -> Operand:
+    return source_of(a)
+
+
+def _flatten(x: np.ndarray, start: int, end: int) -> np.ndarray:
+    if x.ndim == 0:
+        return x.reshape(1)
+    start, end = start % x.ndim, end % x.ndim
+    return x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
+
+
+def _unflatten(x: np.ndarray, dim: int, sizes: Sequence[int]) -> np.ndarray:
+    dim %= x.ndim
+    return x.reshape(*x.shape[:dim], *sizes, *x.shape[dim + 1 :])
+
+
+def _below(x: np.ndarray, diagonal: int) -> np.ndarray:
+    rows, columns = np.indices(x.shape[-2:])
+    return np.asarray(columns - rows <= diagonal)
+
+
+VIEWS: dict[str, Operator] = {
+    "cat": lambda g, a: g.concatenate([number(t) for t in a.tensors], a.dim),
+    "concat": lambda g, a: g.concatenate([number(t) for t in a.tensors], a.dim),
+    "stack": lambda g, a: g.stack([number(t) for t in a.tensors], a.dim),
+    "split": _split, "split_with_sizes": _split, "chunk": _chunk, "unbind": _unbind,
+    "slice": _view(_slice), "index": _index,
+    "select": _view(lambda x, a: np.take(x, a.index, a.dim)),
+    "index_select": _view(lambda x, a: np.take(x, a.index, a.dim)),
+    "narrow": _view(lambda x, a: np.take(x, range(a.start, a.start + a.length), a.dim)),
+    "view": _view(lambda x, a: x.reshape(a.size)),
+    "_unsafe_view": _view(lambda x, a: x.reshape(a.size)),
+    "reshape": _view(lambda x, a: x.reshape(a.shape)),
+    "flatten": _view(lambda x, a: _flatten(x, a.start_dim, a.end_dim)),
+    "unflatten": _view(lambda x, a: _unflatten(x, a.dim, a.sizes)),
+    "squeeze": _view(_squeeze), "unsqueeze": _view(lambda x, a: np.expand_dims(x, a.dim)),
+    "permute": _view(lambda x, a: x.transpose(a.dims)),
+    "transpose": _view(lambda x, a: np.swapaxes(x, a.dim0, a.dim1)),
+    "t": _view(lambda x, a: x.T), "numpy_T": _view(lambda x, a: x.T),
+    "movedim": _view(lambda x, a: np.moveaxis(x, a.source, a.destination)),
+    "expand": _view(lambda x, a: _expand(x, a.size)),
+    "expand_as": _view(lambda x, a: _expand(x, a.other.shape)),
+    "view_as": _view(lambda x, a: x.reshape(a.other.shape)),
+    "repeat": _view(lambda x, a: np.tile(x, a.repeats)),
+    "flip": _view(lambda x, a: np.flip(x, a.dims)),
+    "roll": _view(lambda x, a: np.roll(x, tuple(a.shifts), tuple(a.dims) or None)),
+    "diagonal": _view(lambda x, a: np.diagonal(x, a.offset, a.dim1, a.dim2)),
+    "tril": _view(lambda x, a: np.where(_below(x, a.diagonal), x, -1)),
+    "triu": _view(lambda x, a: np.where(_below(x, a.diagonal - 1), -1, x)),
+    "pixel_shuffle": _view(lambda x, a: _shuffle(x, a.upscale_factor)),
+    "pixel_unshuffle": _view(lambda x, a: _unshuffle(x, a.downscale_factor)),
+    "channel_shuffle": _view(
+        lambda x, a: np.swapaxes(x.reshape(x.shape[0], a.groups, -1, *x.shape[2:]), 1, 2).reshape(x.shape)
+    ),
+    "pad": _pad(), "constant_pad_nd": _pad("constant"),
+    **{f"reflection_pad{d}d": _pad("reflect") for d in (1, 2, 3)},
+    **{f"replication_pad{d}d": _pad("replicate") for d in (1, 2, 3)},
+    **{f"upsample_nearest{d}d": _nearest(0.0) for d in (1, 2, 3)},
+    **{f"_upsample_nearest_exact{d}d": _nearest(0.5) for d in (1, 2, 3)},
+    "select_scatter": _scatter(lambda a: a.index),
+    "slice_scatter": _scatter(lambda a: slice(a.start, a.end, a.step)),
+    "copy": _copy, "fill": lambda g, a: np.full(a.self.shape, a.value),
+    "to": _cast, "_to_copy": _cast, "type_as": _same, "float": _same, "double": _same,
+    "zeros": _filled(0), "ones": _filled(1), "full": _filled(None), "zeros_like": _filled(0),
+    "ones_like": _filled(1), "full_like": _filled(None), "new_zeros": lambda g, a: np.zeros(a.size),
+    "scalar_tensor": lambda g, a: np.asarray(a.s), "arange": _arange,
+    **dict.fromkeys(
+        ["contiguous", "clone", "detach", "detach_", "alias", "lift_fresh_copy", "lift_fresh",
+         "resolve_conj", "positive"],
+        _same),
+}  # fmt: skip
