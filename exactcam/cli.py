@@ -26,6 +26,7 @@ COMMANDS = (
     "partition",
     "render",
     "view",
+    "stats",
     "info",
     "compare",
     "certify",

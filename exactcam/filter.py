@@ -230,14 +230,16 @@ class FloatPointwise:
         out[:, 2] += intercept
         size = np.abs(slope)
         e, f = x.errors[:, 0] * size, x.errors[:, 1] * size
+        grid = None if self.grid is None or x.grid is None else self.grid + x.grid
         exact = self.exact[self.which, piece]
+        if grid is None or grid >= 900:  # a power of two may underflow: only 0, 1 and -1 are safe
+            exact = exact & (size == np.rint(size)) & (size <= 1.0)
         if not exact.all():
             lin = np.abs(x.coefficients[:, 0]) + np.abs(x.coefficients[:, 1])
             const = np.abs(x.coefficients[:, 2]) * size + np.abs(intercept)
             unit = np.inf if self.lost else 4.0 * UNIT
             e = np.where(exact, e, (e + unit * (size * lin)) * UP + TINY)
             f = np.where(exact, f, (f + unit * const) * UP + TINY)
-        grid = None if self.grid is None or x.grid is None else self.grid + x.grid
         return Forms(out, np.stack([e, f], axis=1), grid)
 
 

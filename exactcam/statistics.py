@@ -1,19 +1,20 @@
-"""Measures of regions: exact areas, correctly rounded lengths and slopes.
+"""Measures of regions: exact areas; correctly rounded lengths, slopes, eccentricities.
 
-Areas are exact rationals. Lengths and slopes are square roots, so they are given
-as the float64 nearest to the exact value (`rational.root_sum`), never as a sum of
+Areas are exact rationals. The others are square roots, so they are given as the
+float64 nearest to the exact value (`rational.root_sum`), never as a sum of
 rounded numbers.
 """
 
 from __future__ import annotations
 
+import gmpy2
 import numpy as np
 
 from .geometry import Point
 from .partition import Partition
-from .rational import mpq, root_sum
+from .rational import mpq, mpz, root_sum
 
-__all__ = ["areas", "perimeters", "slopes"]
+__all__ = ["areas", "eccentricities", "perimeters", "slopes"]
 
 
 def areas(partition: Partition) -> list[mpq]:
@@ -39,6 +40,51 @@ def slopes(partition: Partition) -> np.ndarray:
     """
     squares = (partition.forms[:, :, :2] ** 2).sum(axis=(1, 2))
     return np.asarray([root_sum([mpq(s, partition.form_scale**2)]) for s in squares])
+
+
+def eccentricities(partition: Partition) -> np.ndarray:
+    """How far every region is from round, in slice coordinates; float64 (F,), correctly rounded.
+
+    sqrt(1 - m/M) with m <= M the second moments of area along the principal axes:
+    the eccentricity of the ellipse with the region's moments, 0 for a disc or a
+    square, 1 (rounded) for a sliver. O(corners) products of exact numbers.
+    """
+    return np.asarray([_eccentricity(cell.points) for cell in partition.cells])
+
+
+def _eccentricity(points: list[Point]) -> float:
+    x, y, w = points[0]
+    # From the first corner: the numbers stay small where the region is far from zero.
+    near = [(mpq(p * w - x * r, w * r), mpq(q * w - y * r, w * r)) for p, q, r in points]
+    area = u = v = uu = uv = vv = mpq(0)
+    for (a, b), (c, d) in zip(near, near[1:] + near[:1], strict=True):
+        turn = a * d - c * b
+        area += turn / 2
+        u += (a + c) * turn / 6
+        v += (b + d) * turn / 6
+        uu += (a * a + a * c + c * c) * turn / 12
+        vv += (b * b + b * d + d * d) * turn / 12
+        uv += (a * d + 2 * a * b + 2 * c * d + c * b) * turn / 24
+    uu, uv, vv = uu - u * u / area, uv - u * v / area, vv - v * v / area
+    # e^2 = 2 s / (1 + s) with s = (M - m) / (M + m), whose square is rational.
+    return _ziv(((uu - vv) ** 2 + 4 * uv * uv) / (uu + vv) ** 2)
+
+
+def _ziv(squared: mpq) -> float:
+    """sqrt(2 s / (1 + s)) for s = sqrt(squared), rounded once: enclosed ever more tightly."""
+    if gmpy2.is_square(squared.numerator) and gmpy2.is_square(squared.denominator):
+        s = mpq(gmpy2.isqrt(squared.numerator), gmpy2.isqrt(squared.denominator))
+        return root_sum([2 * s / (1 + s)])
+    bits = 96
+    while True:
+        floor, one = (
+            gmpy2.isqrt((squared.numerator << 2 * bits) // squared.denominator),
+            mpz(1) << bits,
+        )
+        low, high = (root_sum([mpq(2 * s, one + s)]) for s in (floor, floor + 1))
+        if low == high:
+            return low
+        bits *= 2
 
 
 def _squared(start: Point, end: Point) -> mpq:

@@ -43,7 +43,7 @@ def draw(
     if suffix == ".svg":
         Path(path).write_text(svg_text(picture), encoding="utf-8")
     elif suffix in (".png", ".pdf"):
-        from .figure import save_figure
+        from .plots import save_figure
 
         save_figure(picture, path)
     else:

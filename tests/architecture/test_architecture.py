@@ -20,7 +20,7 @@ ORDER = (
     "errors", "rational", "strict", "geometry", "matrix", "nodes", "network", "slice", "slice_file",
     "loaders",
     "reference", "rounding", "predicates", "kernels", "kernels_max", "filter", "trace", "engine",
-    "boundary", "certificate", "partition_file", "invariants", "partition", "glue", "statistics", "boundary_points",
+    "boundary", "certificate", "partition_file", "invariants", "partition", "glue", "statistics", "tables", "boundary_points",
     "line_slice", "symbolic", "compute", "grading", "sampling", "engines",
     "render", "testing", "commands", "cli", "__main__",
 )  # fmt: skip

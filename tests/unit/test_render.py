@@ -108,7 +108,7 @@ def test_matplotlib_files(moons: Partition, tmp_path: Path, name: str, magic: by
 def test_missing_matplotlib_names_the_extra(
     moons: Partition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.collections", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"exactcam\[plot\]"):
         draw(moons, tmp_path / "a.png")
 
