@@ -61,6 +61,10 @@ def _module(name: str) -> Any:
     return importlib.import_module(f".commands.{name}", __package__)
 
 
+def _complain(message: str) -> None:
+    print(f"exactcam: error: {' '.join(message.split())}", file=sys.stderr)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code (argparse's own exits raise SystemExit)."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -75,8 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of stdout went away, as in `exactcam info x | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ExactcamError, OSError) as error:
-        print(f"exactcam: error: {' '.join(str(error).split())}", file=sys.stderr)
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return 2
+    except ExactcamError as error:
+        _complain(str(error))
         return 2
     except KeyboardInterrupt:
         print("\nexactcam: interrupted", file=sys.stderr)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .errors import ExactcamError, SliceError
 from .network import Network
 from .partition import Partition, assemble
@@ -40,13 +42,15 @@ def partition(
         from .engine import Engine
         from .glue import glue
 
-        run = Engine(network, plane, outline)
-        found, batches = 0, []
-        for batch in run.run():
-            batches.append(batch)
-            found += len(batch)
-            if progress is not None:
-                progress(found)
-        return glue(run, batches)
+        # A float that overflows makes a bound that proves nothing: exact arithmetic takes over.
+        with np.errstate(over="ignore", invalid="ignore"):
+            run = Engine(network, plane, outline)
+            found, batches = 0, []
+            for batch in run.run():
+                batches.append(batch)
+                found += len(batch)
+                if progress is not None:
+                    progress(found)
+            return glue(run, batches)
     cells = activation_cells(network, plane, outline, progress)
     return assemble(network, plane, outline, cells, engine)

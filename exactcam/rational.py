@@ -141,7 +141,8 @@ def _dyadic(array: np.ndarray, where: str) -> tuple[np.ndarray, mpz]:
     exponents = exponents.astype(np.int64) - 53
     zero = mantissas == 0
     low_bit = np.where(zero, 1, mantissas & -mantissas)
-    shift = np.log2(low_bit.astype(np.float64)).astype(np.int64)  # exact: a power of two < 2^54
+    # Not log2: vector units may give 51.999... for a power of two.
+    shift = np.frexp(low_bit.astype(np.float64))[1].astype(np.int64) - 1
     mantissas >>= shift
     exponents = np.where(zero, 0, exponents + shift)
     lowest = min(0, int(exponents.min(initial=0)))

@@ -119,7 +119,7 @@ def partition_of(args: argparse.Namespace) -> Partition:
 
 def partition_or_result(args: argparse.Namespace) -> Partition:
     """The partition MODEL holds if it is a result file, else that of `partition_of`."""
-    if args.model.endswith((".jsonl", ".jsonl.gz")):
+    if args.model.endswith((".jsonl", ".gz")):
         return load_partition(args.model)
     return partition_of(args)
 
@@ -157,6 +157,9 @@ class Progress:
         self._live, self._next = sys.stderr.isatty(), time.monotonic() + 0.5
 
     def __enter__(self) -> Progress:
+        if self._live:  # the very first run compiles for some seconds before it counts
+            self._shown = True
+            print("computing ...", end="", file=sys.stderr, flush=True)
         return self
 
     def __call__(self, done: int) -> None:

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from ..partition import Partition
-from ..rational import decimal_text
+from ..rational import decimal_text, rational
 from .common import add_partition_options, partition_of
 
 HELP = "compute the exact partition of a network on a window of a slice"
@@ -16,6 +16,7 @@ HELP = "compute the exact partition of a network on a window of a slice"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_partition_options(parser)
+    parser.add_argument("--level", default="0", help="level of the boundary of one output")
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="write a result file (.gz compresses)"
     )
@@ -23,19 +24,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    start = time.perf_counter()
+    start, level = time.perf_counter(), rational(args.level.strip(), "--level")
     part = partition_of(args)
     if args.output is not None:
         part.save(args.output)
-    facts = summary(part)
+    facts = summary(part, level)
     facts["seconds"] = round(time.perf_counter() - start, 3)
     print(json.dumps(facts) if args.json else text(part, facts))
     return 0
 
 
-def summary(part: Partition) -> dict[str, Any]:
+def summary(part: Partition, level: Any = 0) -> dict[str, Any]:
     """What a partition comes to: the counts, the exact areas, the boundary, whose it is."""
-    boundary = part.decision_boundary()
+    boundary = part.decision_boundary(level)
     return {
         "activation_regions": part.counts.activation_regions,
         "linear_regions": part.counts.linear_regions,

@@ -188,4 +188,7 @@ def read_npz(path: str | Path) -> Network:
     slope = arrays.get("negative_slope", np.zeros(()))
     if slope.size != 1:
         raise FileFormatError(f"{path}: negative_slope must be one number")
-    return from_arrays(layers, slope.reshape(-1)[0])
+    try:
+        return from_arrays(layers, slope.reshape(-1)[0])
+    except ExactcamError as error:
+        raise type(error)(f"{path}: {error}") from None

@@ -53,6 +53,11 @@ def test_json_has_every_key_and_exact_areas(two: str, capsys: pytest.CaptureFixt
     assert facts["network_sha256"] == exactcam.load(two).sha256
 
 
+def test_level_of_the_boundary(two: str, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = run_json(capsys, two, "--level", "-0.5")
+    assert facts["boundary_length"] == 8**0.5
+
+
 def test_text_says_the_same(two: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["partition", two]) == 0
     out = capsys.readouterr().out
