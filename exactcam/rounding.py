@@ -90,7 +90,10 @@ class Frame:
             dtype=object,
         )
         floats, errors, _ = rounded(local)
-        delta = float((np.abs(floats) * errors).max() * UP) if errors.any() else 0.0
+        # Inside [-1, 1] an infinite relative error means underflow: absolutely it is next to nothing.
+        lost = np.isinf(errors)
+        finite = np.where(lost, 0.0, errors)
+        delta = float(np.where(lost, 2 * _MIN_NORMAL, np.abs(floats) * finite * UP).max())
         return float(floats[0]), float(floats[1]), delta
 
     def line(self, line: Sequence[Any]) -> tuple[float, float, float, float, float]:
