@@ -126,7 +126,7 @@ class Partition:
         self.vertex_count = vertex_count
         self._vertices, self._forms = vertices, forms
         for array in (patterns, offsets, corners):
-            array.setflags(write=False)
+            _frozen(array)
 
     def __len__(self) -> int:
         return len(self.patterns)
@@ -137,11 +137,12 @@ class Partition:
     @cached_property
     def vertices(self) -> Sequence[Point]:
         """Reduced homogeneous integer points (x, y, w): the vertex is (x/w, y/w)."""
-        return self._vertices() if callable(self._vertices) else self._vertices
+        return tuple(self._vertices() if callable(self._vertices) else self._vertices)
 
     @cached_property
     def _output_maps(self) -> tuple[np.ndarray, mpz]:
-        return self._forms() if callable(self._forms) else self._forms
+        forms, scale = self._forms() if callable(self._forms) else self._forms
+        return _frozen(forms), scale
 
     @property
     def forms(self) -> np.ndarray:
@@ -156,7 +157,7 @@ class Partition:
     def float_vertices(self) -> np.ndarray:
         """Correctly rounded vertices, float64 (V, 2)."""
         flat = [(to_float(mpq(x, w)), to_float(mpq(y, w))) for x, y, w in self.vertices]
-        return np.asarray(flat, dtype=np.float64).reshape(-1, 2)
+        return _frozen(np.asarray(flat, dtype=np.float64).reshape(-1, 2))
 
     @property
     def cells(self) -> Sequence[Cell]:
@@ -178,7 +179,7 @@ class Partition:
             raise InvariantError("an edge is used twice in one direction: cells overlap")
         cells[number[forward], 0] = owner[forward]
         cells[number[~forward], 1] = owner[~forward]
-        return Edges(np.stack([low[new], high[new]], axis=1), cells)
+        return Edges(_frozen(np.stack([low[new], high[new]], axis=1)), _frozen(cells))
 
     @property
     def _half_edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -197,7 +198,7 @@ class Partition:
         for chunk in np.array_split(inner, max(1, len(inner) * max(1, self.network.units) >> 24)):
             differs = self.patterns[left[chunk]] != self.patterns[right[chunk]]
             out[chunk] = differs.argmax(axis=1)
-        return out
+        return _frozen(out)
 
     @cached_property
     def map_numbers(self) -> np.ndarray:
@@ -279,6 +280,11 @@ class Partition:
     def check_invariants(self) -> None:
         """Raise InvariantError unless this is the exact partition (see `invariants`)."""
         check_invariants(self)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array
 
 
 class _Cells(Sequence[Cell]):

@@ -54,7 +54,11 @@ def test_the_parts_of_a_partition(quadrants: Partition) -> None:
 
 
 def test_it_cannot_be_changed(quadrants: Partition) -> None:
-    for array in (quadrants.patterns, quadrants.offsets, quadrants.corners):
+    edges = quadrants.edges
+    for array in (
+        quadrants.patterns, quadrants.offsets, quadrants.corners, quadrants.forms,
+        quadrants.float_vertices, quadrants.edge_units, edges.vertices, edges.cells,
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
 
