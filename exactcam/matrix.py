@@ -182,6 +182,9 @@ class Convolution:
             or min(self.source + self.target + self.stride + self.dilation) < 1
         ):
             raise NetworkError("convolution: channels, groups and kernel do not fit together")
+        # Positions are 64-bit integers: a product of two of these must not wrap around.
+        if max(self.source + self.target + self.stride + self.padding + self.dilation) >= 1 << 30:
+            raise NetworkError("convolution: a size, stride, padding or dilation exceeds 2^30")
 
     @property
     def shape(self) -> tuple[int, int]:
