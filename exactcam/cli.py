@@ -31,6 +31,7 @@ COMMANDS = (
     "compare",
     "certify",
     "check",
+    "conformance",
 )  # fmt: skip
 
 _NEGATIVE = re.compile(r"-[.\d]")

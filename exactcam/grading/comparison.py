@@ -34,7 +34,8 @@ def compare(
     closed, of any orientation, in slice coordinates; `patterns`, `affine`,
     `boundary` and the other fields of EngineOutput may be given by name. Every float is taken as the exact
     number it is and every decision is exact; `tolerance` is the pass mark: how far a
-    region (Hausdorff distance), a segment's end or a map's coefficient may be off.
+    region (Hausdorff distance), a segment's end or a map's coefficient may be off (for a
+    map with coefficients above 1, relative to the largest).
     Near-linear: 100,000 regions take under a minute. Raises FileFormatError where
     the arrays do not fit together.
     """

@@ -92,7 +92,10 @@ class Labels:
     def _map_errors(
         self, polygons: np.ndarray, cells: np.ndarray
     ) -> tuple[np.ndarray, mpz, np.ndarray, np.ndarray]:
-        """(largest coefficient error times unit, unit, wrong?, finite?) of each pair."""
+        """(largest coefficient error times unit, unit, wrong?, finite?) of each pair.
+
+        The pass mark is relative to the map's largest coefficient where that is above 1.
+        """
         assert self.output.affine is not None
         given = self.output.affine[polygons]
         finite = np.isfinite(given).all(axis=(1, 2))
@@ -101,7 +104,8 @@ class Labels:
         off = np.abs(numbers * form_scale - forms * scale)
         error, unit = off.max(axis=(1, 2), initial=mpz(0)), scale * form_scale
         mark = self.tolerance
-        wrong = ~finite | (error * mark.denominator > mark.numerator * unit)
+        size = np.maximum(np.abs(forms * scale).max(axis=(1, 2), initial=mpz(0)), unit)
+        wrong = ~finite | (error * mark.denominator > size * mark.numerator)
         return error, unit, wrong.astype(bool), finite
 
     @cached_property

@@ -21,7 +21,7 @@ ORDER = (
     "loaders",
     "reference", "rounding", "predicates", "kernels", "kernels_max", "filter", "trace", "engine",
     "boundary", "certificate", "partition_file", "invariants", "partition", "glue", "statistics", "tables", "boundary_points",
-    "line_slice", "symbolic", "compute", "grading", "sampling", "engines",
+    "line_slice", "symbolic", "compute", "grading", "sampling", "engines", "conformance",
     "render", "testing", "commands", "cli", "__main__",
 )  # fmt: skip
 

@@ -1,0 +1,45 @@
+"""The conformance corpus as shipped: cases in named groups, each with its exact truth.
+
+Every group is one way engines go wrong. A case is a result file with the network,
+the window and the exact partition; `exactcam.conformance.build` makes them by code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..partition import Partition, load_partition
+
+__all__ = ["FOLDER", "GROUPS", "VERSION", "Case", "cases"]
+
+VERSION = 1
+FOLDER = Path(__file__).resolve().parent.parent / "data" / f"corpus-{VERSION}"
+
+GROUPS = (
+    "generic", "layers", "concurrent", "coincident", "zero-bias", "borders", "dead", "slivers",
+    "near-degenerate", "scales", "quantised", "deep", "wide",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network of the corpus with its exact partition on disk."""
+
+    group: str
+    name: str
+    path: Path
+
+    def truth(self) -> Partition:
+        """The exact partition, as shipped."""
+        return load_partition(self.path)
+
+
+def cases(groups: Sequence[str] = GROUPS) -> list[Case]:
+    """The shipped cases of the given groups, in order."""
+    return [
+        Case(group, path.name.removesuffix(".jsonl.gz"), path)
+        for group in groups
+        for path in sorted((FOLDER / group).glob("*.jsonl.gz"))
+    ]
