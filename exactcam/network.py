@@ -53,6 +53,8 @@ class Network:
             if any(not 0 <= k < len(sizes) for k in node.inputs):
                 raise NetworkError(f"layer {name}: reads a value that is not computed before it")
             check_node(f"layer {name}", node, [sizes[k] for k in node.inputs])
+            if node.size < 1:
+                raise NetworkError(f"layer {name}: has no units")
             sizes.append(node.size)
         if not 0 <= self.output < len(sizes):
             raise NetworkError(f"output {self.output} is not a value of the network")

@@ -1,0 +1,99 @@
+"""Every line of the specification broken alone, and named by the checker."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exactcam import checker
+
+from . import tiny
+from .conftest import verdict
+
+SOURCE = Path(checker.__file__).read_text(encoding="utf-8")
+SPECIFICATION = Path(__file__).parents[2] / "proofs" / "certificate.md"
+
+
+def judge(folder: Path, texts: dict[str, str]) -> str:
+    for name, text in texts.items():
+        (folder / name).write_bytes(text.encode("utf-8"))
+    return verdict(*(folder / name for name in ("network", "slice", "certificate")))
+
+
+def test_the_worked_example_verifies(tmp_path: Path) -> None:
+    assert judge(tmp_path, tiny.EXAMPLE) == "verified"
+    text = SPECIFICATION.read_text(encoding="utf-8")
+    shown = re.sub(r" {4,}.*", "", text[text.index("exactcam-certificate 1\nnetwork") :])
+    assert shown.startswith(tiny.CERTIFICATE)
+    assert tiny.SLICE.strip() in text
+    for part in tiny.NETWORK.strip().split('"nodes":[')[0], tiny.POINTWISE:
+        assert part in text
+
+
+@pytest.mark.parametrize("damage", tiny.REJECT, ids=lambda d: d[0])
+def test_false_claims_are_rejected(tmp_path: Path, damage: tiny.Damage) -> None:
+    assert judge(tmp_path, tiny.damaged(damage)) == f"rejected {damage[1]}"
+
+
+@pytest.mark.parametrize("damage", tiny.MALFORMED, ids=lambda d: d[0])
+def test_malformed_files_are_refused(tmp_path: Path, damage: tiny.Damage) -> None:
+    assert judge(tmp_path, tiny.damaged(damage)) == f"malformed {damage[1]}"
+
+
+def test_every_rule_is_specified_and_tested() -> None:
+    rules = set(re.findall(r'(?:demand|confirm)\(.*"([a-z-]+)"\)(?:  #.*)?$', SOURCE, re.M))
+    rules |= set(re.findall(r'Malformed\("([a-z-]+)"\)', SOURCE))
+    rules |= {"polygon-is-not-convex", "polygon-winds-more-than-once", "op", "kind"}
+    tested = {damage[1] for damage in tiny.REJECT + tiny.MALFORMED}
+    later = {"group-has-no-common-maximiser"}  # the example has no max group: test_mutants
+    assert rules == tested | later
+    text = SPECIFICATION.read_text(encoding="utf-8")
+    for rule in rules:
+        prefix = rule.split("-", maxsplit=1)[0]
+        assert f"`{rule}`" in text or f"`{prefix}-...`" in text, rule
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        gzip.compress(tiny.CERTIFICATE.encode())[:-1],
+        gzip.compress(tiny.CERTIFICATE.encode())[:40],
+        gzip.compress(tiny.CERTIFICATE.encode()) + b"x",
+        gzip.compress(tiny.CERTIFICATE.encode()) + gzip.compress(b"end\n"),
+        gzip.compress(tiny.CERTIFICATE.encode()).replace(b"\x00\x00", b"\x00\x01", 1),
+        b"\x1f\x8b",
+        gzip.compress(b"\n" * (1 << 24)),
+        gzip.compress(b"1" * (1 << 24)),
+    ],
+)
+def test_damaged_gzip_is_malformed(tmp_path: Path, packed: bytes) -> None:
+    judge(tmp_path, tiny.EXAMPLE)
+    (tmp_path / "certificate").write_bytes(packed)
+    files = [tmp_path / name for name in ("network", "slice", "certificate")]
+    assert verdict(*files).startswith("malformed")
+
+
+def test_files_are_read_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checker, "MAX_FILE", len(tiny.NETWORK))
+    assert judge(tmp_path, tiny.EXAMPLE) == "verified"
+    monkeypatch.setattr(checker, "MAX_FILE", len(tiny.NETWORK) - 1)
+    assert judge(tmp_path, tiny.EXAMPLE) == "malformed json-is-not-canonical"
+    monkeypatch.setattr(checker, "MAX_FILE", len(tiny.NETWORK) - 2)
+    assert judge(tmp_path, tiny.EXAMPLE) == "malformed json"
+    monkeypatch.undo()
+    monkeypatch.setattr(checker, "MAX_CERTIFICATE", len(tiny.CERTIFICATE))
+    assert judge(tmp_path, tiny.EXAMPLE) == "verified"
+    monkeypatch.setattr(checker, "MAX_CERTIFICATE", len(tiny.CERTIFICATE) - 1)
+    assert judge(tmp_path, tiny.EXAMPLE) == "malformed line-is-too-long"
+
+
+def test_committed_certificates_with_a_bare_interpreter() -> None:
+    script = Path(__file__).with_name("committed.py")
+    command = [sys.executable, "-I", "-S", str(script)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout.split(", ")[-1]) == (0, "0 wrong\n"), run.stdout
