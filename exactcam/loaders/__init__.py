@@ -11,12 +11,13 @@ from .from_file import read_network, read_npz
 __all__ = ["load"]
 
 
-def load(path: str | Path) -> Network:
+def load(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
     """The network in a file: an exact network file, `.npz` arrays, `.onnx` or `.pt2`.
 
-    The last two need the extras `onnx` and `torch`. Raises FileFormatError for a
-    file that is missing, damaged or of no known kind, and the errors of the loader
-    the file is for, each naming the file.
+    The last two need the extras `onnx` and `torch`; `drop_final` leaves out a final
+    softmax or sigmoid of theirs, `check=False` the comparison with the model itself.
+    Raises FileFormatError for a file that is missing, damaged or of no known kind,
+    and the errors of the loader the file is for, each naming the file.
     """
     file = Path(path)
     try:
@@ -25,8 +26,14 @@ def load(path: str | Path) -> Network:
     except OSError as error:
         raise FileFormatError(f"{path}: cannot be read ({error.strerror})") from None
     suffix = file.suffix.lower()
-    if suffix in (".onnx", ".pt2"):
-        raise FileFormatError(f"{path}: {suffix} files are not supported yet; use .npz arrays")
+    if suffix == ".pt2":
+        from .from_torch import read_pt2
+
+        return read_pt2(path, drop_final=drop_final, check=check)
+    if suffix == ".onnx":
+        from .from_onnx import read_onnx
+
+        return read_onnx(path, drop_final=drop_final, check=check)
     if suffix == ".npz" or start == b"PK\x03\x04":
         return read_npz(path)
     if start[:1] == b"{":

@@ -29,11 +29,13 @@ from ..errors import (
 from ..network import Network
 from .check import Forward, compare
 from .graph import Graph, Operand, Tensor
+from .pt2_archive import safe_archive
 from .torch_ops import OPERATORS, REFUSED
 
 __all__ = ["from_torch", "read_pt2"]
 
 _FINAL = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "log_sigmoid")
+_TORCH_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError)
 _UNTRACED = "of several inputs, or of control flow that depends on the data, has no single function"
 
 
@@ -81,7 +83,7 @@ def from_torch(
     with torch.no_grad():
         try:
             program = torch.export.export(module, (example,), strict=False)
-        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError) as error:
+        except _TORCH_ERRORS as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise NetworkError(
                 f"the module cannot be traced on an input of shape {tuple(example.shape)}: "
@@ -114,7 +116,13 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
-    raise FileFormatError(f"{path}: .pt2 files are not supported yet")
+    try:
+        return torch.export.load(safe_archive(path))
+    except (*_TORCH_ERRORS, AssertionError) as error:
+        if isinstance(error, ExactcamError):
+            raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FileFormatError(f"{path}: torch cannot read this program ({reason[:200]})") from None
 
 
 def _refuse_training(torch: Any, module: Any) -> None:
@@ -248,10 +256,11 @@ def _translate_node(
     torch: Any, graph: Graph, node: Any, values: dict[Any, Any], drop_final: bool
 ) -> Any:
     if node.target is operator.getitem:
-        value = values[node.args[0]][node.args[1]]
+        parts, place = values[node.args[0]], node.args[1]
+        value = parts[place] if place < len(parts) else None
         if value is None and node.users:
             raise graph.refuse(
-                "indices", "the positions of a maximum are used; only its value may be"
+                "indices", "positions or statistics beside the value are used; only the value may be"
             )
         return value
     schema = getattr(node.target, "_schema", None)
