@@ -260,7 +260,8 @@ def _translate_node(
         value = parts[place] if place < len(parts) else None
         if value is None and node.users:
             raise graph.refuse(
-                "indices", "positions or statistics beside the value are used; only the value may be"
+                "indices",
+                "positions or statistics beside the value are used; only the value may be",
             )
         return value
     schema = getattr(node.target, "_schema", None)

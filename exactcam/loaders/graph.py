@@ -41,21 +41,32 @@ from .forms import (
 __all__ = ["Constant", "Form", "Graph", "Operand", "Tensor", "exact", "floats"]
 
 Constant = np.ndarray
+_LARGEST = 1 << 26  # half a gigabyte of indices
 
 
 class Graph:
     """Builds a Network. `layer` is the name of the layer being translated, for messages."""
 
     def __init__(self, shape: Sequence[int]) -> None:
+        self.layer = "input"
+        self.limit(shape)
         size = math.prod(shape)
         if size < 1:
             raise NetworkError(f"an input of shape {tuple(shape)} has no entries")
-        self.layer = "input"
         self.nodes: list[Node] = []
         self.names: list[str] = []
         self.notes: list[str] = []
         self.masses: list[np.ndarray] = []
         self.input = Tensor(Form(size, "input", value=0), np.arange(size).reshape(shape))
+
+    def limit(self, shape: Iterable[int]) -> None:
+        """Refuse a tensor too large to hold: hostile files ask for them."""
+        size = math.prod(shape)
+        if size > _LARGEST:
+            raise NetworkError(
+                f"layer {self.layer}: a tensor of {size} entries, more than {_LARGEST}; such a "
+                "network is out of reach"
+            )
 
     def refuse(self, kind: str, why: str) -> UnsupportedLayerError:
         """The error for the present layer: raise what this returns."""
@@ -169,11 +180,15 @@ class Graph:
             numbers = np.broadcast_to(numbers, a.shape)
             shift = zeros(a.form.size)
             shift[a.index.ravel()] = numbers.ravel()
-            return Tensor(shifted(a.form.name, a.form, (shift, scale)), a.index)
+            return Tensor(shifted(self._folded(a.form), a.form, (shift, scale)), a.index)
         b = self._broadcast(b, a)
         if not (a.is_whole() and np.array_equal(a.index, b.index)):
             a, b = self.packed(a), self.packed(b)
         return Tensor(add_forms(self.layer, a.form, b.form), a.index)
+
+    def _folded(self, form: Form) -> str:
+        """The name of a map that goes on from `form`: its layer's, or a new one's."""
+        return self.layer if form.value is not None else form.name
 
     def _broadcast(self, a: Tensor, b: Operand) -> Tensor:
         try:
@@ -209,7 +224,7 @@ class Graph:
         form = a.form
         if not all(row_scalable(matrix, factors) for _, matrix, _ in form.terms):
             self.make(form)
-        name = self.layer if form.value is not None else form.name
+        name = self._folded(form)
         terms, shift, shift_scale, mass = form.parts()
         return Tensor(
             Form(

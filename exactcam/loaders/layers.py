@@ -25,7 +25,9 @@ __all__ = [
     "linear",
     "matmul",
     "max_pool",
+    "pad",
     "pooled_size",
+    "prelu",
     "reduce_extreme",
     "reduce_sum",
 ]
@@ -295,6 +297,33 @@ def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None)
     which = [numbers.setdefault(x, len(numbers)) for x in ceilings.ravel()]
     functions = [Cpwl([x], [(1, 0), (0, x)]) for x in numbers]
     return graph.pointwise(out, functions, np.asarray(which).reshape(out.shape))
+
+
+def pad(
+    graph: Graph, a: Operand, widths: Sequence[tuple[int, int]], mode: str, value: float = 0.0
+) -> Operand:
+    """Entries before and after each axis (negative: cut off); `mode` is numpy's."""
+    cut = tuple(
+        slice(max(0, -b), n - max(0, -e)) for (b, e), n in zip(widths, a.shape, strict=True)
+    )
+    widths = [(max(0, b), max(0, e)) for b, e in widths]
+    inner = graph.view(a, lambda x: x[cut])
+    graph.limit(n + b + e for n, (b, e) in zip(inner.shape, widths, strict=True))
+    if mode != "constant":
+        return graph.view(inner, lambda x: np.pad(x, widths, mode=mode))  # type: ignore[call-overload]
+    padded = graph.padded(inner, widths)
+    if not value:
+        return padded
+    outside = np.pad(np.zeros(inner.shape), widths, constant_values=1)
+    return graph.add(padded, np.where(outside == 1, np.float64(value), np.float64(0)))
+
+
+def prelu(graph: Graph, a: Operand, slopes: Constant) -> Operand:
+    """Leaky ReLU with a slope an entry; `slopes` broadcasts to the shape of `a`."""
+    numbers: dict[mpq, int] = {}
+    values = exact(slopes, f"layer {graph.layer}: slope")
+    which = objects((numbers.setdefault(x, len(numbers)) for x in values.ravel()), values.shape)
+    return graph.pointwise(a, [Cpwl.relu(s) for s in numbers], which.astype(np.int64))
 
 
 def batch_norm(

@@ -17,7 +17,7 @@ import numpy as np
 from ..nodes import Cpwl
 from ..rational import mpq, rational
 from . import layers
-from .graph import Graph, Operand, Tensor, exact
+from .graph import Graph, Operand, Tensor
 from .torch_views import JUMPS, VIEWS, Operator, axes_of, number, source_of
 
 __all__ = ["OPERATORS", "REFUSED"]
@@ -107,12 +107,10 @@ def _rrelu(graph: Graph, a: SimpleNamespace) -> Operand:
 
 
 def _prelu(graph: Graph, a: SimpleNamespace) -> Operand:
-    source = source_of(a)
-    slopes = exact(a.weight, f"layer {graph.layer}: slope").ravel()
-    which = np.arange(len(slopes))
+    source, slopes = source_of(a), a.weight.ravel()
     if len(slopes) > 1 and source.ndim > 1:
-        which = which.reshape(-1, *(1 for _ in source.shape[2:]))
-    return graph.pointwise(source, [Cpwl.relu(s) for s in slopes], which)
+        slopes = slopes.reshape(-1, *(1 for _ in source.shape[2:]))
+    return layers.prelu(graph, source, slopes)
 
 
 def _clamp(graph: Graph, a: SimpleNamespace) -> Operand:

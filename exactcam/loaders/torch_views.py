@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from . import layers
 from .graph import Graph, Operand, Tensor
 
 __all__ = ["JUMPS", "VIEWS", "Operator", "axes_of", "number", "source_of"]
@@ -97,28 +98,13 @@ def _squeeze(x: np.ndarray, a: SimpleNamespace) -> np.ndarray:
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
-def _pad_with(graph: Graph, source: Operand, pads: Sequence[int], mode: str, value: Any) -> Operand:
-    widths = [(0, 0)] * source.ndim
-    for k in range(len(pads) // 2):
-        widths[source.ndim - 1 - k] = (pads[2 * k], pads[2 * k + 1])
-    cut = tuple(
-        slice(max(0, -b), n - max(0, -e)) for (b, e), n in zip(widths, source.shape, strict=True)
-    )
-    widths = [(max(0, b), max(0, e)) for b, e in widths]
-    inner = graph.view(source, lambda x: x[cut])
-    if mode != "constant":
-        return graph.view(inner, lambda x: np.pad(x, widths, mode=_PAD_MODES[mode]))  # type: ignore[call-overload]
-    padded = graph.padded(inner, widths)
-    if not value:
-        return padded
-    outside = np.pad(np.zeros(inner.shape, dtype=np.int64), widths, constant_values=1)
-    return graph.add(padded, np.where(outside == 1, np.float64(value), np.float64(0)))
-
-
 def _pad(mode: str | None = None) -> Operator:
     def operator(graph: Graph, a: SimpleNamespace) -> Operand:
         pads = a.pad if hasattr(a, "pad") else a.padding
-        return _pad_with(graph, a.self, pads, mode or a.mode, getattr(a, "value", None))
+        pairs = [(pads[k], pads[k + 1]) for k in range(0, len(pads), 2)]
+        widths = [*[(0, 0)] * (a.self.ndim - len(pairs)), *reversed(pairs)]
+        value = getattr(a, "value", None)
+        return layers.pad(graph, a.self, widths, _PAD_MODES[mode or a.mode], value or 0.0)
 
     return operator
 

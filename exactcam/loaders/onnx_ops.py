@@ -1,0 +1,403 @@
+"""What each ONNX operator is, in terms of the graph, for every opset. Imports no onnx.
+
+`OPERATORS[kind](graph, node)` gets its operands (None where left out), attributes as
+plain Python values and the opset version. Float attributes are the float32 values
+that are stored, defaults included: the 0.01 of LeakyRelu is float32's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError
+from ..nodes import Cpwl
+from ..rational import rational
+from . import layers
+from .graph import Graph, Operand, Tensor
+from .onnx_views import VIEWS
+
+__all__ = ["FINAL", "OPERATORS", "REFUSED", "OnnxNode"]
+
+FINAL = ("Softmax", "LogSoftmax", "Sigmoid")
+_SMOOTH = "is not piecewise linear; replace it by a piecewise-linear activation such as Relu"
+_STATISTICS = "divides by statistics of its own input, which is not piecewise linear"
+_ORDER = "gives indices, truth values or integers of computed values; that is not continuous"
+
+REFUSED = {
+    **dict.fromkeys(
+        ["Sigmoid", "Tanh", "Gelu", "Softplus", "Softsign", "Elu", "Selu", "Celu", "Exp", "Log",
+         "Sin", "Cos", "Sqrt", "Pow", "Erf", "Softmax", "LogSoftmax", "HardSwish", "Mish",
+         "Swish", "Reciprocal", "ReduceL2", "ReduceLogSumExp", "Attention"], _SMOOTH),
+    **dict.fromkeys(
+        ["InstanceNormalization", "LayerNormalization", "GroupNormalization",
+         "RMSNormalization", "LpNormalization", "LRN", "MeanVarianceNormalization"], _STATISTICS),
+    **dict.fromkeys(
+        ["ArgMax", "ArgMin", "TopK", "Greater", "Less", "Sign", "Floor", "Ceil", "Round", "NonZero",
+         "And", "Or", "Not", "Xor", "Mod", "BitShift", "Hardmax", "QuantizeLinear",
+         "QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger"], _ORDER),
+    **dict.fromkeys(
+        ["LSTM", "GRU", "RNN"], "a recurrent layer multiplies computed values"),
+    **dict.fromkeys(
+        ["If", "Loop", "Scan"], "control flow has no fixed graph; export the model without it"),
+    **dict.fromkeys(
+        ["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli"],
+        "is random: the network has no fixed function"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OnnxNode:
+    """One node: `kind`, operands, attributes, opset version, how many outputs are named."""
+
+    kind: str
+    inputs: list[Operand | None]
+    attributes: dict[str, Any]
+    opset: int
+    outputs: int
+
+    def input(self, k: int) -> Operand:
+        """Operand k, which must be there."""
+        operand = self.optional(k)
+        if operand is None:
+            raise NetworkError(f"{self.kind} needs input {k}")
+        return operand
+
+    def optional(self, k: int) -> Operand | None:
+        return self.inputs[k] if k < len(self.inputs) else None
+
+    def constant(self, k: int, what: str) -> np.ndarray | None:
+        """Operand k, None if left out. Raises NetworkError where it is computed."""
+        operand = self.optional(k)
+        if isinstance(operand, Tensor):
+            raise NetworkError(f"{self.kind} with computed {what}: it must be constant")
+        return operand
+
+    def get(self, name: str, default: Any = None) -> Any:
+        value = self.attributes.get(name, default)
+        # defaults are float32 like every stored attribute
+        return float(np.float32(value)) if isinstance(value, float) else value
+
+    def axes(self, place: int, ndim: int) -> list[int] | None:
+        """Axes from the attribute (older opsets) or input `place`, None where not given."""
+        axes = self.get("axes")
+        if axes is None:
+            given = self.constant(place, "axes")
+            axes = None if given is None else [int(x) for x in given.ravel()]
+        if axes is not None and not all(-ndim <= x < ndim for x in axes):
+            raise NetworkError(f"{self.kind} with axes {axes} on {ndim} dimensions")
+        return axes
+
+
+Operator = Callable[[Graph, OnnxNode], Any]
+
+
+def _div(graph: Graph, node: OnnxNode) -> Operand:
+    a, b = node.input(0), node.input(1)
+    whole = [x for x in (a, b) if not isinstance(x, Tensor) and x.dtype.kind in "iu"]
+    if len(whole) == 2:  # shape arithmetic: towards zero
+        if not np.all(b):  # type: ignore[arg-type]
+            raise NetworkError("division by zero")
+        return np.asarray(np.fix(whole[0] / whole[1]).astype(np.int64))
+    return graph.divide(a, b)
+
+
+def _fold(pair: Callable[[Graph], Callable[[Operand, Operand], Operand]]) -> Operator:
+    def operator(graph: Graph, node: OnnxNode) -> Operand:
+        total = node.input(0)
+        for k in range(1, len(node.inputs)):
+            total = pair(graph)(total, node.input(k))
+        return total
+
+    return operator
+
+
+def _mean(graph: Graph, node: OnnxNode) -> Operand:
+    total = _fold(lambda g: g.add)(graph, node)
+    return graph.divide(total, np.asarray(len(node.inputs)))
+
+
+def _unit(make: Callable[[OnnxNode], Cpwl]) -> Operator:
+    return lambda graph, node: graph.pointwise(node.input(0), [make(node)])
+
+
+def _hard_sigmoid(node: OnnxNode) -> Cpwl:
+    slope, shift = rational(node.get("alpha", 0.2)), rational(node.get("beta", 0.5))
+    if slope <= 0:
+        raise NetworkError("HardSigmoid needs a positive alpha")
+    return Cpwl.through([-shift / slope, (1 - shift) / slope], [0, slope, 0])
+
+
+def _shrink(node: OnnxNode) -> Cpwl:
+    bound, bias = rational(node.get("lambd", 0.5)), rational(node.get("bias", 0.0))
+    if bound != bias or bound <= 0:
+        raise NetworkError("Shrink is continuous only where bias equals lambd > 0")
+    return Cpwl.through([-bound, bound], [1, 0, 1])
+
+
+def _thresholded(node: OnnxNode) -> Cpwl:
+    if node.get("alpha", 1.0) != 0:
+        raise NetworkError("ThresholdedRelu is continuous only with alpha 0")
+    return Cpwl.relu()
+
+
+def _prelu(graph: Graph, node: OnnxNode) -> Operand:
+    slopes = node.constant(1, "slope")
+    if slopes is None:
+        raise NetworkError("PRelu needs a slope")
+    return layers.prelu(graph, node.input(0), slopes)
+
+
+def _clip(graph: Graph, node: OnnxNode) -> Operand:
+    bounds = [node.constant(1, "min"), node.constant(2, "max")]
+    if node.opset < 11:
+        stored = [node.get("min"), node.get("max")]
+        bounds = [None if x is None else np.asarray(x) for x in stored]
+    return layers.clamp(graph, node.input(0), bounds[0], bounds[1])
+
+
+# Linear layers
+
+
+def _gemm(graph: Graph, node: OnnxNode) -> Operand:
+    a, b, c = node.input(0), node.input(1), node.optional(2)
+    if node.get("transA", 0):
+        a = graph.view(a, lambda x: x.T)
+    if node.get("transB", 0):
+        b = graph.view(b, lambda x: x.T)
+    out = layers.matmul(graph, a, b)
+    alpha, beta = node.get("alpha", 1.0), node.get("beta", 1.0)
+    if alpha != 1:
+        out = graph.multiply(out, np.asarray(alpha))
+    if c is None:
+        return out
+    return graph.add(out, c if beta == 1 else graph.multiply(c, np.asarray(beta)))
+
+
+def _computed(node: OnnxNode) -> Tensor:
+    operand = node.input(0)
+    if not isinstance(operand, Tensor):
+        raise NetworkError(f"{node.kind} of a constant; fold it before exporting")
+    return operand
+
+
+def _spatial(node: OnnxNode, name: str, dims: int) -> list[int]:
+    values = node.get(name) or [1] * dims
+    if len(values) != dims or min(values) < 1:
+        raise NetworkError(f"{node.kind} with {name} {values} on {dims} axes of space")
+    return list(values)
+
+
+def _padding(
+    node: OnnxNode, space: tuple[int, ...], reach: list[int], stride: list[int]
+) -> tuple[list[int], list[int]]:
+    dims, auto = len(space), node.get("auto_pad", "NOTSET")
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        total = [
+            max(0, (math.ceil(n / s) - 1) * s + r - n)
+            for n, s, r in zip(space, stride, reach, strict=True)
+        ]
+        small, large = [t // 2 for t in total], [t - t // 2 for t in total]
+        return (small, large) if auto == "SAME_UPPER" else (large, small)
+    pads = (node.get("pads") or [0] * 2 * dims) if auto == "NOTSET" else [0] * 2 * dims
+    if len(pads) != 2 * dims:
+        raise NetworkError(f"{node.kind} with pads {pads} on {dims} axes of space")
+    return list(pads[:dims]), list(pads[dims:])
+
+
+def _reach(taps: tuple[int, ...] | list[int], dilation: list[int]) -> list[int]:
+    return [d * (k - 1) + 1 for k, d in zip(taps, dilation, strict=True)]
+
+
+def _conv(graph: Graph, node: OnnxNode) -> Operand:
+    source, weight = _computed(node), node.constant(1, "kernel")
+    if weight is None or weight.ndim != source.ndim or source.ndim < 3:
+        raise NetworkError(f"{node.kind}: the kernel does not fit input shape {source.shape}")
+    space, dims = source.shape[2:], source.ndim - 2
+    stride, dilation = _spatial(node, "strides", dims), _spatial(node, "dilations", dims)
+    reach, groups = _reach(weight.shape[2:], dilation), node.get("group", 1)
+    bias = node.constant(2, "bias")
+    if node.kind == "Conv":
+        begin, end = _padding(node, space, reach, stride)
+        extra = None
+    else:
+        begin, end, extra = _transposed_padding(node, space, reach, stride)
+    return layers.convolution(
+        graph, source, weight, bias, stride, begin, end, dilation, groups, extra
+    )
+
+
+def _transposed_padding(
+    node: OnnxNode, space: tuple[int, ...], reach: list[int], stride: list[int]
+) -> tuple[list[int], list[int], list[int]]:
+    extra = list(node.get("output_padding") or [0] * len(space))
+    auto, wanted = node.get("auto_pad", "NOTSET"), node.get("output_shape")
+    if auto in ("SAME_UPPER", "SAME_LOWER") and wanted is None:
+        wanted = [n * s for n, s in zip(space, stride, strict=True)]
+    if wanted is None:
+        begin, end = _padding(node, space, reach, stride)
+        return begin, end, extra
+    total = [
+        (n - 1) * s + o + r - w
+        for n, s, o, r, w in zip(space, stride, extra, reach, wanted[-len(space) :], strict=True)
+    ]
+    if min(total) < 0:  # the output is longer than the taps reach: zeros at its end
+        extra = [o + max(0, -t) for o, t in zip(extra, total, strict=True)]
+        total = [max(0, t) for t in total]
+    small, large = [t // 2 for t in total], [t - t // 2 for t in total]
+    return (small, large, extra) if auto == "SAME_UPPER" else (large, small, extra)
+
+
+def _batch_norm(graph: Graph, node: OnnxNode) -> Operand:
+    training = node.get("training_mode", 0) or (node.opset < 14 and node.outputs > 1)
+    if training or (node.opset < 7 and not node.get("is_test", 0)):
+        raise graph.refuse(
+            node.kind, "is in training mode, where it uses statistics of its own input; export "
+            "the model in evaluation mode"
+        )  # fmt: skip
+    if not node.get("spatial", 1):
+        raise graph.refuse(node.kind, "with spatial=0 is not supported; export with a newer opset")
+    names = ("scale", "bias", "mean", "variance")
+    rows = [node.constant(k + 1, name) for k, name in enumerate(names)]
+    if any(row is None or row.ndim != 1 for row in rows):
+        raise NetworkError("BatchNormalization needs scale, bias, mean and variance per channel")
+    gamma, beta, mean, variance = rows
+    assert mean is not None
+    assert variance is not None
+    epsilon = rational(node.get("epsilon", 1e-5))
+    return layers.batch_norm(graph, _computed(node), gamma, beta, mean, variance, epsilon)
+
+
+def _dropout(graph: Graph, node: OnnxNode) -> list[Operand | None]:
+    ratio, training = node.constant(1, "ratio"), node.constant(2, "training_mode")
+    active = training is not None and bool(training) and (ratio is None or float(ratio) > 0)
+    if active or (node.opset < 7 and not node.get("is_test", 0)):
+        raise graph.refuse(
+            node.kind, "is random in training mode; export the model in evaluation mode"
+        )
+    return [node.input(0), None]
+
+
+# Pooling and reductions
+
+
+def _pool(graph: Graph, node: OnnxNode) -> Any:
+    source = _computed(node)
+    if source.ndim < 3:
+        raise NetworkError(f"{node.kind} of a tensor with {source.ndim} dimensions")
+    space, dims = source.shape[2:], source.ndim - 2
+    kernel, stride = _spatial(node, "kernel_shape", dims), _spatial(node, "strides", dims)
+    dilation = _spatial(node, "dilations", dims)
+    begin, end = _padding(node, space, _reach(kernel, dilation), stride)
+    ceil = bool(node.get("ceil_mode", 0))
+    out = layers.pooled_size(space, kernel, stride, begin, end, dilation, ceil)
+    if node.kind == "MaxPool":
+        return [layers.max_pool(graph, source, kernel, stride, begin, dilation, out), None]
+    return layers.average_pool(
+        graph, source, kernel, stride, begin, end, out, bool(node.get("count_include_pad", 0)),
+        None, dilation,
+    )  # fmt: skip
+
+
+def _global(graph: Graph, node: OnnxNode) -> Operand:
+    source = node.input(0)
+    axes = list(range(2, source.ndim))
+    if node.kind == "GlobalAveragePool":
+        return layers.reduce_sum(graph, source, axes, True, True)
+    return layers.reduce_extreme(graph, source, axes, True)
+
+
+def _reduce(graph: Graph, node: OnnxNode) -> Operand:
+    source = node.input(0)
+    axes = node.axes(1, source.ndim)
+    if not axes:
+        if node.get("noop_with_empty_axes", 0):
+            return source
+        axes = list(range(source.ndim))
+    keep = bool(node.get("keepdims", 1))
+    if node.kind in ("ReduceMax", "ReduceMin"):
+        sign = 1 if node.kind == "ReduceMax" else -1
+        return layers.reduce_extreme(graph, source, axes, keep, sign)
+    return layers.reduce_sum(graph, source, axes, keep, node.kind == "ReduceMean")
+
+
+def _resize(graph: Graph, node: OnnxNode) -> Operand:
+    source = node.input(0)
+    mode = node.get("mode", "nearest")
+    if mode != "nearest":
+        raise graph.refuse(node.kind, f"only nearest interpolation is supported, not {mode}")
+    place = 1 if node.opset < 11 or node.kind == "Upsample" else 2
+    scales = node.get("scales")
+    if scales is None:
+        given = node.constant(place, "scales")
+        scales = None if given is None or not given.size else given.ravel().tolist()
+    axes = [x % source.ndim for x in node.get("axes") or range(source.ndim)]
+    if scales is None:
+        wanted = node.constant(3, "sizes")
+        if wanted is None or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+            raise graph.refuse(node.kind, "give scales, or sizes with the policy stretch")
+        sizes = [int(x) for x in wanted.ravel()]
+        factors = [Fraction(m, source.shape[x]) for m, x in zip(sizes, axes, strict=True)]
+    else:
+        factors = [Fraction(s) for s in scales]
+        if min(factors) <= 0:
+            raise NetworkError(f"{node.kind} with scales {scales}")
+        sizes = [math.floor(source.shape[x] * f) for f, x in zip(factors, axes, strict=True)]
+    graph.limit([*sizes, *(n for x, n in enumerate(source.shape) if x not in axes)])
+    picks = [np.arange(n) for n in source.shape]
+    old = node.opset < 11 or node.kind == "Upsample"
+    how = "asymmetric" if old else node.get("coordinate_transformation_mode", "half_pixel")
+    rounding = "floor" if old else node.get("nearest_mode", "round_prefer_floor")
+    for axis, factor, size in zip(axes, factors, sizes, strict=True):
+        n = source.shape[axis]
+        at = [_coordinate(how, x, factor, n, size) for x in range(size)]
+        picks[axis] = np.clip([_rounded(rounding, x) for x in at], 0, n - 1)
+    return graph.view(source, lambda x: x[np.ix_(*picks)])
+
+
+def _coordinate(how: str, x: int, factor: Fraction, n: int, size: int) -> Fraction:
+    half = Fraction(1, 2)
+    if how == "asymmetric":
+        return x / factor
+    if how == "half_pixel" or (how == "pytorch_half_pixel" and size > 1):
+        return (x + half) / factor - half
+    if how == "pytorch_half_pixel":
+        return Fraction(0)
+    if how == "align_corners":
+        return Fraction(x * (n - 1), size - 1) if size > 1 else Fraction(0)
+    raise NetworkError(f"Resize with coordinate_transformation_mode {how} is not supported")
+
+
+def _rounded(rounding: str, x: Fraction) -> int:
+    if rounding == "floor":
+        return math.floor(x)
+    if rounding == "ceil":
+        return math.ceil(x)
+    if rounding == "round_prefer_ceil":
+        return math.floor(x + Fraction(1, 2))
+    return math.ceil(x - Fraction(1, 2))
+
+
+OPERATORS: dict[str, Operator] = {
+    "Add": lambda g, n: g.add(n.input(0), n.input(1)),
+    "Sub": lambda g, n: g.subtract(n.input(0), n.input(1)),
+    "Mul": lambda g, n: g.multiply(n.input(0), n.input(1)),
+    "Div": _div, "Neg": lambda g, n: g.negative(n.input(0)),
+    "Sum": _fold(lambda g: g.add), "Mean": _mean,
+    "Max": _fold(lambda g: g.maximum), "Min": _fold(lambda g: g.minimum),
+    "MatMul": lambda g, n: layers.matmul(g, n.input(0), n.input(1)), "Gemm": _gemm,
+    "Conv": _conv, "ConvTranspose": _conv, "BatchNormalization": _batch_norm, "Dropout": _dropout,
+    "Relu": _unit(lambda n: Cpwl.relu()), "Abs": _unit(lambda n: Cpwl.relu(-1)),
+    "LeakyRelu": _unit(lambda n: Cpwl.relu(n.get("alpha", 0.01))),
+    "HardSigmoid": _unit(_hard_sigmoid), "Shrink": _unit(_shrink),
+    "ThresholdedRelu": _unit(_thresholded), "PRelu": _prelu, "Clip": _clip,
+    "MaxPool": _pool, "AveragePool": _pool, "GlobalAveragePool": _global, "GlobalMaxPool": _global,
+    "ReduceSum": _reduce, "ReduceMean": _reduce, "ReduceMax": _reduce, "ReduceMin": _reduce,
+    "Upsample": _resize, "Resize": _resize,
+    **VIEWS,
+}  # fmt: skip
