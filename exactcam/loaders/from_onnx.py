@@ -108,7 +108,9 @@ def _convert(onnx: Any, model: Any, drop_final: bool, check: bool) -> Network:
     if check:
         from .onnx_forward import forward_of
 
-        forward, why = forward_of(onnx, model, inputs[0].name, graph.input.shape, compared)
+        forward, why = forward_of(
+            onnx, _reference, model, inputs[0].name, graph.input.shape, compared
+        )
         if forward is None:
             note = f"not compared with the model's own forward pass: {why}"
             return Network(
@@ -116,6 +118,12 @@ def _convert(onnx: Any, model: Any, drop_final: bool, check: bool) -> Network:
             )
         compare(network, graph.masses, traced, forward)
     return network
+
+
+def _reference(model: Any) -> Any:
+    from onnx.reference import ReferenceEvaluator
+
+    return ReferenceEvaluator(model)
 
 
 def _translate(

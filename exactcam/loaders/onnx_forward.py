@@ -18,14 +18,18 @@ from .check import Forward
 __all__ = ["forward_of"]
 
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
-_FAILURES = (RuntimeError, NotImplementedError, ValueError, TypeError, KeyError, IndexError)
+_FAILURES = (RuntimeError, ValueError, TypeError, KeyError, IndexError)
+Reference = Callable[[Any], Any]
 Run = Callable[[np.ndarray], list[np.ndarray]]
 
 
 def forward_of(
-    onnx: Any, model: Any, source: str, shape: Sequence[int], output: str
+    onnx: Any, reference: Reference, model: Any, source: str, shape: Sequence[int], output: str
 ) -> tuple[Forward | None, str]:
-    """(the forward pass to value `output`, "") or (None, why there is none)."""
+    """(the forward pass to value `output`, "") or (None, why there is none).
+
+    `reference` makes onnx's own evaluator, whose import is slow, of a model.
+    """
     double = _in_float64(onnx, model)
     try:
         import onnxruntime
@@ -44,7 +48,9 @@ def forward_of(
             continue
         dtype = np.float64 if kind == _DOUBLE else np.float32
         try:
-            forward = _forward(onnx, candidate, source, shape, output, dtype, roundoff, runtime)
+            forward = _forward(
+                onnx, reference, candidate, source, shape, output, dtype, roundoff, runtime
+            )
             forward.output(np.zeros(int(np.prod(shape))))
         except (*_FAILURES, *_failures(runtime)) as error:
             why = f"the model does not run ({(str(error).splitlines() or [''])[0][:120]})"
@@ -68,31 +74,31 @@ def _opset(model: Any) -> int:
 
 
 def _forward(
-    onnx: Any, model: Any, source: str, shape: Sequence[int], output: str, dtype: Any,
-    roundoff: float, runtime: Any,
+    onnx: Any, reference: Reference, model: Any, source: str, shape: Sequence[int], output: str,
+    dtype: Any, roundoff: float, runtime: Any,
 ) -> Forward:  # fmt: skip
-    run = _runner(onnx, model, source, [output], runtime)
+    run = _runner(onnx, reference, model, source, [output], runtime)
 
     def at(point: np.ndarray) -> np.ndarray:
         return point.reshape(tuple(shape)).astype(dtype)
 
     def layers(point: np.ndarray) -> dict[str, np.ndarray]:
         names = [name for node in model.graph.node for name in node.output if name]
-        found = _runner(onnx, model, source, names, runtime)(at(point))
+        found = _runner(onnx, reference, model, source, names, runtime)(at(point))
         return {name: np.ravel(value) for name, value in zip(names, found, strict=True)}
 
     return Forward(lambda point: np.ravel(run(at(point))[0]), layers, roundoff)
 
 
-def _runner(onnx: Any, model: Any, source: str, outputs: list[str], runtime: Any) -> Run:
+def _runner(
+    onnx: Any, reference: Reference, model: Any, source: str, outputs: list[str], runtime: Any
+) -> Run:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     del copy.graph.output[:]
     copy.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in outputs)
     if runtime is None:
-        from onnx.reference import ReferenceEvaluator
-
-        evaluator = ReferenceEvaluator(copy)
+        evaluator = reference(copy)
         return lambda point: list(evaluator.run(outputs, {source: point}))
     options = runtime.SessionOptions()
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL

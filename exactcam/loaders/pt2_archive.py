@@ -31,7 +31,7 @@ def safe_archive(path: str | Path) -> io.BytesIO:
             if any(e.compress_type != zipfile.ZIP_STORED for e in entries):
                 raise FileFormatError(f"{path}: has compressed entries, which torch never writes")
             files = {e.filename.partition("/")[2]: archive.read(e) for e in entries}
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, RuntimeError, EOFError) as error:
         raise FileFormatError(f"{path}: cannot be read as a .pt2 archive ({error})") from None
     models = [name for name in files if name.startswith("models/")]
     if len(entries) != len(files) or len(models) != 1 or not models[0].endswith(".json"):
