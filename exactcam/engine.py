@@ -14,13 +14,14 @@ regions come out in the canonical order of their patterns whatever the batch siz
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from .filter import FloatAffine, FloatMax, FloatPointwise
-from .geometry import Line, Polygon, meet, reduced, side
+from .geometry import Line, Point, Polygon, meet, reduced, side
 from .network import Network
 from .nodes import Affine, Pointwise
 from .reference import refine
@@ -37,14 +38,13 @@ _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
 class Batch:
     """Cells in canonical order: cell i has corners start[i]:start[i+1].
 
-    `points` (corners, 3) are (u, v, delta) in local coordinates, `lines` (corners, 5)
-    and `labels` (corners,) belong to the edge that leaves each corner; `codes`
-    (cells, units) is the pattern as far as it is known.
+    `corners` (n, 8) are rows (u, v, delta, a, b, c, e, f) in local coordinates: a point
+    and the line of the edge that leaves it (see `predicates`), `labels` (n,) that line's
+    name (see `trace`); `codes` (cells, units) is the pattern as far as it is known.
     """
 
     start: np.ndarray
-    points: np.ndarray
-    lines: np.ndarray
+    corners: np.ndarray
     labels: np.ndarray
     codes: np.ndarray
 
@@ -55,8 +55,8 @@ class Batch:
         """Cells low to high."""
         a, b = self.start[low], self.start[high]
         return Batch(
-            self.start[low : high + 1] - a, self.points[a:b], self.lines[a:b],
-            self.labels[a:b], self.codes[low:high],
+            self.start[low : high + 1] - a, self.corners[a:b], self.labels[a:b],
+            self.codes[low:high],
         )  # fmt: skip
 
 
@@ -105,18 +105,23 @@ class Engine:
                 self._float.append(FloatPointwise(node))
             else:
                 self._float.append(FloatMax(node))
+        readers = Counter(v for node in network.nodes for v in node.inputs)
+        # Activations read only by the next node, once: siblings can share its product.
+        self._sequential = {
+            k for k in network.activations
+            if readers[k + 1] == 1 and network.last_use[k + 1] == k + 1
+        }  # fmt: skip
         widest = max(network.sizes)
         self.batch_size = int(min(4096, max(16, _BATCH_BYTES // (24 * widest))))
 
     def start(self) -> _Task:
         """The window as a batch of one cell, before the first activation."""
-        corners = np.asarray([self.frame.point(p) for p in self.window.vertices])
-        lines = np.asarray([self.frame.line(line) for line in self.window.sides])
+        corners = self._rows(zip(self.window.vertices, self.window.sides, strict=True))
         labels = -1 - np.arange(len(corners), dtype=np.int64)
         codes = np.zeros(
             (1, self.network.units), dtype=self.network.pattern_dtype.newbyteorder("=")
         )
-        cells = Batch(np.asarray([0, len(corners)]), corners, lines, labels, codes)
+        cells = Batch(np.asarray([0, len(corners)]), corners, labels, codes)
         values = self._affine(0, {0: self.frame.forms(self.plane)})
         return _Task(0, cells, np.zeros(1, dtype=np.int64), values)
 
@@ -160,16 +165,16 @@ class Engine:
         )
         assert not isinstance(node, Affine)
         assert not isinstance(ready, FloatAffine)
-        polygons = (cells.start, cells.points, cells.lines, cells.labels)
-        start, points, lines, labels, parents, own, undecided = ready.cut(
+        polygons = (cells.start, cells.corners, cells.labels)
+        start, corners, labels, parents, own, undecided = ready.cut(
             polygons, values[node.source], int(self.trace.labels.starts[a]), blind
         )
         codes = cells.codes[parents]
         codes[:, low:high] = own
         self.statistics.batches += 1
         self.statistics.cells_cut += len(cells)
-        self.statistics.signs += len(cells.points) * node.size
-        out = Batch(start, points, lines, labels, codes)
+        self.statistics.signs += len(cells.corners) * node.size
+        out = Batch(start, corners, labels, codes)
         if len(undecided):
             self.statistics.exact_cells += len(undecided)
             out, parents = self._merge(task, out, parents, undecided)
@@ -184,12 +189,27 @@ class Engine:
         node, ready = self.network.nodes[k], self._float[k]
         assert not isinstance(node, Affine)
         assert not isinstance(ready, FloatAffine)
-        codes = task.cells.codes[:, self.network.unit_offsets[a] : self.network.unit_offsets[a + 1]]
-        value = ready.apply(task.values[node.source].of(task.parents), codes)
-        values = {
-            v: f.of(task.parents) for v, f in task.values.items() if self.network.last_use[v] > k
-        }
-        return self._affine(k + 1, {**values, k + 1: value})
+        low, high = self.network.unit_offsets[a], self.network.unit_offsets[a + 1]
+        codes, parents, values = task.cells.codes[:, low:high], task.parents, task.values
+        after = self._float[k + 1] if k + 1 < len(self._float) else None
+        if (
+            k in self._sequential
+            and isinstance(after, FloatAffine)
+            and isinstance(ready, FloatPointwise)
+        ):
+            family = ready.family(values[node.source], parents, codes, after.inputs.index(k + 1))
+            heads = parents[family.first]
+            value = ready.apply(values[node.source].of(heads), codes[family.first])
+            inputs = [value if v == k + 1 else values[v].of(heads) for v in after.inputs]
+            forms = {k + 2: after.apply_siblings(inputs, family)}
+            return self._affine(k + 2, {**self._kept(values, k + 1, parents), **forms})
+        value = ready.apply(values[node.source].of(parents), codes)
+        return self._affine(k + 1, {**self._kept(values, k, parents), k + 1: value})
+
+    def _kept(self, values: dict[int, Forms], k: int, parents: np.ndarray) -> dict[int, Forms]:
+        """The values still read after node k, on the children of their cells."""
+        last = self.network.last_use
+        return {v: forms.of(parents) for v, forms in values.items() if last[v] > k}
 
     def _affine(self, start: int, values: dict[int, Forms]) -> dict[int, Forms]:
         while start < len(self._float) and isinstance(ready := self._float[start], FloatAffine):
@@ -213,8 +233,7 @@ class Engine:
         start = np.concatenate([[0], np.cumsum(sizes)])
         corners = np.repeat(merged.start[:-1][order] - start[:-1], sizes) + np.arange(start[-1])
         return Batch(
-            start, merged.points[corners], merged.lines[corners], merged.labels[corners],
-            merged.codes[order],
+            start, merged.corners[corners], merged.labels[corners], merged.codes[order]
         ), owner[order]  # fmt: skip
 
     def _exact_parts(self, a: int, cell: Batch) -> Batch:
@@ -240,11 +259,15 @@ class Engine:
             codes[k, low:high] = own
         return Batch(
             np.cumsum([0, *(len(part) for part, _ in parts)]),
-            np.asarray([self.frame.point(point) for point, _ in edges]),
-            np.asarray([self.frame.line(line) for _, line in edges]),
+            self._rows(edges),
             np.asarray([labels[line] for _, line in edges], dtype=np.int64),
             codes,
         )
+
+    def _rows(self, edges: Iterable[tuple[Point, Line]]) -> np.ndarray:
+        """Exact corners and lines as float rows with their errors."""
+        frame = self.frame
+        return np.asarray([(*frame.point(point), *frame.line(line)) for point, line in edges])
 
 
 def exact_polygon(lines: list[Line]) -> Polygon:
@@ -263,5 +286,5 @@ def concatenated(batches: list[Batch]) -> Batch:
     starts = [b.start[1:] + shift for b, shift in zip(batches, shifts, strict=True)]
     return Batch(
         np.concatenate([[0], *starts]),
-        *(np.concatenate([getattr(b, name) for b in batches]) for name in ("points", "lines", "labels", "codes")),
+        *(np.concatenate([getattr(b, name) for b in batches]) for name in ("corners", "labels", "codes")),
     )  # fmt: skip

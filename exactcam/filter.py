@@ -19,7 +19,9 @@ one u each, the additions of several inputs and the bias at most three more, and
 exact weights times input errors give sum |w| e_j <= (1 + u) r_i E. If moreover the
 x are exact multiples of 2^-p, the W of 2^-q, t of 2^-(p+q), and r_i M (for the
 constants r_i C + |t_i|) is at most 2^(53 - p - q), every partial sum is an integer
-below 2^53 times 2^-(p+q), hence exact: both errors are zero.
+below 2^53 times 2^-(p+q), hence exact: both errors are zero. If up to d entries are
+changed afterwards, by adding w (x' - x) for each, there are 2d more terms and at most
+2 d max|w| M more in the sum of moduli, with M bounding the changed entries too.
 
 Lemma F2 (meet). Let p be the computed intersection of two float lines, D a lower
 bound of the modulus of the determinant of the exact lines, and R_k a bound of the
@@ -41,26 +43,27 @@ so end as UNKNOWN.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .matrix import Dense
+from .matrix import Dense, Matrix
 from .nodes import Affine, MaxGroups, Pointwise
 from .rational import mpq
 from .rounding import TINY, UNIT, UP, Forms, rounded
 
-__all__ = ["FloatAffine", "FloatMax", "FloatPointwise", "kernels"]
+__all__ = ["Family", "FloatAffine", "FloatMax", "FloatPointwise", "kernels"]
 
 
-Polygons = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # start, points, lines, labels
+Polygons = tuple[np.ndarray, np.ndarray, np.ndarray]  # start, corners, labels
 
 
 def kernels() -> Any:
-    """The compiled kernels, imported at first use: numba takes a while to load."""
-    from . import kernels as compiled
+    """The compiled batch kernels, imported at first use: numba takes a while to load."""
+    from . import kernels_batch
 
-    return compiled
+    return kernels_batch
 
 
 class FloatAffine:
@@ -68,75 +71,83 @@ class FloatAffine:
 
     def __init__(self, node: Affine) -> None:
         self.inputs = node.inputs
-        self.products: list[Any] = []
-        self.sums: list[np.ndarray] = []
+        self.products: list[_Product] = []
         self.grids: list[int | None] = []
-        terms = 0
-        lossy = 0.0
+        self.terms, lossy = 0, 0.0
         for matrix in node.matrices:
             numbers = np.asarray([mpq(x, node.scale) for x in matrix.numbers], dtype=object)
             floats, errors, grid = rounded(numbers)
             lossy = max(lossy, float(errors.max(initial=0.0)))
-            rows = matrix.shape[0]
-            if isinstance(matrix, Dense):
-                weights = floats.reshape(matrix.shape)
-                self.products.append(_DenseProduct(weights))
-                self.sums.append(np.abs(weights).sum(axis=1))
-                terms += matrix.shape[1]
-            else:
-                indptr, indices, data = matrix.csr()
-                table = dict(zip(matrix.numbers.tolist(), floats.tolist(), strict=True))
-                values = np.asarray([table[x] for x in data.tolist()], dtype=np.float64)
-                self.products.append(_SparseProduct(rows, indptr, indices, values))
-                self.sums.append(
-                    np.bincount(np.repeat(np.arange(rows), np.diff(indptr)), np.abs(values), rows)
-                )
-                terms += int(np.diff(indptr).max(initial=0))
+            self.products.append(_Product(matrix, floats))
+            self.terms += self.products[-1].terms
             self.grids.append(grid)
-        bias, errors, self.bias_grid = rounded(
-            np.asarray([mpq(x, node.scale) for x in node.bias], dtype=object)
-        )
-        self.bias = bias
-        lossy = max(lossy, float(errors.max(initial=0.0)))
-        self.gamma = (terms + 6) * UNIT * 1.001 if lossy <= UNIT else np.inf
-        self.sums = [s * (1.0 + 2.0 * (terms + 2) * UNIT) for s in self.sums]
+        bias = np.asarray([mpq(x, node.scale) for x in node.bias], dtype=object)
+        self.bias, errors, self.bias_grid = rounded(bias)
+        self.sound = max(lossy, float(errors.max(initial=0.0))) <= UNIT
 
     def apply(self, inputs: Sequence[Forms]) -> Forms:
         """The node's forms on all cells, errors by Lemma F1."""
-        cells, size = len(inputs[0].coefficients), len(self.bias)
-        out = np.empty((cells, 3, size))
-        e, f = np.zeros((cells, size)), np.zeros((cells, size))
         grid = self._grid(inputs)
-        unit_lin = unit_const = 0.0  # multiples of the grid's unit reached by partial sums
-        spoiled_lin = spoiled_const = np.zeros(cells, dtype=bool)
-        nothing_lin = nothing_const = np.ones(cells, dtype=bool)
-        no_terms = sum(self.sums) == 0.0
-        for k, (product, sums, x) in enumerate(zip(self.products, self.sums, inputs, strict=True)):
+        errors = self._errors([_measure(x) for x in inputs], grid, 0, 0)
+        return Forms(self._product(inputs), errors, np.arange(len(errors)), grid)
+
+    def apply_siblings(self, inputs: Sequence[Forms], family: Family) -> Forms:
+        """The node's forms on families of siblings (Lemma F1 with its second remark).
+
+        `inputs` are those of the first member of each family; the others differ in few
+        entries of input `family.which` and get their differences added.
+        """
+        product = self.products[family.which]
+        base = self._product(inputs)
+        out = np.empty((len(family.member), *base.shape[1:]))
+        measures = [_measure(x) for x in inputs]
+        own = measures[family.which]
+        changed = kernels().add_differences(
+            base, family.member, family.first, family.codes, family.source,
+            family.cells, family.pieces, family.slopes, family.intercepts,
+            product.dense, *product.by_column, own[:, :2], out,
+        )  # fmt: skip
+        np.maximum(own[:, 2:], family.errors, out=own[:, 2:])
+        grid = self._grid(inputs)
+        errors = self._errors(measures, grid, family.which, changed)
+        return Forms(out, errors, family.member, grid)
+
+    def _product(self, inputs: Sequence[Forms]) -> np.ndarray:
+        out = np.empty((len(inputs[0].coefficients), 3, len(self.bias)))
+        for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
             product(x.coefficients, out, k > 0)
-            size_lin = (np.abs(x.coefficients[:, 0]) + np.abs(x.coefficients[:, 1])).max(axis=1)
-            size_const = np.abs(x.coefficients[:, 2]).max(axis=1)
-            error_lin, error_const = x.errors.max(axis=2).T
-            e += sums * ((error_lin + self.gamma * size_lin)[:, None])
-            f += sums * ((error_const + self.gamma * size_const)[:, None])
-            largest = sums.max(initial=0.0)
-            unit_lin = unit_lin + largest * size_lin
-            unit_const = unit_const + largest * size_const
-            spoiled_lin = spoiled_lin | (error_lin != 0.0)
-            spoiled_const = spoiled_const | (error_const != 0.0)
-            nothing_lin = nothing_lin & (size_lin == 0.0) & (error_lin == 0.0)
-            nothing_const = nothing_const & (size_const == 0.0) & (error_const == 0.0)
         out[:, 2] += self.bias
-        f += self.gamma * np.abs(self.bias)
+        return out
+
+    def _errors(
+        self, measures: list[np.ndarray], grid: int | None, which: int, changed: int
+    ) -> np.ndarray:
+        """Lemma F1 for cells with inputs of the given `_measure`, of which input `which`
+        was changed afterwards in up to `changed` entries; (cells, 2, size)."""
+        gamma = (self.terms + 2 * changed + 8) * UNIT * 1.001 if self.sound else np.inf
+        cells = len(measures[0])
+        bounds = np.zeros((cells, 2, len(self.bias)))
+        reached = np.zeros((cells, 2))  # the largest partial sums possible
+        clean, empty = np.ones((cells, 2), dtype=bool), np.ones((cells, 2), dtype=bool)
+        no_terms = np.ones(len(self.bias), dtype=bool)
+        for k, (product, measure) in enumerate(zip(self.products, measures, strict=True)):
+            sizes, errors = measure[:, :2], measure[:, 2:]
+            sums = product.sums
+            moved = sums + 2 * changed * product.largest if k == which and changed else sums
+            bounds += errors[:, :, None] * sums + (gamma * sizes)[:, :, None] * moved
+            reached += sizes * moved.max(initial=0.0)
+            clean &= errors == 0.0
+            empty &= (errors == 0.0) & (sizes == 0.0)
+            no_terms &= sums == 0.0
+        bounds[:, 1] += gamma * np.abs(self.bias)
         # Nothing was rounded where every term has a zero factor.
-        still_lin, still_const = nothing_lin[:, None] | no_terms, nothing_const[:, None] | no_terms
-        e = np.where(still_lin, 0.0, e * UP + TINY)
-        f = np.where(still_const & (self.bias == 0.0), 0.0, f * UP + TINY)
+        still = empty[:, :, None] | no_terms
+        still[:, 1] &= self.bias == 0.0
+        bounds = np.where(still, 0.0, bounds * UP + TINY)
         if grid is not None:
-            limit = 2.0 ** (53 - grid)
-            e[~spoiled_lin & (unit_lin * UP <= limit)] = 0.0
-            top = float(np.abs(self.bias).max(initial=0.0))
-            f[~spoiled_const & ((unit_const + top) * UP <= limit)] = 0.0
-        return Forms(out, np.stack([e, f], axis=1), grid)
+            reached[:, 1] += np.abs(self.bias).max(initial=0.0)
+            bounds[clean & (reached * UP <= 2.0 ** (53 - grid))] = 0.0
+        return bounds
 
     def _grid(self, inputs: Sequence[Forms]) -> int | None:
         grids = [self.bias_grid]
@@ -146,32 +157,76 @@ class FloatAffine:
         return max(known) if len(known) == len(grids) and max(known) < 900 else None
 
 
-class _DenseProduct:
-    def __init__(self, weights: np.ndarray) -> None:
-        self.transposed = np.ascontiguousarray(weights.T)
+def _measure(x: Forms) -> np.ndarray:
+    """Per cell: the largest |a| + |b|, |c|, e and f; (cells, 4)."""
+    out = np.empty((len(x.coefficients), 4))
+    size = np.abs(x.coefficients)
+    out[:, 0] = (size[:, 0] + size[:, 1]).max(axis=1)
+    out[:, 1] = size[:, 2].max(axis=1)
+    out[:, 2:] = x.errors.max(axis=2)[x.owner]
+    return out
 
-    def __call__(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
-        flat = x.reshape(-1, x.shape[2])
-        target = out.reshape(-1, out.shape[2])
-        if add:
-            target += flat @ self.transposed
+
+@dataclass(frozen=True)
+class Family:
+    """Siblings: members of a family differ in few codes of one activation node.
+
+    `member` (cells,) is each cell's family, `first` (families,) its first cell; `codes`
+    (cells, units), `cells` (cells,) the rows of `source` (the node's input) they come
+    from; `pieces`, `slopes`, `intercepts` the node's functions; `errors` (families, 2)
+    a bound for the errors of every unit on any piece; `which` input of the affine node.
+    """
+
+    member: np.ndarray
+    first: np.ndarray
+    codes: np.ndarray
+    source: np.ndarray
+    cells: np.ndarray
+    pieces: np.ndarray
+    slopes: np.ndarray
+    intercepts: np.ndarray
+    errors: np.ndarray
+    which: int
+
+
+class _Product:
+    """One correctly rounded matrix: dense through BLAS, otherwise by compressed rows."""
+
+    def __init__(self, matrix: Matrix, numbers: np.ndarray) -> None:
+        nothing = np.zeros(0, dtype=np.int64)
+        if isinstance(matrix, Dense):
+            weights = numbers.reshape(matrix.shape)
+            self.terms = matrix.shape[1]
+            self.dense = np.ascontiguousarray(weights.T)
+            self.by_column = (nothing, nothing, np.zeros(0))
+            sums = np.abs(weights).sum(axis=1)
+            self.largest = np.abs(weights).max(axis=1, initial=0.0)
         else:
-            np.matmul(flat, self.transposed, out=target)
-
-
-class _SparseProduct:
-    def __init__(
-        self, rows: int, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray
-    ) -> None:
-        self.rows, self.indptr, self.indices, self.data = rows, indptr, indices, data
+            indptr, indices, data = matrix.csr()
+            rows = np.repeat(np.arange(matrix.shape[0]), np.diff(indptr))
+            table = dict(zip(matrix.numbers.tolist(), numbers.tolist(), strict=True))
+            values = np.asarray([table[x] for x in data.tolist()], dtype=np.float64)
+            self.terms = int(np.diff(indptr).max(initial=0))
+            self.dense = np.zeros((0, 0))
+            self.by_row = (indptr, indices, values)
+            order = np.argsort(indices, kind="stable")
+            starts = np.concatenate(
+                [[0], np.cumsum(np.bincount(indices, minlength=matrix.shape[1]))]
+            )
+            self.by_column = (starts, rows[order], values[order])
+            sums = np.bincount(rows, np.abs(values), matrix.shape[0])
+            self.largest = np.zeros(matrix.shape[0])
+            np.maximum.at(self.largest, rows, np.abs(values))
+        self.sums = sums * (1.0 + 2.0 * (self.terms + 2) * UNIT)
 
     def __call__(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
-        target = out.reshape(-1, out.shape[2])
-        if not add:
-            target[:] = 0.0
-        kernels().sparse_product(
-            self.indptr, self.indices, self.data, x.reshape(-1, x.shape[2]), target
-        )
+        flat, target = x.reshape(-1, x.shape[2]), out.reshape(-1, out.shape[2])
+        if self.dense.size and not add:
+            np.matmul(flat, self.dense, out=target)
+        elif self.dense.size:
+            target += flat @ self.dense
+        else:
+            kernels().sparse_product(*self.by_row, flat, target, add)
 
 
 class FloatPointwise:
@@ -195,13 +250,15 @@ class FloatPointwise:
         self.exact &= (self.intercepts == 0.0) & (errors == 0.0).all(axis=2)
         self.exact |= (self.slopes == 0.0) & (errors == 0.0).all(axis=2)
         self.lost = ~(errors <= UNIT).all()
+        self.steepest = np.abs(self.slopes).max(axis=1)[self.which]
         self.grid = grid
 
-    def knot_forms(self, x: Forms) -> tuple[np.ndarray, np.ndarray]:
-        """(coefficients, errors) of input minus breakpoint, one column per knot."""
+    def _knot_forms(self, x: Forms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(coefficients, errors, owner) of input minus breakpoint, one column per knot."""
         if self.plain:
-            return x.coefficients, x.errors
-        coefficients, errors = x.coefficients[:, :, self.units], x.errors[:, :, self.units]
+            return x.coefficients, x.errors, x.owner
+        coefficients = x.coefficients[:, :, self.units]
+        errors = x.errors[:, :, self.units][x.owner]
         shifted = coefficients[:, 2] - self.at
         # The subtraction's own error, exactly (Knuth's two-sum), is zero where it was exact.
         back = shifted - coefficients[:, 2]
@@ -209,13 +266,42 @@ class FloatPointwise:
         extra = np.abs(lost) + self.at_error
         errors[:, 1] = np.where(extra == 0.0, errors[:, 1], (errors[:, 1] + extra) * UP + TINY)
         coefficients[:, 2] = shifted
-        return coefficients, errors
+        return coefficients, errors, np.arange(len(errors))
+
+    def family(self, x: Forms, cells: np.ndarray, codes: np.ndarray, which: int) -> Family:
+        """Siblings among `cells`: equal neighbours are one family."""
+        new = np.ones(len(cells), dtype=bool)
+        new[1:] = cells[1:] != cells[:-1]
+        first = np.nonzero(new)[0]
+        heads = x.of(cells[first])
+        # An error that is not zero must not become zero by underflow, here and in `apply`.
+        errors = np.where(x.errors == 0.0, 0.0, np.maximum(x.errors * self.steepest, TINY))
+        errors = errors.max(axis=2)[heads.owner]
+        if not self._safe(heads.grid)[self.which].all():
+            unit = np.inf if self.lost else 4.0 * UNIT
+            size = np.abs(heads.coefficients) * self.steepest
+            errors[:, 0] += unit * (size[:, 0] + size[:, 1]).max(axis=1)
+            errors[:, 1] += unit * (size[:, 2].max(axis=1) + np.abs(self.intercepts).max())
+            errors = errors * UP + TINY
+        return Family(
+            np.cumsum(new) - 1, first, np.ascontiguousarray(codes), x.coefficients, cells,
+            self.which, self.slopes, self.intercepts, errors, which,
+        )  # fmt: skip
+
+    def _safe(self, grid: int | None) -> np.ndarray:
+        """Which pieces of which functions are applied to exact forms without rounding."""
+        if self.grid is not None and grid is not None and self.grid + grid < 900:
+            return self.exact
+        # A power of two may underflow: only 0, 1 and -1 are safe.
+        return self.exact & (np.abs(self.slopes) == np.abs(np.rint(self.slopes)))
 
     def cut(self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray) -> Any:
         """`kernels.cut_pointwise` along this node, with codes in place of states."""
-        forms, errors = self.knot_forms(x)
+        forms, errors, owner = self._knot_forms(x)
         labels = np.arange(label, label + forms.shape[2])
-        *parts, state, undecided = kernels().cut_pointwise(*polygons, forms, errors, labels, blind)
+        from .kernels import cut_pointwise
+
+        *parts, state, undecided = cut_pointwise(*polygons, forms, errors, owner, labels, blind)
         if self.plain:
             return *parts, state + np.int8(1), undecided
         codes = np.zeros((len(self.which), len(state)), dtype=np.int64)
@@ -229,18 +315,19 @@ class FloatPointwise:
         out = x.coefficients * slope[:, None]
         out[:, 2] += intercept
         size = np.abs(slope)
-        e, f = x.errors[:, 0] * size, x.errors[:, 1] * size
-        grid = None if self.grid is None or x.grid is None else self.grid + x.grid
-        exact = self.exact[self.which, piece]
-        if grid is None or grid >= 900:  # a power of two may underflow: only 0, 1 and -1 are safe
-            exact = exact & (size == np.rint(size)) & (size <= 1.0)
+        errors = x.errors[x.owner]
+        exact = self._safe(x.grid)[self.which, piece]
+        lin = const = unit = np.zeros(())
         if not exact.all():
             lin = np.abs(x.coefficients[:, 0]) + np.abs(x.coefficients[:, 1])
             const = np.abs(x.coefficients[:, 2]) * size + np.abs(intercept)
-            unit = np.inf if self.lost else 4.0 * UNIT
-            e = np.where(exact, e, (e + unit * (size * lin)) * UP + TINY)
-            f = np.where(exact, f, (f + unit * const) * UP + TINY)
-        return Forms(out, np.stack([e, f], axis=1), grid)
+            unit = np.where(exact, 0.0, np.inf if self.lost else 4.0 * UNIT)
+        e = errors[:, 0] * size + unit * (size * lin)
+        f = errors[:, 1] * size + unit * const
+        e = np.where(exact & ((errors[:, 0] == 0.0) | (size == 0.0)), 0.0, e * UP + TINY)
+        f = np.where(exact & ((errors[:, 1] == 0.0) | (size == 0.0)), 0.0, f * UP + TINY)
+        grid = None if self.grid is None or x.grid is None else self.grid + x.grid
+        return Forms(out, np.stack([e, f], axis=1), np.arange(len(out)), grid)
 
 
 class FloatMax:
@@ -260,6 +347,7 @@ class FloatMax:
             *polygons,
             x.coefficients,
             x.errors,
+            x.owner,
             self.start,
             self.members,
             self.labels + label,
@@ -268,9 +356,10 @@ class FloatMax:
 
     def apply(self, x: Forms, codes: np.ndarray) -> Forms:
         """The node's forms where the groups take the members at positions `codes`."""
-        chosen = self.members[self.start[:-1] + codes]
-        index = chosen[:, None, :]
+        index = self.members[self.start[:-1] + codes][:, None, :]
         return Forms(
             np.take_along_axis(x.coefficients, index, axis=2),
-            np.take_along_axis(x.errors, index, axis=2), x.grid,
-        )  # fmt: skip
+            np.take_along_axis(x.errors[x.owner], index, axis=2),
+            np.arange(len(codes)),
+            x.grid,
+        )

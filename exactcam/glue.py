@@ -23,6 +23,7 @@ from .filter import kernels
 from .geometry import Point, meet, reduced
 from .partition import Partition
 from .rational import mpq, mpz
+from .rounding import UP
 
 __all__ = ["glue"]
 
@@ -34,7 +35,7 @@ def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
     cells = concatenated(list(batches))
     exact = _Exact(engine, cells)
     corner_cells = np.repeat(np.arange(len(cells)), np.diff(cells.start))
-    points = cells.points.copy()
+    points = cells.corners[:, :3].copy()
     exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
     edges = (len(points) + int((cells.labels < 0).sum())) // 2
     wanted = 1 + edges - len(cells)
@@ -66,17 +67,18 @@ def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
 def _clusters(points: np.ndarray) -> np.ndarray:
     """For each corner the number of its cluster: boxes that meet have equal numbers.
 
-    Splits by gaps in u, then in v within those, and once more, which leaves only
-    boxes that chain together in both coordinates. O(corners log corners).
+    Splits by gaps in u, then by gaps in v, again and again while that splits anything,
+    which leaves boxes that chain together in both coordinates. O(corners log corners).
     """
-    names = np.zeros(len(points), dtype=np.int64)
-    for axis in (0, 1, 0, 1):
-        # Rounded outwards, so that boxes that meet still do.
-        low = np.nextafter(points[:, axis] - points[:, 2], -np.inf)
-        high = np.nextafter(points[:, axis] + points[:, 2], np.inf)
-        order = np.lexsort((low, names))
-        names[order] = kernels().chain(names[order], low[order], high[order])
-    return names
+    low, high = _boxes(points)
+    order = np.argsort(low[:, 0], kind="stable")
+    return kernels().clusters(low, high, order)
+
+
+def _boxes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high), each (corners, 2): rounded outwards, so that boxes that meet still do."""
+    low = np.nextafter(points[:, :2] - points[:, 2:], -np.inf)
+    return low, np.nextafter(points[:, :2] + points[:, 2:], np.inf)
 
 
 def _suspects(names: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -99,9 +101,8 @@ def _suspects(names: np.ndarray, start: np.ndarray) -> np.ndarray:
 def _rotation(exact: _Exact, cells: Batch, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """The order of corners in which each cell starts at its lexicographically least one."""
     start, sizes = cells.start[:-1], np.diff(cells.start)
-    u, d = points[:, 0], points[:, 2]
-    reach = np.minimum.reduceat(u + d, start)
-    near = u - d <= reach[owner]
+    least, most = _boxes(points)
+    near = least[:, 0] <= np.minimum.reduceat(most[:, 0], start)[owner]
     candidates = np.add.reduceat(near.astype(np.int64), start)
     choice = np.zeros(len(sizes), dtype=np.int64)
     single = near & (candidates == 1)[owner]
@@ -121,10 +122,10 @@ def _least(
     if len(tied) == 2:
         a, b = tied
         edge = a if b == a + 1 else b if (a == low and b == high - 1) else -1
-        if edge >= 0 and cells.lines[edge, 1] == 0.0 and cells.lines[edge, 3] == 0.0:
+        if edge >= 0 and cells.corners[edge, 4] == 0.0 and cells.corners[edge, 6] == 0.0:
             # A vertical edge: its ends have equal u.
             (va, da), (vb, db) = points[a, 1:], points[b, 1:]
-            if abs(va - vb) > da + db:
+            if abs(va - vb) > (da + db) * UP:
                 return a if va < vb else b
     found = exact.points(np.asarray(tied))
     return min(zip(found, tied, strict=True), key=lambda pair: _key(pair[0]))[1]
@@ -162,7 +163,7 @@ class _Exact:
     def names(self) -> np.ndarray:
         """Vertex numbers of all corners from their exact points."""
         seen: dict[Point, int] = {}
-        found = self.points(np.arange(len(self.cells.points)))
+        found = self.points(np.arange(len(self.cells.corners)))
         return np.asarray([seen.setdefault(p, len(seen)) for p in found], dtype=np.int64)
 
     def outputs(self) -> tuple[np.ndarray, mpz]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .kernels import grow, split
+from .kernels import copy_rows, grow, split
 from .predicates import UNKNOWN, sign_at, two_sum
 from .rounding import TINY, UP
 
@@ -33,14 +33,12 @@ def _difference(forms: np.ndarray, errors: np.ndarray, m: int, r: int, out: np.n
 
 
 @njit(cache=True)
-def _classify(
-    pts: np.ndarray, lines: np.ndarray, low: int, high: int, cut: np.ndarray, signs: np.ndarray
-) -> Any:
+def _classify(corners: np.ndarray, low: int, high: int, cut: np.ndarray, signs: np.ndarray) -> Any:
     """(any positive, any negative, any unknown) sign of a form at the corners; fills `signs`."""
     positive, negative, unknown = False, False, False
     for k in range(high - low):
         before = low + k - 1 if k > 0 else high - 1
-        s = sign_at(pts, lines, low + k, before, cut[0], cut[1], cut[2], cut[3], cut[4])
+        s = sign_at(corners, low + k, before, cut[0], cut[1], cut[2], cut[3], cut[4])
         signs[k] = s
         positive = positive or s == 1
         negative = negative or s == -1
@@ -50,15 +48,15 @@ def _classify(
 
 @njit(cache=True)
 def _winner(
-    pts: np.ndarray, lines: np.ndarray, low: int, high: int,
+    corners: np.ndarray, low: int, high: int,
     forms: np.ndarray, errors: np.ndarray, members: np.ndarray,
     cut: np.ndarray, signs: np.ndarray,
 ) -> int:  # fmt: skip
     """The first member that is largest on the whole cell, -1 if none, -2 if undecided."""
     u, v = 0.0, 0.0
     for p in range(low, high):
-        u += pts[p, 0] / (high - low)
-        v += pts[p, 1] / (high - low)
+        u += corners[p, 0] / (high - low)
+        v += corners[p, 1] / (high - low)
     best, best_value = 0, -np.inf
     for k in range(len(members)):
         m = members[k]
@@ -70,7 +68,7 @@ def _winner(
         if k == best:
             continue
         _difference(forms, errors, members[best], members[k], cut)
-        positive, negative, unknown = _classify(pts, lines, low, high, cut, signs)
+        positive, negative, unknown = _classify(corners, low, high, cut, signs)
         if unknown:
             return -2
         if negative:
@@ -82,26 +80,24 @@ def _winner(
 
 @njit(cache=True)
 def cut_max(
-    start: np.ndarray, pts: np.ndarray, lines: np.ndarray, labels: np.ndarray,
-    forms: np.ndarray, errors: np.ndarray,
+    start: np.ndarray, corners: np.ndarray, labels: np.ndarray,
+    forms: np.ndarray, errors: np.ndarray, owner: np.ndarray,
     group_start: np.ndarray, members: np.ndarray, group_labels: np.ndarray, blind: np.ndarray,
 ) -> Any:  # fmt: skip
     """Cut every cell where a group's maximum changes hands.
 
-    Returns the parts (start, pts, lines, labels), their parents, the code of every
+    Returns the parts (start, corners, labels), their parents, the code of every
     group on every part, and the undecided cells, which have no parts.
     """
     cells, groups = start.shape[0] - 1, group_start.shape[0] - 1
-    o_start = np.zeros(cells + 64, np.int64)
-    o_pts = np.empty((pts.shape[0] + 256, 3))
-    o_lines = np.empty((pts.shape[0] + 256, 5))
-    o_labels = np.empty(pts.shape[0] + 256, np.int64)
-    o_parent = np.empty(cells + 64, np.int64)
+    room = corners.shape[0] + 256
+    o_start, o_parent = np.zeros(cells + 64, np.int64), np.empty(cells + 64, np.int64)
+    o_corners, o_labels = np.empty((room, 8)), np.empty(room, np.int64)
     o_codes = np.empty((cells + 64, groups), np.int64)
     undecided = np.empty(cells, np.int64)
     parts, missed = 0, 0
     codes = np.empty(groups, np.int64)
-    s_pts, s_lines, s_labels = np.empty((256, 3)), np.empty((256, 5)), np.empty(256, np.int64)
+    s_corners, s_labels = np.empty((256, 8)), np.empty(256, np.int64)
     signs = np.empty(256, np.int64)
     cut = np.empty(5)
     # Per frame: corners low, high; the group to look at next; the group just cut and its code.
@@ -110,9 +106,8 @@ def cut_max(
         unknown = blind[cell]
         parts_before = parts
         n = start[cell + 1] - start[cell]
-        s_pts, s_lines, s_labels = grow(s_pts, n), grow(s_lines, n), grow(s_labels, n)
-        s_pts[:n] = pts[start[cell] : start[cell + 1]]
-        s_lines[:n] = lines[start[cell] : start[cell + 1]]
+        s_corners, s_labels = grow(s_corners, n), grow(s_labels, n)
+        s_corners[:n] = corners[start[cell] : start[cell + 1]]
         s_labels[:n] = labels[start[cell] : start[cell + 1]]
         frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n, 0, -1
         depth = 1
@@ -125,7 +120,7 @@ def cut_max(
             signs = grow(signs, 2 * n + 8)
             while group < groups:
                 own = members[group_start[group] : group_start[group + 1]]
-                code = _winner(s_pts, s_lines, lo, hi, forms[cell], errors[cell], own, cut, signs)
+                code = _winner(s_corners, lo, hi, forms[cell], errors[owner[cell]], own, cut, signs)
                 if code < 0:
                     unknown = code == -2
                     break
@@ -135,11 +130,10 @@ def cut_max(
                 break
             if group == groups:
                 at = o_start[parts]
-                o_pts, o_lines = grow(o_pts, at + n), grow(o_lines, at + n)
-                o_labels, o_start = grow(o_labels, at + n), grow(o_start, parts + 2)
+                o_corners, o_start = grow(o_corners, at + n), grow(o_start, parts + 2)
+                o_labels = grow(o_labels, at + n)
                 o_parent, o_codes = grow(o_parent, parts + 1), grow(o_codes, parts + 1)
-                o_pts[at : at + n] = s_pts[lo:hi]
-                o_lines[at : at + n] = s_lines[lo:hi]
+                o_corners[at : at + n] = s_corners[lo:hi]
                 o_labels[at : at + n] = s_labels[lo:hi]
                 o_start[parts + 1] = at + n
                 o_parent[parts] = cell
@@ -157,9 +151,9 @@ def cut_max(
                 for rival in range(size):
                     if rival == code:
                         continue
-                    _difference(forms[cell], errors[cell], own[code], own[rival], cut)
+                    _difference(forms[cell], errors[owner[cell]], own[code], own[rival], cut)
                     signs = grow(signs, a_hi - a_lo)
-                    positive, negative, vague = _classify(s_pts, s_lines, a_lo, a_hi, cut, signs)
+                    positive, negative, vague = _classify(s_corners, a_lo, a_hi, cut, signs)
                     if vague:
                         unknown = True
                         break
@@ -169,25 +163,22 @@ def cut_max(
                     if positive and negative:
                         room = a_hi - a_lo + 4
                         at = max(base, a_hi)
-                        s_pts = grow(s_pts, at + room)
-                        s_lines = grow(s_lines, at + room)
+                        s_corners = grow(s_corners, at + room)
                         s_labels = grow(s_labels, at + room)
                         first, second = min(code, rival), max(code, rival)
                         label = group_labels[group] + first * size + second
-                        end = split(s_pts, s_lines, s_labels, a_lo, a_hi, signs, cut, label, 1, at)
-                        a_lo, a_hi = at, end
+                        middle, _ = split(s_corners, s_labels, a_lo, a_hi, signs, cut, label, at)
+                        a_lo, a_hi = at, middle
                 if unknown:
                     break
                 if empty:
                     continue
                 length = a_hi - a_lo
                 if a_lo != base:
-                    s_pts = grow(s_pts, base + length)
-                    s_lines = grow(s_lines, base + length)
+                    s_corners = grow(s_corners, base + length)
                     s_labels = grow(s_labels, base + length)
+                    copy_rows(s_corners, a_lo, a_hi, s_corners, base)
                     for p in range(length):
-                        s_pts[base + p] = s_pts[a_lo + p]
-                        s_lines[base + p] = s_lines[a_lo + p]
                         s_labels[base + p] = s_labels[a_lo + p]
                 frames = grow(frames, depth + 1)
                 frames[depth, 0], frames[depth, 1] = lo + base - hi, lo + base - hi + length
@@ -196,9 +187,8 @@ def cut_max(
                 base += length
             if unknown:
                 break
+            copy_rows(s_corners, hi, base, s_corners, lo)
             for p in range(hi, base):
-                s_pts[lo + p - hi] = s_pts[p]
-                s_lines[lo + p - hi] = s_lines[p]
                 s_labels[lo + p - hi] = s_labels[p]
         if unknown:
             parts = parts_before
@@ -206,6 +196,6 @@ def cut_max(
             missed += 1
     used = o_start[parts]
     return (
-        o_start[: parts + 1], o_pts[:used], o_lines[:used], o_labels[:used],
+        o_start[: parts + 1], o_corners[:used], o_labels[:used],
         o_parent[:parts], o_codes[:parts], undecided[:missed],
     )  # fmt: skip

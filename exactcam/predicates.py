@@ -1,9 +1,9 @@
 """Compiled predicates of the fast engine: certified signs in float64.
 
-A corner is (u, v, delta): a float point and a bound on its distance (in either
-coordinate) from the exact vertex, which is the meet of the lines of its two
-edges. A line is (a, b, c, e, f): a float form with e >= |error of a| + |error of b|
-and f >= |error of c|. The lemmas named here are derived in `exactcam.filter`.
+A corner is a row (u, v, delta, a, b, c, e, f): a float point with a bound on its
+distance (in either coordinate) from the exact vertex, then the line of the edge that
+leaves it, a float form with e >= |error of a| + |error of b| and f >= |error of c|.
+The exact vertex is the meet of its own and the previous corner's line. The lemmas named here are derived in `exactcam.filter`.
 
 Every sign is -1, 0, +1 or UNKNOWN; zero is only ever returned when proven, and
 nothing here guesses: UNKNOWN is settled by exact arithmetic elsewhere.
@@ -120,29 +120,28 @@ def float_sign(
 
 @njit(cache=True)
 def sign_at(
-    pts: np.ndarray, lines: np.ndarray, corner: int, before: int,
-    a: float, b: float, c: float, e: float, f: float,
-) -> int:  # fmt: skip
-    """Sign of a form at a corner, whose incoming edge is that of corner `before`.
+    corners: np.ndarray, k: int, before: int, a: float, b: float, c: float, e: float, f: float
+) -> int:
+    """Sign of a form at corner k, which is the meet of the lines of rows `before` and k.
 
-    Where the form and both lines through the corner are exact it is always decided.
+    Where the form and both lines are exact it is always decided.
     """
-    s = float_sign(pts[corner, 0], pts[corner, 1], pts[corner, 2], a, b, c, e, f)
+    s = float_sign(corners[k, 0], corners[k, 1], corners[k, 2], a, b, c, e, f)
     if s == UNKNOWN and e == 0.0 and f == 0.0:
-        l1, l2 = lines[before], lines[corner]
+        l1, l2 = corners[before, 3:], corners[k, 3:]
         if l1[3] == 0.0 and l1[4] == 0.0 and l2[3] == 0.0 and l2[4] == 0.0:
             return plane_sign(l1, l2, a, b, c)
     return s
 
 
 @njit(cache=True)
-def meet(l1: np.ndarray, l2: np.ndarray, out: np.ndarray) -> None:
-    """out = (u, v, delta): the intersection of two lines and its error bound (Lemma F2)."""
-    a1, b1, c1, e1, f1 = l1[0], l1[1], l1[2], l1[3], l1[4]
-    a2, b2, c2, e2, f2 = l2[0], l2[1], l2[2], l2[3], l2[4]
+def meet(corners: np.ndarray, k: int, line: np.ndarray, at: int) -> None:
+    """Write (u, v, delta) of the meet of row k's line with `line` to row `at` (Lemma F2)."""
+    a1, b1, c1, e1, f1 = corners[k, 3], corners[k, 4], corners[k, 5], corners[k, 6], corners[k, 7]
+    a2, b2, c2, e2, f2 = line[0], line[1], line[2], line[3], line[4]
+    corners[at, 0], corners[at, 1], corners[at, 2] = 0.0, 0.0, np.inf
     p, q = a1 * b2, a2 * b1
     det = p - q
-    out[0], out[1], out[2] = 0.0, 0.0, np.inf
     slack = U4 * (abs(p) + abs(q)) + e1 * (abs(a2) + abs(b2)) + e2 * (abs(a1) + abs(b1))
     slack = (slack + 2.0 * e1 * e2) * UP + TINY
     low = abs(det) - slack
@@ -164,4 +163,4 @@ def meet(l1: np.ndarray, l2: np.ndarray, out: np.ndarray) -> None:
     if d > 0.0 or size > 0.0:
         d += TINY
     if d < np.inf:
-        out[0], out[1], out[2] = u, v, d
+        corners[at, 0], corners[at, 1], corners[at, 2] = u, v, d

@@ -29,16 +29,19 @@ _MIN_NORMAL = 2.0**-960  # below this a correctly rounded number may have lost r
 class Forms:
     """Affine forms of one value on many cells.
 
-    `coefficients` float64 (cells, 3, size): a, b, c; `errors` (cells, 2, size): e, f.
-    `grid` is p if all coefficients without error are multiples of 2^-p, else None.
+    `coefficients` float64 (cells, 3, size): a, b, c; `errors` (rows, 2, size): e, f, of
+    which cell i has row owner[i] (siblings share one). `grid` is p if all coefficients
+    without error are multiples of 2^-p, else None.
     """
 
     coefficients: np.ndarray
     errors: np.ndarray
+    owner: np.ndarray
     grid: int | None
 
     def of(self, cells: np.ndarray) -> Forms:
-        return Forms(self.coefficients[cells], self.errors[cells], self.grid)
+        """The forms on some of the cells."""
+        return Forms(self.coefficients[cells], self.errors, self.owner[cells], self.grid)
 
 
 def rounded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int | None]:
@@ -61,6 +64,11 @@ def rounded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int | None]:
     if same.all():
         grid = max((x.denominator.bit_length() - 1 for x in flat), default=0)
     return floats.reshape(values.shape), errors.reshape(values.shape), grid
+
+
+def _absolute(floats: np.ndarray, errors: np.ndarray) -> np.ndarray:
+    """Absolute errors of `rounded`: finite near zero too, where relative ones are not."""
+    return np.where(errors == 0.0, 0.0, np.abs(floats) * UNIT * UP + TINY)
 
 
 class Frame:
@@ -90,10 +98,7 @@ class Frame:
             dtype=object,
         )
         floats, errors, _ = rounded(local)
-        # Inside [-1, 1] an infinite relative error means underflow: absolutely it is next to nothing.
-        lost = np.isinf(errors)
-        finite = np.where(lost, 0.0, errors)
-        delta = float(np.where(lost, 2 * _MIN_NORMAL, np.abs(floats) * finite * UP).max())
+        delta = float(_absolute(floats, errors).max())
         return float(floats[0]), float(floats[1]), delta
 
     def line(self, line: Sequence[Any]) -> tuple[float, float, float, float, float]:
@@ -102,7 +107,7 @@ class Frame:
         bits = max(x.numerator.bit_length() - x.denominator.bit_length() for x in (a, b, c))
         shift = mpq(2) ** -bits
         floats, errors, _ = rounded(np.asarray([a * shift, b * shift, c * shift], dtype=object))
-        absolute = np.where(errors > 0, np.abs(floats) * errors * UP + TINY, 0.0)
+        absolute = _absolute(floats, errors)
         return (
             float(floats[0]),
             float(floats[1]),
@@ -119,9 +124,9 @@ class Frame:
             [[mpq(x, block.denominator) for x in row] for row in rows], dtype=object
         ).T
         floats, errors, grid = rounded(local)
-        absolute = np.where(errors > 0, np.abs(floats) * errors * UP + TINY, 0.0)
+        absolute = _absolute(floats, errors)
         both = np.stack([absolute[0] + absolute[1], absolute[2]])
-        return Forms(floats[None], both[None], grid)
+        return Forms(floats[None], both[None], np.zeros(1, dtype=np.int64), grid)
 
     def _local(self, a: mpz, b: mpz, c: mpz) -> tuple[mpq, mpq, mpq]:
         return mpq(a * self.scale), mpq(b * self.scale), a * self.centre[0] + b * self.centre[1] + c

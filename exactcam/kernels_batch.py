@@ -1,0 +1,124 @@
+"""Compiled loops of the fast engine over whole batches: sparse products, the differences
+between siblings, and which corners can be the same vertex.
+
+They decide nothing: rounding errors of the first two are bounded by Lemma F1 of
+`filter`, and what the last one finds is proven by `glue`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .kernels import grow
+
+__all__ = ["add_differences", "clusters", "sparse_product"]
+
+
+@njit(cache=True)
+def sparse_product(
+    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, x: np.ndarray, out: np.ndarray,
+    add: bool,
+) -> None:  # fmt: skip
+    """out = x W^T, or out += where `add`, for a matrix W in compressed rows; x (k, cols), out (k, rows)."""
+    for k in range(x.shape[0]):
+        source, target = x[k], out[k]
+        for row in range(target.shape[0]):
+            total = 0.0
+            for m in range(indptr[row], indptr[row + 1]):
+                total += data[m] * source[indices[m]]
+            target[row] = target[row] + total if add else total
+
+
+@njit(cache=True)
+def clusters(low: np.ndarray, high: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Numbers of the clusters of boxes that chain together; low, high (n, 2).
+
+    `order` sorts them by low[:, 0] and is used up. A run of boxes is cut at its gaps along
+    one axis, each piece then along the other, until neither axis has a gap.
+    """
+    names = np.empty(len(order), np.int64)
+    runs = np.empty((64, 4), np.int64)  # from, to, axis it is sorted by, axes without a gap
+    runs[0, 0], runs[0, 1], runs[0, 2], runs[0, 3] = 0, len(order), 0, 0
+    depth, name = 1, 0
+    while depth > 0:
+        depth -= 1
+        first, last, axis, settled = runs[depth]
+        if last - first == 1 or settled == 2:
+            for k in range(first, last):
+                names[order[k]] = name
+            name += 1
+            continue
+        if settled > 0 or axis > 0 or last - first < len(order):
+            own = order[first:last]
+            if last - first > 64:
+                own[:] = own[np.argsort(low[own, axis])]
+            else:
+                for i in range(1, len(own)):
+                    moved, j = own[i], i - 1
+                    while j >= 0 and low[own[j], axis] > low[moved, axis]:
+                        own[j + 1] = own[j]
+                        j -= 1
+                    own[j + 1] = moved
+        begin, reach = first, high[order[first], axis]
+        for k in range(first + 1, last + 1):
+            if k == last or low[order[k], axis] > reach:
+                whole = begin == first and k == last
+                if depth >= len(runs):
+                    runs = grow(runs, depth + 1)
+                runs[depth, 0], runs[depth, 1], runs[depth, 2] = begin, k, 1 - axis
+                runs[depth, 3] = settled + 1 if whole else 1
+                depth += 1
+                begin = k
+            if k < last:
+                reach = high[order[k], axis] if begin == k else max(reach, high[order[k], axis])
+    return names
+
+
+@njit(cache=True)
+def add_differences(
+    base: np.ndarray, member: np.ndarray, first: np.ndarray, codes: np.ndarray,
+    source: np.ndarray, cells: np.ndarray,
+    pieces: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray,
+    dense: np.ndarray, starts: np.ndarray, rows: np.ndarray, data: np.ndarray,
+    sizes: np.ndarray, out: np.ndarray,
+) -> int:  # fmt: skip
+    """Forms behind an affine layer for families of siblings (see `filter.Family`).
+
+    out[cell] = base[family] + sum over the units whose code differs from the family's
+    first of (new - old form of the unit) times the unit's column of the matrix: row j of
+    `dense`, or data[starts[j]:starts[j+1]] at `rows`. Raises `sizes` (families, 2) to
+    cover the new forms and returns the largest number of differing units.
+    """
+    most = 0
+    step, new = np.empty(3), np.empty(3)
+    for cell in range(member.shape[0]):
+        family = member[cell]
+        reference = first[family]
+        for r in range(3):
+            for i in range(out.shape[2]):
+                out[cell, r, i] = base[family, r, i]
+        if cell == reference:
+            continue
+        changed = 0
+        for j in range(codes.shape[1]):
+            if codes[cell, j] == codes[reference, j]:
+                continue
+            changed += 1
+            f = pieces[j]
+            now, old = codes[cell, j] // 2, codes[reference, j] // 2
+            for r in range(3):
+                x = source[cells[cell], r, j]
+                new[r] = slopes[f, now] * x + (intercepts[f, now] if r == 2 else 0.0)
+                step[r] = new[r] - (slopes[f, old] * x + (intercepts[f, old] if r == 2 else 0.0))
+            sizes[family, 0] = max(sizes[family, 0], abs(new[0]) + abs(new[1]))
+            sizes[family, 1] = max(sizes[family, 1], abs(new[2]))
+            for r in range(3):
+                if dense.shape[0] > 0:
+                    for i in range(out.shape[2]):
+                        out[cell, r, i] += step[r] * dense[j, i]
+                else:
+                    for k in range(starts[j], starts[j + 1]):
+                        out[cell, r, rows[k]] += step[r] * data[k]
+        most = max(most, changed)
+    return most
