@@ -93,7 +93,10 @@ def plot_line_slice(line: LineSlice, axes: Any = None, level: Any = 0, points: b
     ts = [to_float(t) for t in line.breakpoints]
     values = np.asarray([[to_float(y) for y in line.outputs(t)] for t in line.breakpoints])
     for k, column in enumerate(values.T):
-        axes.plot(ts, column, color=COLOURS[k % len(COLOURS)], linewidth=1.3, label=f"output {k}")
+        axes.plot(
+            ts, column, color=COLOURS[k % len(COLOURS)], linewidth=1.3, label=f"output {k}",
+            linestyle="-" if k < len(COLOURS) else "--",
+        )  # fmt: skip
     if points:
         for t in line.bends:
             for k, y in enumerate(line.outputs(t)):
@@ -105,7 +108,7 @@ def plot_line_slice(line: LineSlice, axes: Any = None, level: Any = 0, points: b
         axes.axvspan(start, end, color="#c2185b", alpha=0.7, linewidth=1.2)
     axes.set(xlabel="t", ylabel="output", xlim=(0, 1))
     if values.shape[1] > 1:
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return axes
 
 
@@ -201,11 +204,11 @@ def _add_scene(axes: Any, scene: Scene, transform: Any) -> None:
         axes.scatter(x, y, s=12, color=Scene.BOUNDARY.colour, zorder=3, transform=transform)
 
 
-def save(figure: Any, path: str | Path) -> None:
+def save(figure: Any, path: str | Path, dpi: int = 200) -> None:
     """Write a figure (or the figure of some axes): .png, .pdf, .svg; the same bytes every time."""
     stamp = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(Path(path).suffix.lower())
     figure = getattr(figure, "figure", None) or figure
-    figure.savefig(path, dpi=200, metadata=stamp, bbox_inches="tight")
+    figure.savefig(path, dpi=dpi, metadata=stamp, bbox_inches="tight")
 
 
 def _steps(axes: Any, values: np.ndarray, name: str, k: int) -> None:

@@ -1,0 +1,60 @@
+"""Every example runs, at a reduced size, and writes the figures it says it writes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FIGURES = {
+    "training/animate.py": ["training-moons.gif", "training-moons.png"],
+    "image/figure.py": ["image.png"],
+    "signed_distance/figure.py": ["signed-distance-2d.png", "signed-distance-3d.png"],
+    "digits/figure.py": ["digits.png", "digits-statistics.png", "digits.csv"],
+    "boundary_samples/figure.py": ["boundary-samples.png"],
+}
+
+
+@pytest.mark.parametrize("script", FIGURES)
+def test_example(script: str, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn", reason="the examples need the extra examples")
+    pytest.importorskip("matplotlib", reason="the examples need the extra examples")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run(
+        [sys.executable, ROOT / "examples" / script, "--quick", "-o", tmp_path],
+        check=True, env=environment, timeout=170,
+    )  # fmt: skip
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(FIGURES[script])
+    assert all(p.stat().st_size > 500 for p in tmp_path.iterdir())
+
+
+def test_the_triangle_wave_is_the_function_the_weights_were_trained_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("sklearn", reason="the examples need the extra examples")
+    monkeypatch.syspath_prepend(ROOT / "examples" / "image")
+    monkeypatch.delitem(sys.modules, "figure", raising=False)
+    import numpy as np
+    from figure import FREQUENCIES, triangle, wave
+
+    from exactcam import Network
+    from exactcam.nodes import Affine, Pointwise
+
+    points = np.arange(-16, 17) / 16
+    for frequency in FREQUENCIES:
+        which = np.zeros(1, dtype=np.int64)
+        nodes = (Affine.dense(0, [[1]], [0]), Pointwise(1, (wave(frequency),), which))
+        values = Network(1, nodes, 2).evaluate_many([[x] for x in points])
+        assert [v for (v,) in values] == triangle(frequency * points).tolist()
+    monkeypatch.delitem(sys.modules, "figure")
+
+
+def test_every_example_is_tried() -> None:
+    found = {str(p.relative_to(ROOT / "examples")) for p in (ROOT / "examples").glob("*/*.py")}
+    assert {p for p in found if not p.endswith("train.py")} - {"float_engine/figure.py"} == set(
+        FIGURES
+    )
