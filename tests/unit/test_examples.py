@@ -53,8 +53,9 @@ def test_the_triangle_wave_is_the_function_the_weights_were_trained_with(
     monkeypatch.delitem(sys.modules, "figure")
 
 
-def test_every_example_is_tried() -> None:
-    found = {str(p.relative_to(ROOT / "examples")) for p in (ROOT / "examples").glob("*/*.py")}
-    assert {p for p in found if not p.endswith("train.py")} - {"float_engine/figure.py"} == set(
-        FIGURES
-    )
+def test_every_example_with_a_reduced_size_is_tried() -> None:
+    scripts = (ROOT / "examples").glob("*/*.py")
+    quick = {
+        p.relative_to(ROOT / "examples").as_posix() for p in scripts if '"--quick"' in p.read_text()
+    }
+    assert quick == set(FIGURES)
