@@ -5,7 +5,8 @@ For one output the boundary is a level set, for several the points where the two
 maximum over the outputs) would cut: so each cell is refined by that unit with the
 engine's own exact splitting, and an edge of the refinement belongs to the boundary
 if the tie holds at both of its ends - then, the maps being affine, all along it
-(Theorem 1 of SplineCam, for any number of classes). Where a tie holds on a whole
+(Theorem 1 of SplineCam, for any number of classes; Lemmas 5 and 16 and Theorem 17 of
+proofs/). Where a tie holds on a whole
 part of a cell, that part is reported as a plateau and its border is not repeated
 as segments; a tie at a single point, as where the level just touches a peak, is
 reported as an isolated point.

@@ -6,7 +6,7 @@ product with proven error bounds (`filter`), compiled kernels decide signs and c
 (`kernels`), and a cell with an undecided sign is cut by `reference.refine` in exact
 integers before anything else happens to it. So every decision is the exact one
 (G1), cells never depend on each other (by continuity their pieces fit edge to
-edge), and batches can be bounded, streamed and computed anywhere.
+edge: Lemma 5 of proofs/partition.md), and batches can be bounded, streamed and computed anywhere.
 
 Batches are taken depth first and each part list is in the order of its codes, so
 regions come out in the canonical order of their patterns whatever the batch size.

@@ -3,7 +3,8 @@
 Notation: u = 2^-53; fl is any IEEE rounding of one operation, so |fl(x) - x| <=
 u |x| + eta with eta the underflow unit; gamma_n = n u / (1 - n u). All bounds hold
 for any order of summation, with or without fused multiply-adds (Higham, Accuracy
-and Stability of Numerical Algorithms, 2nd ed., section 3.1 and problem 3.2).
+and Stability of Numerical Algorithms, 2nd ed., section 3.1 and problem 3.2). Proved
+in full in proofs/filter.md: F1 is Lemma 21 there, F2 Lemma 22, F3 Theorem 23.
 
 On a cell every value of the network is an affine form a u + b v + c in *local*
 coordinates, |u|, |v| <= 1 on the window. It is stored as floats (a, b, c) with

@@ -50,12 +50,12 @@ def reduced(point: Point) -> Point:
 
 
 def side(line: Line, point: Point) -> int:
-    """-1, 0, +1: on which side of `line` the point is. Exact."""
+    """-1, 0, +1: on which side of `line` the point is. Exact (Lemma 3 of proofs/partition.md)."""
     return sign(line[0] * point[0] + line[1] * point[1] + line[2] * point[2])
 
 
 def meet(first: Line, second: Line) -> Point:
-    """The intersection of two lines that are not parallel."""
+    """The intersection of two lines that are not parallel (Lemma 3)."""
     a, b, c = first
     d, e, f = second
     w = a * e - b * d
@@ -85,7 +85,7 @@ def split(polygon: Polygon, signs: Sequence[int], line: Line) -> tuple[Polygon, 
 
     `signs` are the sides of the corners; both -1 and +1 must occur. The line then
     meets the boundary in exactly two points, each a corner (sign 0) or the inside
-    of an edge, and both parts are convex with interior. Costs at most two `meet`.
+    of an edge, and both parts are convex with interior (Lemma 4 of proofs/partition.md). Costs at most two `meet`.
     """
     reverse = (-line[0], -line[1], -line[2])
     positive: Polygon = []

@@ -6,7 +6,7 @@ All numbers are integers over one positive scale a node, so that exact work is
 integer work: a block of columns X with column weights kappa and denominator D
 stands for the vectors X[:, k] / (D kappa[k]). With kappa the homogeneous weights
 of points this evaluates points; with the three columns (u, v, 1) of a slice and
-kappa = (0, 0, 1) the very same code composes affine forms (Lemma 1 of SplineCam).
+kappa = (0, 0, 1) the very same code composes affine forms (Lemma 1 of proofs/partition.md).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The definition in code: every region, cell by cell, in exact integers only.
 
 Starting from the window, each activation layer cuts each cell along the knot
-lines of its units (Lemma 1 and 2 of SplineCam: on a cell the layers so far are
-one affine map of (u, v), so a unit's pre-activation is a line). There is no
+lines of its units (Lemmas 1 and 2 of proofs/partition.md, of SplineCam too: on a cell
+the layers so far are one affine map of (u, v), so a unit's pre-activation is a line).
+Theorem 7 there says why the result is the partition. There is no
 floating point, no tolerance and no special case for degenerate input: a unit
 splits a cell if and only if its pre-activation has both strict signs at corners.
 
