@@ -31,7 +31,7 @@ def test_python_examples_print_what_is_shown(code: str, printed: str) -> None:
 def test_files_and_commands_it_names_exist() -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / target).exists(), target
-    for path in re.findall(r"`?((?:examples|tests|proofs)/[\w./]+)`?", README):
+    for path in re.findall(r"`?((?:examples|tests|proofs)/[\w./-]+)`?", README):
         assert (ROOT / path).exists(), path
     for command in re.findall(r"^exactcam (\w+)", README, re.MULTILINE):
         assert command in COMMANDS
