@@ -29,6 +29,7 @@ __all__ = [
     "load_model",
     "partition_of",
     "partition_or_result",
+    "read_model",
     "slice_of",
     "window_from",
 ]
@@ -38,6 +39,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """The positional MODEL."""
     parser.add_argument(
         "model", metavar="MODEL", help="exact network file, .npz (weight0 bias0 ...), .onnx or .pt2"
+    )
+    parser.add_argument(
+        "--drop-final", action="store_true", help="leave out a final softmax or sigmoid (recorded)"
+    )
+    parser.add_argument(
+        "--no-check", action="store_true", help="do not compare with the model's own forward pass"
     )
 
 
@@ -65,9 +72,14 @@ def add_partition_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", choices=ENGINES, help="default: the fastest")
 
 
+def read_model(args: argparse.Namespace) -> Network:
+    """The network MODEL names, as the options of `add_model` ask for it."""
+    return load(args.model, drop_final=args.drop_final, check=not args.no_check)
+
+
 def load_model(args: argparse.Namespace) -> Network:
     """The network MODEL names; says on stderr what the loader had to substitute."""
-    network = load(args.model)
+    network = read_model(args)
     for note in network.notes:
         print(f"exactcam: note: {note}", file=sys.stderr)
     return network

@@ -6,10 +6,10 @@ import argparse
 import json
 from typing import Any
 
-from ..loaders import load
+from ..matrix import Convolution, Sparse
 from ..network import Network
-from ..nodes import Affine, Node, Pointwise
-from .common import add_model
+from ..nodes import Affine, MaxGroups, Node, Pointwise
+from .common import add_model, read_model
 
 HELP = "describe a model: layers, exact parameters, content hash, substitutions"
 
@@ -20,14 +20,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    network = load(args.model)
+    network = read_model(args)
     facts = describe(network)
     if args.json:
         print(json.dumps(facts))
         return 0
-    print(f"inputs {network.inputs}, outputs {network.outputs}, units {network.units}")
+    print(
+        f"inputs {network.inputs}, outputs {network.outputs}, units {network.units}, "
+        f"parameters {facts['parameters']}"
+    )
+    width = max((len(layer["name"]) for layer in facts["layers"]), default=0)
     for layer in facts["layers"]:
-        print(f"  {layer['name']:<20} {layer['size']:>7}  {layer['what']}")
+        print(f"  {layer['name']:<{width}} {layer['size']:>7}  {layer['what']}")
     print(f"sha256 {network.sha256}")
     for note in network.notes:
         print(f"note: {note}")
@@ -35,28 +39,49 @@ def run(args: argparse.Namespace) -> int:
 
 
 def describe(network: Network) -> dict[str, Any]:
-    """The facts of a network as JSON values."""
+    """The facts of a network as JSON values.
+
+    `parameters` are the numbers stored in maps that are more than selections;
+    `integer_bits` the widest entry of the integer matrices, `scale_bits` their scale's.
+    """
+    layers = [
+        {"name": name, "size": node.size, **_facts(node)}
+        for name, node in zip(network.names, network.nodes, strict=True)
+    ]
     return {
         "inputs": network.inputs,
         "outputs": network.outputs,
         "units": network.units,
-        "layers": [
-            {"name": name, "size": node.size, "what": _what(node)}
-            for name, node in zip(network.names, network.nodes, strict=True)
-        ],
+        "parameters": sum(layer.get("parameters", 0) for layer in layers),
+        "layers": layers,
         "notes": list(network.notes),
         "network_sha256": network.sha256,
     }
 
 
-def _what(node: Node) -> str:
-    if isinstance(node, Affine):
-        kinds = " + ".join(type(m).__name__.lower() for m in node.matrices)
-        bits = max((abs(x).bit_length() for m in node.matrices for x in m.numbers), default=0)
-        return (
-            f"affine ({kinds}), integers of {bits} bits over a scale of {node.scale.bit_length()}"
-        )
+def _facts(node: Node) -> dict[str, Any]:
     if isinstance(node, Pointwise):
         knots = sum(len(node.functions[f].breakpoints) for f in node.which)
-        return f"piecewise linear, {knots} breakpoints"
-    return f"maximum of groups of up to {max(map(len, node.groups), default=0)}"
+        return {"kind": "pointwise", "what": f"piecewise linear, {knots} breakpoints"}
+    if isinstance(node, MaxGroups):
+        largest = max(map(len, node.groups), default=0)
+        return {"kind": "max", "what": f"maximum of groups of up to {largest}"}
+    kinds = " + ".join(type(m).__name__.lower() for m in node.matrices)
+    bits = max((abs(x).bit_length() for m in node.matrices for x in m.numbers), default=0)
+    scale = node.scale.bit_length()
+    return {
+        "kind": "affine",
+        "parameters": _parameters(node),
+        "integer_bits": bits,
+        "scale_bits": scale,
+        "what": f"affine ({kinds}), integers of {bits} bits over a scale of {scale}",
+    }
+
+
+def _parameters(node: Affine) -> int:
+    if all(isinstance(m, Sparse) and (abs(m.data) == node.scale).all() for m in node.matrices):
+        return 0  # a selection: entries moved, added or negated
+    # One bias a channel, however many places it is added at.
+    channels = [m.target[0] for m in node.matrices if isinstance(m, Convolution)]
+    biases = min([node.size, *channels]) if any(node.bias) else 0
+    return biases + sum(len(m.numbers) for m in node.matrices)

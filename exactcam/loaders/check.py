@@ -118,9 +118,10 @@ class _Evaluator:
         """Input vectors, one a column, all float32: sizes from 0 to 1000, and next to kinks."""
         size = self.network.inputs
         rng = np.random.default_rng(20231128)
-        sizes = [0.0, 1.0, 0.0625, 8.0, 1000.0]
-        columns = [s * rng.standard_normal(size) for s in sizes] + [rng.random(size)]
-        segment = columns[1][:, None] + np.linspace(0, 1, 9) * (columns[3] - columns[1])[:, None]
+        drawn = [s * rng.standard_normal(size) for s in (0.0625, 1.0, 8.0, 1000.0)]
+        # With their negatives, so that a unit that is small at one is large at the other.
+        columns = [np.zeros(size), rng.random(size), *drawn, *(-x for x in drawn)]
+        segment = drawn[1][:, None] + np.linspace(0, 1, 9) * (drawn[2] - drawn[1])[:, None]
         steps = self.run(segment)
         for node in self.network.nodes:
             if not isinstance(node, Pointwise) or not len(node.knots[0]):
@@ -133,7 +134,7 @@ class _Evaluator:
                 low, high = heights[row, step], heights[row, step + 1]
                 share = low / (low - high)
                 columns.append(segment[:, step] * (1 - share) + segment[:, step + 1] * share)
-        return np.stack(columns[:14], axis=1).astype(np.float32).astype(np.float64)
+        return np.stack(columns[:16], axis=1).astype(np.float32).astype(np.float64)
 
     def run(self, points: np.ndarray) -> dict[int, Ball]:
         values: dict[int, Ball] = {0: (points, np.zeros(points.shape))}

@@ -242,9 +242,13 @@ def _only_output(outputs: Any) -> Any:
 
 
 def _layer_name(node: Any) -> str:
+    """The module's path; within a module of the user's own, followed by the operator's name."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
-    path = str(stack[-1][0]) if stack else ""
-    return path.removeprefix("L['self'].") or str(node.name)
+    path, kind = (str(x) for x in stack[-1][:2]) if stack else ("", "")
+    path = path.removeprefix("L['self'].")
+    if "torch.nn.modules" in kind and "container" not in kind:
+        return path or str(node.name)
+    return f"{path}.{node.name}" if path else str(node.name)
 
 
 def _narrows(torch: Any, node: Any) -> bool:
