@@ -21,7 +21,7 @@ from ..network import Network
 from ..slice import Slice, Window
 from ..strict import dump, parse
 
-__all__ = ["context", "context_arrays", "read_arrays"]
+__all__ = ["context", "context_arrays", "read_arrays", "whole_number"]
 
 
 def read_arrays(
@@ -37,6 +37,16 @@ def read_arrays(
         if name not in held:
             raise FileFormatError(f"{path}: holds no array {name}; it needs {', '.join(needed)}")
     return held
+
+
+def whole_number(held: dict[str, np.ndarray], name: str, path: str | Path) -> int | None:
+    """A single integer or truth value, None where the file does not hold it."""
+    value = held.get(name)
+    if value is None:
+        return None
+    if value.shape != () or value.dtype.kind not in "iub":
+        raise FileFormatError(f"{path}: {name} must be one whole number, not {value.dtype}")
+    return int(value)
 
 
 def context(path: str | Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import FileFormatError
 from ..grading import EngineOutput
 from ..grading.output import engine_output
-from .arrays import context, read_arrays
+from .arrays import context, read_arrays, whole_number
 
 __all__ = ["from_skeleton", "read"]
 
@@ -31,7 +31,8 @@ def from_skeleton(vs: Any, edges: Any, v_sv: Any, units: int, **facts: Any) -> E
     network of two inputs and `units` hidden units. Raises FileFormatError."""
     points, pairs, signs = np.asarray(vs), np.asarray(edges), np.asarray(v_sv)
     if (
-        points.ndim != 2 or pairs.ndim != 2 or pairs.shape[1] != 2 or signs.ndim != 2
+        units < 0 or pairs.dtype.kind not in "iu" or signs.dtype.kind not in "iu"
+        or points.ndim != 2 or pairs.ndim != 2 or pairs.shape[1] != 2 or signs.ndim != 2
         or len(signs) != len(points) or signs.shape[1] < _BOX + units
         or (len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(points))
     ):  # fmt: skip
@@ -63,7 +64,8 @@ def read(path: str | Path) -> EngineOutput:
     held = read_arrays(path, ("vs", "edges", "v_sv"), ("units",))
     if "units" not in held and "network" not in facts:
         raise FileFormatError(f"{path}: needs units, the number of hidden units, or the network")
-    units = int(held["units"]) if "units" in held else facts["network"].units
+    units = whole_number(held, "units", path)
+    units = facts["network"].units if units is None else units
     return from_skeleton(held["vs"], held["edges"], held["v_sv"], units, **facts)
 
 

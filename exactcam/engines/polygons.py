@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..grading import EngineOutput
-from .arrays import context, context_arrays, read_arrays
+from .arrays import context, context_arrays, read_arrays, whole_number
 
 __all__ = ["read", "write"]
 
@@ -27,11 +27,10 @@ def read(path: str | Path) -> EngineOutput:
         return EngineOutput(np.empty((0, 2)), np.zeros(1, dtype=np.int64), **facts)
     fields = ("patterns", "affine", "boundary", "affine_value", "boundary_unclear")
     held = read_arrays(path, ("vertices", "offsets"), fields)
-    value = held.get("affine_value")
     return EngineOutput(
         held["vertices"], held["offsets"], held.get("patterns"), held.get("affine"),
-        None if value is None else int(value), held.get("boundary"),
-        bool(held.get("boundary_unclear", False)), **facts,
+        whole_number(held, "affine_value", path), held.get("boundary"),
+        bool(whole_number(held, "boundary_unclear", path)), **facts,
     )  # fmt: skip
 
 

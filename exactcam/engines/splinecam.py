@@ -16,7 +16,7 @@ import numpy as np
 from ..grading import EngineOutput
 from ..grading.output import engine_output
 from ..network import Network
-from .arrays import context, read_arrays
+from .arrays import context, read_arrays, whole_number
 
 __all__ = ["from_triple", "read"]
 
@@ -44,7 +44,7 @@ def read(path: str | Path) -> EngineOutput:
     held = read_arrays(
         path, ("vertices", "offsets"), ("region_affine", "boundary", "boundary_is_none")
     )
-    unclear = bool(held.get("boundary_is_none", False))
+    unclear = bool(whole_number(held, "boundary_is_none", path))
     return EngineOutput(
         held["vertices"], held["offsets"],
         affine=held.get("region_affine"), affine_value=_last_hidden(facts.get("network")),

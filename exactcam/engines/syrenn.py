@@ -47,8 +47,10 @@ def read(path: str | Path) -> EngineOutput:
 
 def _coordinates(combinations: np.ndarray, window: Window) -> np.ndarray:
     corners = np.asarray([[float(u), float(v)] for u, v in window.corners])
-    if combinations.ndim != 2 or combinations.shape[1] != len(corners):
+    if combinations.dtype.kind != "f" or combinations.shape[1:] != corners.shape[:1]:
         raise FileFormatError(
-            f"combinations: have shape {combinations.shape}, the window {len(corners)} corners"
+            f"combinations: are {combinations.dtype} {combinations.shape}, give floats "
+            f"(vertices, {len(corners)})"
         )
-    return combinations.astype(np.float64) @ corners
+    with np.errstate(over="ignore"):  # infinite vertices are phantoms
+        return combinations.astype(np.float64) @ corners

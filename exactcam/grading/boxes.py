@@ -17,7 +17,7 @@ class BoxTree:
 
     def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
         count = len(low)
-        self._order = np.argsort(_morton((low + high) / 2), kind="stable")
+        self._order = np.argsort(_morton(low / 2 + high / 2), kind="stable")
         size = 1 << max(0, count - 1).bit_length()
         lows = np.full((size, 2), np.inf)
         highs = np.full((size, 2), -np.inf)

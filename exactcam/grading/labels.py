@@ -38,6 +38,8 @@ class Labels:
                 f"patterns: {output.patterns.shape[1]} units, the network has {units}"
             )
         value = truth.network.output if output.affine_value is None else output.affine_value
+        if not 0 <= value < len(truth.network.sizes):
+            raise FileFormatError(f"affine_value: {value} is no value of the network")
         width = truth.network.sizes[value]
         if output.affine is not None and output.affine.shape[1] != width:
             raise FileFormatError(

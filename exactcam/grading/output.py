@@ -67,6 +67,10 @@ class EngineOutput:
             )
         object.__setattr__(self, "vertices", vertices)
         object.__setattr__(self, "offsets", offsets.astype(np.int64))
+        for name, kinds in (("patterns", "iub"), ("affine", "iuf"), ("boundary", "iuf")):
+            array = getattr(self, name)
+            if array is not None and array.dtype.kind not in kinds:
+                raise FileFormatError(f"{name}: has entries of type {array.dtype}")
         for name, shape in (("patterns", 2), ("affine", 3)):
             array = getattr(self, name)
             if array is not None and (array.ndim != shape or len(array) != len(self)):

@@ -241,3 +241,62 @@ def test_relucent(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", halfspaces=halfspaces, ss=signs)
     with pytest.raises(FileFormatError, match="needs window"):
         relucent.read(tmp_path / "w.npz")
+
+
+FIELDS: dict[str, dict[str, np.ndarray]] = {
+    "polygons": {
+        "vertices": np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]),
+        "offsets": np.array([0, 4]),
+        "patterns": np.ones((1, 1), dtype=int),
+        "affine": np.ones((1, 1, 3)),
+        "affine_value": np.array(2),
+        "boundary": np.zeros((1, 2, 2)),
+    },
+    "syrenn": {"combinations": np.eye(4), "offsets": np.array([0, 4])},
+    "edges": {
+        "vs": np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]),
+        "edges": np.array([[0, 1], [1, 2], [2, 3], [3, 0]]),
+        "v_sv": np.ones((4, 5), dtype=np.int8),
+        "units": np.array(1),
+    },
+    "relucent": {"halfspaces": np.ones((1, 1, 3)), "ss": np.ones((1, 1), dtype=int)},
+    "splinecam": {
+        "vertices": np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]),
+        "offsets": np.array([0, 4]),
+        "region_affine": np.ones((1, 1, 3)),
+        "boundary": np.zeros((0, 2, 2)),
+        "boundary_is_none": np.array(False),
+    },
+}
+ABOUT = {
+    "weight0": np.array([[1.0, 2]]), "bias0": np.array([5.0]), "weight1": np.array([[1.0]]),
+    "bias1": np.array([1.0]), "negative_slope": np.array(0.0), "error": np.array(""),
+    "window": np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]),
+}  # fmt: skip
+DAMAGES = {
+    "gone": lambda a: None,
+    "text": lambda a: np.array("hello"),
+    "complex": lambda a: a.astype(complex) if a.dtype.kind in "if" else a,
+    "shorter": lambda a: a[:-1] if a.ndim else np.array([]),
+    "flat": lambda a: a.reshape(-1),
+    "empty": lambda a: np.zeros((0, *a.shape[1:]), a.dtype),
+    "halves": lambda a: a + 0.5 if a.dtype.kind in "if" else a,
+    "negative": lambda a: -a if a.dtype.kind in "if" else a,
+    "nan": lambda a: np.full(a.shape, np.nan),
+    "large": lambda a: np.full(a.shape, 1e308),
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_damaged_files_are_graded_or_refused_in_one_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = FIELDS[name] | ABOUT
+    for key, value in whole.items():
+        for damage in DAMAGES.values():
+            damaged = {**whole, key: damage(value)}
+            path = tmp_path / "damaged.npz"
+            np.savez(path, **{k: v for k, v in damaged.items() if v is not None})
+            code = main(["compare", name, str(path), "--report", str(tmp_path / "page.html")])
+            assert code in (0, 1, 2)
+            assert (code == 2) == (len(capsys.readouterr().err.splitlines()) == 1), key
