@@ -27,6 +27,8 @@ COMMANDS = (
     "render",
     "view",
     "stats",
+    "sample",
+    "line",
     "info",
     "compare",
     "certify",

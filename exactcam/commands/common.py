@@ -31,6 +31,7 @@ __all__ = [
     "partition_or_result",
     "read_model",
     "slice_of",
+    "vector",
     "window_from",
 ]
 
@@ -96,12 +97,12 @@ def slice_of(args: argparse.Namespace, size: int) -> Slice:
     if sum(ways) > 1:
         raise SliceError("give the slice in one way: --axes/--at, --origin/--e1/--e2 or --through")
     if args.through is not None:
-        return Slice.through(*(_vector(v, "--through", size) for v in args.through))
+        return Slice.through(*(vector(v, "--through", size) for v in args.through))
     if ways[1]:
         if None in plane:
             raise SliceError("--origin, --e1 and --e2 go together: give all three")
         names = ("--origin", "--e1", "--e2")
-        return Slice(*(_vector(v, n, size) for v, n in zip(plane, names, strict=True)))
+        return Slice(*(vector(v, n, size) for v, n in zip(plane, names, strict=True)))
     if not ways[0]:
         if size != 2:
             raise SliceError(
@@ -109,7 +110,7 @@ def slice_of(args: argparse.Namespace, size: int) -> Slice:
                 "--origin --e1 --e2, or --through"
             )
         return Slice.plane(size)
-    at = [mpq(0)] * size if args.at is None else _vector(args.at, "--at", size)
+    at = [mpq(0)] * size if args.at is None else vector(args.at, "--at", size)
     return Slice.axes(at, *(args.axes or (0, 1)))
 
 
@@ -136,7 +137,8 @@ def partition_or_result(args: argparse.Namespace) -> Partition:
     return partition_of(args)
 
 
-def _vector(text: str, option: str, size: int) -> list[mpq]:
+def vector(text: str, option: str, size: int) -> list[mpq]:
+    """The exact vector of V,V,... or @FILE (text or .npy). Raises SliceError for another size."""
     values = _from_file(text[1:], option) if text.startswith("@") else _numbers(text, option)
     if len(values) != size:
         raise SliceError(f"{option} has {len(values)} entries, the network {size} inputs")

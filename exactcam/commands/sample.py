@@ -1,0 +1,52 @@
+"""`exactcam sample`: points exactly on the decision boundary, as CSV of exact inputs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..boundary_points import nearest_boundary_point, sample_boundary
+from ..errors import ExactcamError
+from ..rational import decimal_text, rational
+from ..tables import csv_text
+from .common import add_partition_options, partition_or_result
+
+HELP = "draw points exactly on the decision boundary, uniformly by length, or find the nearest"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add_partition_options(parser)
+    parser.add_argument("-n", "--count", type=int, default=100, help="how many (default 100)")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal points")
+    parser.add_argument("--level", default="0", help="level of the boundary of one output")
+    parser.add_argument(
+        "--nearest", metavar="U,V", help="instead: the boundary point nearest to (U, V), its margin"
+    )
+    parser.add_argument("-o", "--output", metavar="CSV", help="instead of standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    part = partition_or_result(args)
+    level = rational(args.level.strip(), "--level")
+    if args.nearest is not None:
+        words = args.nearest.split(",")
+        if len(words) != 2:
+            raise ExactcamError(f"--nearest {args.nearest.strip()} is not two numbers U,V")
+        near = nearest_boundary_point(part, words[0].strip(), words[1].strip(), level)
+        print(
+            f"point    {', '.join(map(decimal_text, near.point))}\n"
+            f"margin   {near.margin!r} in input space, squared {decimal_text(near.squared_margin)}\n"
+            f"certain  {'yes' if near.certain else 'no: something outside the window may be nearer'}"
+        )
+        return 0
+    samples = sample_boundary(part, args.count, args.seed, level)
+    table = {"u": [u for u, _ in samples.points], "v": [v for _, v in samples.points]}
+    for k in range(part.network.inputs):
+        table[f"input_{k}"] = [row[k] for row in samples.inputs]
+    text = csv_text({**table, "classes": [" ".join(map(str, c)) for c in samples.classes]})
+    if args.output is None:
+        sys.stdout.write(text)
+    else:
+        Path(args.output).write_text(text, encoding="utf-8")
+    return 0
