@@ -71,14 +71,10 @@ def plane_sign(l1: np.ndarray, l2: np.ndarray, a: float, b: float, c: float) -> 
     by error-free transformations; UNKNOWN where a product could leave the range
     in which those are error-free.
     """
-    biggest = max(abs(a), abs(b), abs(c))
-    smallest = 1.0
     for x in (a, b, c, l1[0], l1[1], l1[2], l2[0], l2[1], l2[2]):
-        biggest = max(biggest, abs(x))
-        if x != 0.0:
-            smallest = min(smallest, abs(x))
-    if not (biggest < 2.0**300 and smallest > 2.0**-200):
-        return UNKNOWN
+        # One by one: a maximum may lose what is not a number.
+        if not (x == 0.0 or 2.0**-200 < abs(x) < 2.0**300):
+            return UNKNOWN
     terms = np.empty(24)
     n = 0
     for k in range(3):
