@@ -68,6 +68,12 @@ def test_every_point_of_it_is_an_exact_tie(case: Case, data: st.DataObject) -> N
             who = tied(values, level)
             assert who is not None
             assert set(plateau.classes) <= set(who)
+    borders = {
+        frozenset(pair)
+        for plateau in boundary.plateaus
+        for pair in pairwise([*plateau.corners, plateau.corners[0]])
+    }
+    assert borders.isdisjoint(frozenset((s.start, s.end)) for s in boundary.segments)
     for values in outputs(case, [at(p) for p in boundary.points]):
         assert tied(values, level) is not None
 

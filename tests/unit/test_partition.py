@@ -138,6 +138,13 @@ def test_a_window_of_another_size_is_noticed(quadrants: Partition) -> None:
         damaged(quadrants, window=window).check_invariants()
 
 
+def test_cells_that_leave_the_window_along_its_lines_are_noticed(quadrants: Partition) -> None:
+    """Cutting one corner off the window leaves every outer edge on the line of a side."""
+    window = Window([(-1, -1), (1, -1), (1, 0), (0, 1), (-1, 1)])
+    with pytest.raises(InvariantError, match="areas sum to 4, the window's is 7/2"):
+        damaged(quadrants, window=window).check_invariants()
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_network_without_units(engine: str) -> None:
     part = exactcam.partition(from_arrays([([[1, 2]], [3])]), engine=engine)
