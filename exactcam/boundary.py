@@ -25,7 +25,7 @@ import numpy as np
 from .errors import ExactcamError
 from .geometry import Point, Polygon, join, reduced
 from .nodes import Block, Cpwl, MaxGroups, Node, Pointwise
-from .rational import mpq, mpz, objects, rational, root_sum
+from .rational import mpq, mpz, objects, rational, root_sum, sign
 from .reference import refine
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _parts(
 ) -> Iterator[tuple[list[Point], int]]:
     """The cell cut by the tie's unit: reduced corners of each part, the unit's code on it."""
     corners = [reduced(p) for p in partition.cells[cell].points]
-    block = Block(partition.forms[cell], _CONSTANT, partition.form_scale)
+    block = Block(partition.form(cell), _CONSTANT, partition.form_scale)
     for part, codes in refine(_polygon(corners), tie.unit, block):
         yield [reduced(p) for p, _ in part], int(codes[0])
 
@@ -210,18 +210,22 @@ class _LevelTie:
         self.unit: Node = Pointwise(
             0, (Cpwl.through([level], [0, 1]),), np.zeros(1, dtype=np.int64)
         )
-        shift = mpq(level * partition.form_scale)
-        self.forms = partition.forms[:, 0] * shift.denominator
-        self.forms[:, 2] -= shift.numerator
+        self.level = level
 
     def classes(self, cell: int, point: Point) -> Classes | None:
-        a, b, c = self.forms[cell]
-        return None if a * point[0] + b * point[1] + c * point[2] else ()
+        return None if self._value(cell, point) else ()
 
-    def cells(self) -> list[int]:
-        values = _at_vertices(self.partition, self.forms[:, None])[:, 0]
-        low, high = _extent(self.partition, np.sign(values).astype(np.int64))
-        return [int(k) for k in np.nonzero((low <= 0) & (high >= 0))[0]]
+    def _value(self, cell: int, point: Point) -> mpz:
+        a, b, c = self.partition.form(cell)[0]
+        x, y, w = point
+        height = self.level * self.partition.form_scale
+        return (a * x + b * y + c * w) * height.denominator - height.numerator * w
+
+    def cells(self) -> Iterator[int]:
+        for cell in self.partition.may_tie(self.level).tolist():
+            signs = {sign(self._value(cell, p)) for p in self.partition.cells[cell].points}
+            if signs not in ({1}, {-1}):
+                yield cell
 
 
 class _ArgmaxTie:
@@ -232,28 +236,15 @@ class _ArgmaxTie:
         self.unit: Node = MaxGroups(0, (tuple(range(partition.network.outputs)),))
 
     def classes(self, cell: int, point: Point) -> Classes | None:
-        values = self.partition.forms[cell].dot(objects(point))
-        largest = np.nonzero(values == values.max())[0]
-        return tuple(int(c) for c in largest) if len(largest) > 1 else None
+        largest = self._largest(cell, point)
+        return largest if len(largest) > 1 else None
 
-    def cells(self) -> list[int]:
-        values = _at_vertices(self.partition, self.partition.forms)
-        largest = values == values.max(axis=1)[:, None]
-        winner = np.where(largest.sum(axis=1) == 1, largest.argmax(axis=1), -1)
-        low, high = _extent(self.partition, winner)
-        return [int(k) for k in np.nonzero((low != high) | (low < 0))[0]]
+    def _largest(self, cell: int, point: Point) -> Classes:
+        values = self.partition.form(cell).dot(objects(point))
+        return tuple(int(c) for c in np.nonzero(values == values.max())[0])
 
-
-def _at_vertices(partition: Partition, forms: np.ndarray) -> np.ndarray:
-    """The outputs at every vertex, up to a positive factor: (vertices, outputs)."""
-    owner = np.empty(partition.vertex_count, dtype=np.int64)
-    owner[partition.corners] = np.repeat(np.arange(len(partition)), np.diff(partition.offsets))
-    points = objects((x for p in partition.vertices for x in p), (partition.vertex_count, 3))
-    return (forms[owner] * points[:, None, :]).sum(axis=2)
-
-
-def _extent(partition: Partition, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The least and greatest of a number per vertex over the corners of each cell."""
-    at = numbers[partition.corners]
-    starts = partition.offsets[:-1]
-    return np.minimum.reduceat(at, starts), np.maximum.reduceat(at, starts)
+    def cells(self) -> Iterator[int]:
+        for cell in self.partition.may_tie(mpq(0)).tolist():
+            winners = {self._largest(cell, p) for p in self.partition.cells[cell].points}
+            if len(winners) > 1 or len(winners.pop()) > 1:
+                yield cell

@@ -127,20 +127,25 @@ class Engine:
 
     def run(self, tasks: list[_Task] | None = None) -> Iterator[Batch]:
         """All activation regions, batch by batch, in canonical order."""
+        for task in self._leaves(tasks):
+            yield task.cells
+
+    def outputs(self) -> Iterator[Forms]:
+        """The network's output as forms on the regions, in the order of `run`."""
+        for leaf in self._leaves(None):
+            for task in self._divided(leaf):
+                yield self._values(task)[self.network.output]
+
+    def _leaves(self, tasks: list[_Task] | None) -> Iterator[_Task]:
         stack = [self.start()] if tasks is None else tasks[::-1]
         while stack:
             task = stack.pop()
-            if len(task.cells) > self.batch_size:
-                stack.extend(reversed(list(self._divided(task))))
-                continue
             if task.activation == len(self.network.activations):
-                yield task.cells
-                continue
-            child = self.step(task)
-            if child.activation == len(self.network.activations):
-                yield child.cells
+                yield task
+            elif len(task.cells) > self.batch_size:
+                stack.extend(reversed(list(self._divided(task))))
             else:
-                stack.append(child)
+                stack.append(self.step(task))
 
     def _divided(self, task: _Task) -> Iterator[_Task]:
         pieces = -(-len(task.cells) // self.batch_size)

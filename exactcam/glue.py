@@ -14,6 +14,8 @@ fewer, corners that could be confused are placed exactly.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +23,10 @@ from .engine import Batch, Engine, concatenated
 from .errors import InvariantError
 from .filter import kernels
 from .geometry import Point, meet, reduced
+from .nodes import Block
 from .partition import Partition
-from .rational import mpq, mpz
-from .rounding import UP
+from .rational import mpq, to_float
+from .rounding import TINY, UNIT, UP
 
 __all__ = ["glue"]
 
@@ -58,9 +61,7 @@ def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
         engine.network, engine.plane, engine.window,
         cells.codes.astype(engine.network.pattern_dtype, copy=False),
         cells.start, rank[names],
-        lambda: exact.points(sample),
-        lambda: exact.outputs(),
-        wanted, "fast",
+        _Vertices(exact, sample), exact, "fast",
     )  # fmt: skip
 
 
@@ -166,12 +167,88 @@ class _Exact:
         found = self.points(np.arange(len(self.cells.corners)))
         return np.asarray([seen.setdefault(p, len(seen)) for p in found], dtype=np.int64)
 
-    def outputs(self) -> tuple[np.ndarray, mpz]:
-        """The exact output maps of all cells, (cells, outputs, 3) over one scale."""
-        trace, count = self.engine.trace, len(self.cells)
-        forms = np.empty((count, self.engine.network.outputs, 3), dtype=object)
-        scale = mpz(1)
-        for cell in range(count):
-            block = trace.output(self.cells.codes[cell])
-            forms[cell], scale = block.columns, block.denominator
-        return forms, scale
+    def form(self, cell: int) -> Block:
+        """The exact output maps of one cell; in canonical order cells share most work."""
+        return self.engine.trace.output(self.cells.codes[cell])
+
+    def map_keys(self) -> list[Any]:
+        """A key for each cell, equal where the output maps are equal.
+
+        Two maps whose float forms are further apart than their errors differ; only
+        cells that are not proven different from all others have their exact map as key.
+        """
+        a, b, _, e, _ = np.moveaxis(self._maps, 1, 0)[:, :, 0]
+        e = e * UP + TINY
+        low = np.nextafter(np.stack([a - e, b - e], axis=1), -np.inf)
+        high = np.nextafter(np.stack([a + e, b + e], axis=1), np.inf)
+        lost = ~np.isfinite(low + high).all(axis=1)
+        low[lost], high[lost] = -np.inf, np.inf
+        names = kernels().clusters(low, high, np.argsort(low[:, 0], kind="stable"))
+        shared = np.bincount(names)[names] > 1
+        keys: list[Any] = names.tolist()
+        for cell in np.nonzero(shared)[0].tolist():
+            keys[cell] = tuple(self.form(cell).columns.ravel())
+        return keys
+
+    def may_tie(self, level: mpq) -> np.ndarray:
+        """Cells without a corner-wise proof (Lemma F3) that one side, or one output, wins."""
+        height = to_float(level)
+        found = []
+        for first in range(0, len(self.cells), 4096):
+            cells = slice(first, min(first + 4096, len(self.cells)))
+            low, high = self.cells.start[cells.start], self.cells.start[cells.stop]
+            u, v, d = self.cells.corners[low:high, :3].T[:, :, None]
+            sizes = np.diff(self.cells.start[cells.start : cells.stop + 1])
+            owner = np.repeat(np.arange(len(sizes)), sizes)
+            a, b, c, e, f = np.moveaxis(self._maps[cells], 1, 0)[:, owner]
+            value = a * u + b * v + c
+            size = np.maximum(np.abs(u), np.abs(v))
+            bound = 5 * UNIT * (np.abs(a * u) + np.abs(b * v) + np.abs(c))
+            bound = (bound + e * size + f + (np.abs(a) + np.abs(b) + e) * d) * UP + TINY
+            start = self.cells.start[cells.start : cells.stop] - low
+            if value.shape[1] == 1:
+                bound += 2 * UNIT * (np.abs(value) + abs(height))
+                above = np.logical_and.reduceat(value - height > bound, start)
+                below = np.logical_and.reduceat(value - height < -bound, start)
+                clear = (above | below)[:, 0]
+            else:
+                best = value[start].argmax(axis=1)[owner][:, None]
+                lowest = np.take_along_axis(value - bound, best, axis=1)
+                rivals = value + bound
+                np.put_along_axis(rivals, best, -np.inf, axis=1)
+                highest = rivals.max(axis=1, keepdims=True)
+                ahead = lowest - highest > 8 * UNIT * (np.abs(lowest) + np.abs(highest))
+                clear = np.logical_and.reduceat(ahead[:, 0], start)
+            found.append(first + np.nonzero(~clear)[0])
+        return np.concatenate(found)
+
+    @cached_property
+    def _maps(self) -> np.ndarray:
+        """Float output maps with errors, (cells, 5, outputs): a, b, c, e, f in local
+        coordinates. Runs the engine again: keeping them all along would cost memory."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.concatenate(
+                [
+                    np.concatenate([x.coefficients, x.errors[x.owner]], axis=1)
+                    for x in self.engine.outputs()
+                ]
+            )
+
+
+class _Vertices(Sequence[Point]):
+    """Exact vertices, each computed when first asked for."""
+
+    def __init__(self, exact: _Exact, corners: np.ndarray) -> None:
+        self._exact, self._corners = exact, corners
+        self._known: dict[int, Point] = {}
+
+    def __len__(self) -> int:
+        return len(self._corners)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[k] for k in range(len(self))[index])
+        k = range(len(self))[index]
+        if k not in self._known:
+            (self._known[k],) = self._exact.points(self._corners[k : k + 1])
+        return self._known[k]

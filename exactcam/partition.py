@@ -10,11 +10,11 @@ asked for and kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from .errors import InvariantError
 from .geometry import Point, area2, homogeneous, join, reduced, side
 from .invariants import check_invariants
 from .network import Network
+from .nodes import Block
 from .partition_file import PartitionReader, write_partition
 from .rational import mpq, mpz, to_float
 from .reference import RawCell
@@ -83,7 +84,7 @@ class Cell:
     @property
     def affine(self) -> list[tuple[mpq, mpq, mpq]]:
         """Per output (a, b, c): the output is a u + b v + c on this cell."""
-        forms, scale = self.partition.forms[self.index], self.partition.form_scale
+        forms, scale = self.partition.form(self.index), self.partition.form_scale
         return [(mpq(a, scale), mpq(b, scale), mpq(c, scale)) for a, b, c in forms]
 
     @property
@@ -98,14 +99,28 @@ class Cell:
         return sum(u for u, _ in corners) / len(corners), sum(v for _, v in corners) / len(corners)
 
 
+class Deferred(Protocol):
+    """Output maps that are computed when asked for, and questions about them that need
+    few exact ones; what the fast engine gives a partition in place of `forms`."""
+
+    def form(self, cell: int) -> Block:
+        """The exact output maps of one cell."""
+
+    def map_keys(self) -> list[Any]:
+        """A key for each cell: equal keys, equal output maps."""
+
+    def may_tie(self, level: mpq) -> np.ndarray:
+        """See `Partition.may_tie`."""
+
+
 class Partition:
     """All activation regions of a network on a window of a slice.
 
     `patterns` (F, units), `offsets` (F + 1,) and `corners` hold the combinatorics:
     cell i has vertices corners[offsets[i]:offsets[i+1]]. `vertices` are reduced
     homogeneous integer points; `forms` (F, outputs, 3) over `form_scale` are the
-    output maps in slice coordinates. The last two may be given as functions,
-    called at most once.
+    output maps in slice coordinates. `vertices` may be a sequence that computes its
+    entries when asked, and `forms` a `Deferred` that does.
     """
 
     def __init__(
@@ -116,15 +131,13 @@ class Partition:
         patterns: np.ndarray,
         offsets: np.ndarray,
         corners: np.ndarray,
-        vertices: Sequence[Point] | Callable[[], Sequence[Point]],
-        forms: tuple[np.ndarray, mpz] | Callable[[], tuple[np.ndarray, mpz]],
-        vertex_count: int,
+        vertices: Sequence[Point],
+        forms: tuple[np.ndarray, mpz] | Deferred,
         engine: str,
     ) -> None:
         self.network, self.slice, self.window, self.engine = network, slice, window, engine
         self.patterns, self.offsets, self.corners = patterns, offsets, corners
-        self.vertex_count = vertex_count
-        self._vertices, self._forms = vertices, forms
+        self.vertices, self._forms = vertices, forms
         for array in (patterns, offsets, corners):
             _frozen(array)
 
@@ -134,15 +147,32 @@ class Partition:
     def __repr__(self) -> str:
         return f"<Partition of {len(self)} activation regions, {self.vertex_count} vertices>"
 
-    @cached_property
-    def vertices(self) -> Sequence[Point]:
-        """Reduced homogeneous integer points (x, y, w): the vertex is (x/w, y/w)."""
-        return tuple(self._vertices() if callable(self._vertices) else self._vertices)
+    @property
+    def vertex_count(self) -> int:
+        return len(self.vertices)
 
     @cached_property
     def _output_maps(self) -> tuple[np.ndarray, mpz]:
-        forms, scale = self._forms() if callable(self._forms) else self._forms
-        return _frozen(forms), scale
+        deferred = self._forms
+        if isinstance(deferred, tuple):
+            return _frozen(deferred[0]), deferred[1]
+        forms = np.empty((len(self), self.network.outputs, 3), dtype=object)
+        for cell in range(len(self)):
+            forms[cell] = deferred.form(cell).columns
+        return _frozen(forms), self.form_scale
+
+    def form(self, cell: int) -> np.ndarray:
+        """The output maps of one cell, (outputs, 3) integers over `form_scale`."""
+        if isinstance(self._forms, tuple) or "_output_maps" in self.__dict__:
+            return self.forms[cell]
+        return self._forms.form(cell).columns
+
+    def may_tie(self, level: mpq) -> np.ndarray:
+        """Cells that may have a point where the two largest outputs tie, or the only output
+        equals `level`: all that do and, depending on the engine, some that do not."""
+        if isinstance(self._forms, tuple):
+            return np.arange(len(self))
+        return self._forms.may_tie(level)
 
     @property
     def forms(self) -> np.ndarray:
@@ -151,7 +181,8 @@ class Partition:
 
     @property
     def form_scale(self) -> mpz:
-        return self._output_maps[1]
+        """The positive integer under all output maps."""
+        return self._forms[1] if isinstance(self._forms, tuple) else self._forms.form(0).denominator
 
     @cached_property
     def float_vertices(self) -> np.ndarray:
@@ -204,7 +235,10 @@ class Partition:
     def map_numbers(self) -> np.ndarray:
         """For each cell the number of its output map: equal numbers, equal maps."""
         seen: dict[Any, int] = {}
-        keys = (tuple(form.ravel()) for form in self.forms)
+        if isinstance(self._forms, tuple):
+            keys = [tuple(form.ravel()) for form in self.forms]
+        else:
+            keys = self._forms.map_keys()
         return np.asarray([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
 
     @cached_property
@@ -335,7 +369,7 @@ def assemble(
     return Partition(
         network, slice, window,
         np.stack([entry[3] for entry in gathered]), offsets, np.asarray(corners, dtype=np.int64),
-        list(numbers), (forms, scale), len(numbers), engine,
+        tuple(numbers), (forms, scale), engine,
     )  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def test_a_missed_region_is_seen() -> None:
     patterns[right] = patterns[left]  # as if the two were one
     wrong = Partition(
         part.network, part.slice, part.window, patterns, part.offsets, part.corners,
-        part.vertices, (part.forms, part.form_scale), part.vertex_count, "broken",
+        part.vertices, (part.forms, part.form_scale), "broken",
     )  # fmt: skip
     found = disagreements(wrong, adversarial_points(part))
     assert {d.cell for d in found} == {right}
@@ -100,7 +100,7 @@ def test_a_hole_is_seen() -> None:
     kept = slice(part.offsets[1], None)
     wrong = Partition(
         part.network, part.slice, part.window, part.patterns[1:], part.offsets[1:] - part.offsets[1],
-        part.corners[kept], part.vertices, (part.forms[1:], part.form_scale), part.vertex_count,
+        part.corners[kept], part.vertices, (part.forms[1:], part.form_scale),
         "broken",
     )  # fmt: skip
     assert {d.cell for d in disagreements(wrong, adversarial_points(part))} == {-1}

@@ -28,7 +28,6 @@ def damaged(part: Partition, **changes: Any) -> Partition:
     content = {
         "patterns": part.patterns, "offsets": part.offsets, "corners": part.corners,
         "vertices": list(part.vertices), "forms": (part.forms, part.form_scale),
-        "vertex_count": part.vertex_count,
     } | changes  # fmt: skip
     return Partition(part.network, part.slice, changes.pop("window", part.window),
                      **{k: v for k, v in content.items() if k != "window"}, engine="damaged")  # fmt: skip
@@ -99,7 +98,7 @@ def test_the_check_notices_damage(quadrants: Partition) -> None:
         "output map is not the network's": {"forms": (forms, p.form_scale)},
         "one side only": {"patterns": p.patterns[:3], "offsets": p.offsets[:4],
                           "corners": p.corners[:12], "forms": (p.forms[:3], p.form_scale)},
-        "V - E + F": {"vertex_count": 10},
+        "V - E + F": {"vertices": [*p.vertices, p.vertices[0]]},
     }  # fmt: skip
     p.check_invariants()
     for message, change in damages.items():
@@ -126,7 +125,7 @@ def test_a_merge_whose_middle_is_right_is_noticed(function: str) -> None:
     whole = Window.rectangle(-1, -1, 1, 1)
     part = Partition(
         strips.network, strips.slice, whole, strips.patterns[[wide.index]], np.array([0, 4]),
-        np.arange(4), list(whole.vertices), (strips.forms[[wide.index]], strips.form_scale), 4, "x",
+        np.arange(4), list(whole.vertices), (strips.forms[[wide.index]], strips.form_scale), "x",
     )  # fmt: skip
     with pytest.raises(InvariantError, match="cell 0: unit 0 leaves its piece at a corner"):
         part.check_invariants()
