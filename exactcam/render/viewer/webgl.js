@@ -49,8 +49,8 @@ void main() {
 class WebglPainter {
   // null where there is no WebGL, or only a software one: a 2-D canvas is faster than that.
   static create(canvas, cells) {
-    const failIfMajorPerformanceCaveat = location.hash !== "#webgl";
-    const gl = canvas.getContext("webgl2", { antialias: true, alpha: false, failIfMajorPerformanceCaveat });
+    if (location.hash !== "#webgl" && !hardware()) return null;
+    const gl = canvas.getContext("webgl2", { antialias: true, alpha: false });
     return gl && new WebglPainter(gl, cells);
   }
 
@@ -146,6 +146,15 @@ class WebglPainter {
     }
     gl.bindVertexArray(null);
   }
+}
+
+// Asked of a canvas of its own: one that has had a WebGL context can have no other.
+function hardware() {
+  const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  const known = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = known ? gl.getParameter(known.UNMASKED_RENDERER_WEBGL) : "";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return gl !== null && !/swiftshader|llvmpipe|software/i.test(name);
 }
 
 function attribute(gl, location, size, divisor = 0) {
