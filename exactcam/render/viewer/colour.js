@@ -51,11 +51,11 @@ function paint(model, name, paper, accent) {
   const set = (i, colour) => colours.set(colour, 4 * i);
   if (mode.values) {
     const values = mode.values(model);
-    const { place, low, high, note } = scale(values);
+    const { place, low, median, high } = ranks(values);
     values.forEach((value, i) => set(i, ramp(place(value))));
     const stops = RAMP.map((colour) => css(colour)).join(",");
     legend.innerHTML = `<div class="ramp" style="background:linear-gradient(90deg,${stops})"></div>
-      <div class="ends"><span>${short(low)}</span><span>${note}</span><span>${short(high)}</span></div>`;
+      <div class="ends"><span>${short(low)}</span><span>median ${short(median)}</span><span>${short(high)}</span></div>`;
   } else if (mode.kinds) {
     const kinds = mode.kinds(model);
     const seen = name === "class" ? [...kinds, ...model.part_classes.filter((kind) => kind >= 0)] : kinds;
@@ -86,18 +86,19 @@ function sides({ header }) {
   return [`≤ ${header.level}`, `> ${header.level}`];
 }
 
-// Where a value lies between the least and the greatest: by logarithm if they are far apart.
-function scale(values) {
-  let [low, high] = [Infinity, 0];
-  for (const v of values) {
-    if (v > 0 && v < low) low = v;
-    if (v > high) high = v;
-  }
-  if (!(low < high)) return { place: () => 0.5, low: high, high, note: "" };
-  if (high / low < 50) return { place: (v) => (v - low) / (high - low), low, high, note: "" };
-  const bottom = Math.max(low, high * 1e-9);
-  const span = Math.log(high / bottom);
-  return { place: (v) => (v > bottom ? Math.log(v / bottom) / span : 0), low: bottom, high, note: "logarithmic" };
+// By rank, equal values alike: every shade is used, however the values are spread.
+function ranks(values) {
+  const sorted = Float64Array.from(values).sort();
+  const place = (value) => {
+    let [low, high] = [0, sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle] < value) low = middle + 1;
+      else high = middle;
+    }
+    return low / Math.max(sorted.length - 1, 1);
+  };
+  return { place, low: sorted[0], median: sorted[sorted.length >> 1], high: sorted[sorted.length - 1] };
 }
 
 function short(value) {
