@@ -67,7 +67,7 @@ def grid(lines: int) -> Partition:
     return Partition(
         network, exactcam.Slice.plane(2), exactcam.Window.rectangle(-1, -1, 1, 1), patterns,
         np.arange(0, 4 * n * n + 1, 4), corners.T.ravel().astype(np.int64), points,
-        (forms, mpz(n)), len(points), "by hand",
+        (forms, mpz(n)), "by hand",
     )  # fmt: skip
 
 
