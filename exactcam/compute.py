@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import nullcontext
+from multiprocessing import get_all_start_methods, get_context
 from typing import Any
 
 import numpy as np
@@ -13,7 +16,7 @@ from .partition import Partition, assemble
 from .reference import activation_cells
 from .slice import Slice, Window, window_of
 
-__all__ = ["ENGINES", "partition"]
+__all__ = ["ENGINES", "partition", "processes"]
 
 ENGINES = ("fast", "reference")
 
@@ -24,13 +27,16 @@ def partition(
     window: Window | Sequence[Any] = (-1, -1, 1, 1),
     engine: str = "fast",
     progress: Callable[[int], None] | None = None,
+    jobs: int = 1,
+    executor: Executor | None = None,
 ) -> Partition:
     """The exact partition of `network` on a window of a slice.
 
     `slice` may be left out for a network of two inputs. `window` is a Window,
     (umin, vmin, umax, vmax) or a list of corners. `progress` is called now and
-    then with the number of regions found. Raises SliceError where the slice does
-    not fit the network.
+    then with the number of regions found. The fast engine uses `jobs` processes, or
+    any `executor` (of dask.distributed: `Client.get_executor()`); the result is the
+    same. Raises SliceError where the slice does not fit the network.
     """
     if engine not in ENGINES:
         raise ExactcamError(f"engine {engine!r} is not one of {', '.join(ENGINES)}")
@@ -39,18 +45,40 @@ def partition(
         raise SliceError(f"the slice has {plane.size} inputs, the network {network.inputs}")
     outline = window_of(window)
     if engine == "fast":
-        from .engine import Engine
-        from .glue import glue
-
         # A float that overflows makes a bound that proves nothing: exact arithmetic takes over.
         with np.errstate(over="ignore", invalid="ignore"):
-            run = Engine(network, plane, outline)
-            found, batches = 0, []
-            for batch in run.run():
-                batches.append(batch)
-                found += len(batch)
-                if progress is not None:
-                    progress(found)
-            return glue(run, batches)
+            return _fast(network, plane, outline, progress, jobs, executor)
     cells = activation_cells(network, plane, outline, progress)
     return assemble(network, plane, outline, cells, engine)
+
+
+def _fast(
+    network: Network,
+    plane: Slice,
+    outline: Window,
+    progress: Callable[[int], None] | None,
+    jobs: int,
+    executor: Executor | None,
+) -> Partition:
+    from .engine import Engine
+    from .glue import glue
+    from .parallel import divide, solved
+
+    engine = Engine(network, plane, outline)
+    found, batches = 0, []
+    with processes(jobs) if executor is None and jobs > 1 else nullcontext(executor) as workers:
+        pieces = engine.run() if workers is None else solved(divide(engine), workers)
+        for batch in pieces:
+            batches.append(batch)
+            found += len(batch)
+            if progress is not None:
+                progress(found)
+    return glue(engine, batches)
+
+
+def processes(jobs: int) -> ProcessPoolExecutor:
+    """`jobs` processes of this machine, forked where that is possible (it is quicker)."""
+    if jobs < 1:
+        raise ExactcamError(f"jobs is {jobs}: give the number of processes, at least 1")
+    forked = "fork" in get_all_start_methods()
+    return ProcessPoolExecutor(jobs, get_context("fork" if forked else "spawn"))

@@ -29,7 +29,7 @@ from .rounding import Forms, Frame
 from .slice import Slice, Window
 from .trace import Trace
 
-__all__ = ["Batch", "Engine", "Statistics", "concatenated", "exact_polygon"]
+__all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon"]
 
 _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
 
@@ -71,11 +71,34 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
+    """Cells that are to be cut by activation number `activation`.
+
+    `values` are the float forms that are still read, on the cells these are parts of;
+    `parents` (cells,) says which.
+    """
+
     activation: int
     cells: Batch
     parents: np.ndarray
     values: dict[int, Forms]
+
+    def divided(self, size: int) -> Iterator[Task]:
+        """Tasks of at most `size` cells each, in order."""
+        pieces = max(1, -(-len(self.cells) // size))
+        cuts = np.linspace(0, len(self.cells), pieces + 1).astype(np.int64)
+        for low, high in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+            yield Task(
+                self.activation, self.cells.part(low, high), self.parents[low:high], self.values
+            )
+
+    def alone(self) -> Task:
+        """The same task without what only other cells need."""
+        kept, parents = np.unique(self.parents, return_inverse=True)
+        if self.activation == 0:
+            return self
+        values = {v: forms.of(kept).compact() for v, forms in self.values.items()}
+        return Task(self.activation, self.cells, parents, values)
 
 
 class Engine:
@@ -114,7 +137,7 @@ class Engine:
         widest = max(network.sizes)
         self.batch_size = int(min(4096, max(16, _BATCH_BYTES // (24 * widest))))
 
-    def start(self) -> _Task:
+    def start(self) -> Task:
         """The window as a batch of one cell, before the first activation."""
         corners = self._rows(zip(self.window.vertices, self.window.sides, strict=True))
         labels = -1 - np.arange(len(corners), dtype=np.int64)
@@ -123,9 +146,9 @@ class Engine:
         )
         cells = Batch(np.asarray([0, len(corners)]), corners, labels, codes)
         values = self._affine(0, {0: self.frame.forms(self.plane)})
-        return _Task(0, cells, np.zeros(1, dtype=np.int64), values)
+        return Task(0, cells, np.zeros(1, dtype=np.int64), values)
 
-    def run(self, tasks: list[_Task] | None = None) -> Iterator[Batch]:
+    def run(self, tasks: list[Task] | None = None) -> Iterator[Batch]:
         """All activation regions, batch by batch, in canonical order."""
         for task in self._leaves(tasks):
             yield task.cells
@@ -133,29 +156,21 @@ class Engine:
     def outputs(self) -> Iterator[Forms]:
         """The network's output as forms on the regions, in the order of `run`."""
         for leaf in self._leaves(None):
-            for task in self._divided(leaf):
+            for task in leaf.divided(self.batch_size):
                 yield self._values(task)[self.network.output]
 
-    def _leaves(self, tasks: list[_Task] | None) -> Iterator[_Task]:
+    def _leaves(self, tasks: list[Task] | None) -> Iterator[Task]:
         stack = [self.start()] if tasks is None else tasks[::-1]
         while stack:
             task = stack.pop()
             if task.activation == len(self.network.activations):
                 yield task
             elif len(task.cells) > self.batch_size:
-                stack.extend(reversed(list(self._divided(task))))
+                stack.extend(reversed(list(task.divided(self.batch_size))))
             else:
                 stack.append(self.step(task))
 
-    def _divided(self, task: _Task) -> Iterator[_Task]:
-        pieces = -(-len(task.cells) // self.batch_size)
-        cuts = np.linspace(0, len(task.cells), pieces + 1).astype(np.int64)
-        for low, high in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
-            yield _Task(
-                task.activation, task.cells.part(low, high), task.parents[low:high], task.values
-            )
-
-    def step(self, task: _Task) -> _Task:
+    def step(self, task: Task) -> Task:
         """Cut every cell of a task along its activation node."""
         a = task.activation
         values = self._values(task)
@@ -183,9 +198,9 @@ class Engine:
         if len(undecided):
             self.statistics.exact_cells += len(undecided)
             out, parents = self._merge(task, out, parents, undecided)
-        return _Task(a + 1, out, parents, values)
+        return Task(a + 1, out, parents, values)
 
-    def _values(self, task: _Task) -> dict[int, Forms]:
+    def _values(self, task: Task) -> dict[int, Forms]:
         """The live forms on a task's cells, up to the input of its activation node."""
         if task.activation == 0:
             return task.values
@@ -223,7 +238,7 @@ class Engine:
         return {v: f for v, f in values.items() if self.network.last_use[v] >= start}
 
     def _merge(
-        self, task: _Task, out: Batch, parents: np.ndarray, undecided: np.ndarray
+        self, task: Task, out: Batch, parents: np.ndarray, undecided: np.ndarray
     ) -> tuple[Batch, np.ndarray]:
         """Cut the undecided cells exactly and put their parts where they belong."""
         batches, owners = [out], [parents]

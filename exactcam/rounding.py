@@ -43,6 +43,11 @@ class Forms:
         """The forms on some of the cells."""
         return Forms(self.coefficients[cells], self.errors, self.owner[cells], self.grid)
 
+    def compact(self) -> Forms:
+        """The same forms without error rows that none of them has."""
+        used, owner = np.unique(self.owner, return_inverse=True)
+        return Forms(self.coefficients, self.errors[used], owner, self.grid)
+
 
 def rounded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int | None]:
     """(floats, relative errors, grid) of an object array of rationals.
