@@ -66,7 +66,7 @@ def _fast(
 
     engine = Engine(network, plane, outline)
     found, batches = 0, []
-    with processes(jobs) if executor is None and jobs > 1 else nullcontext(executor) as workers:
+    with processes(jobs) if executor is None and jobs != 1 else nullcontext(executor) as workers:
         pieces = engine.run() if workers is None else solved(divide(engine), workers)
         for batch in pieces:
             batches.append(batch)

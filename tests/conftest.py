@@ -11,7 +11,7 @@ import pytest
 from exactcam import Network, from_arrays
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_network() -> Callable[..., Network]:
     """A function (widths, seed) -> network with uniform float32 weights, as torch would draw."""
 

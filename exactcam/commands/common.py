@@ -10,12 +10,15 @@ import argparse
 import re
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from ..compute import ENGINES, partition
-from ..errors import FileFormatError, SliceError
+from ..compute import ENGINES, partition, processes
+from ..errors import FileFormatError, MissingExtraError, SliceError
 from ..loaders import load
 from ..network import Network
 from ..partition import Partition, load_partition
@@ -71,6 +74,11 @@ def add_partition_options(parser: argparse.ArgumentParser) -> None:
     )
     window.add_argument("--polygon", metavar='"u,v u,v ..."', help="a convex window")
     parser.add_argument("--engine", choices=ENGINES, help="default: the fastest")
+    work = parser.add_mutually_exclusive_group()
+    work.add_argument("--jobs", type=int, default=1, metavar="N", help="processes to use")
+    work.add_argument(
+        "--scheduler", metavar="ADDRESS", help="a dask scheduler to use (extra: cluster)"
+    )
 
 
 def read_model(args: argparse.Namespace) -> Network:
@@ -125,9 +133,28 @@ def partition_of(args: argparse.Namespace) -> Partition:
     """Load MODEL and compute the partition the options ask for, showing progress."""
     network = load_model(args)
     plane, window = slice_of(args, network.inputs), window_from(args)
-    with Progress("regions") as progress:
+    with Progress("regions") as progress, workers(args) as executor:
         engine = {} if args.engine is None else {"engine": args.engine}
-        return partition(network, plane, window, progress=progress, **engine)
+        return partition(network, plane, window, progress=progress, executor=executor, **engine)
+
+
+@contextmanager
+def workers(args: argparse.Namespace) -> Iterator[Executor | None]:
+    """The executor of --jobs or --scheduler, None for one process."""
+    if args.scheduler is not None:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise MissingExtraError(
+                "--scheduler needs dask.distributed: pip install 'exactcam[cluster]'"
+            ) from None
+        with Client(args.scheduler) as client:
+            yield client.get_executor(pure=False)
+    elif args.jobs != 1:
+        with processes(args.jobs) as pool:
+            yield pool
+    else:
+        yield None
 
 
 def partition_or_result(args: argparse.Namespace) -> Partition:

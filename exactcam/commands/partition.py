@@ -5,11 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import asdict
 from typing import Any
 
+from ..engine import Engine
+from ..errors import ExactcamError
 from ..partition import Partition
 from ..rational import decimal_text, rational
-from .common import add_partition_options, partition_of
+from ..run_file import RunTotals, read_run, write_run
+from .common import (
+    Progress,
+    add_partition_options,
+    load_model,
+    partition_of,
+    slice_of,
+    window_from,
+    workers,
+)
 
 HELP = "compute the exact partition of a network on a window of a slice"
 
@@ -20,18 +32,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="write a result file (.gz compresses)"
     )
+    parser.add_argument(
+        "--run", dest="run_file", metavar="FILE", help="work through a run file: written as regions are found, "
+        "and an interrupted run goes on where its file ends",
+    )  # fmt: skip
+    parser.add_argument(
+        "--totals", action="store_true",
+        help="with --run: only what needs no memory for the whole (regions, edges, area)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def run(args: argparse.Namespace) -> int:
     start, level = time.perf_counter(), rational(args.level.strip(), "--level")
-    part = partition_of(args)
+    if args.totals and (args.run_file is None or args.output is not None):
+        raise ExactcamError("--totals goes with --run, and without -o")
+    part = partition_of(args) if args.run_file is None else _through_file(args)
+    if isinstance(part, RunTotals):
+        found = {**asdict(part), "edges": part.edges, "vertices": part.vertices}
+        lines = (f"{name.replace('_', ' '):20}{value:,}" for name, value in found.items())
+        print(json.dumps(found) if args.json else "\n".join(lines))
+        return 0
     if args.output is not None:
         part.save(args.output)
     facts = summary(part, level)
     facts["seconds"] = round(time.perf_counter() - start, 3)
     print(json.dumps(facts) if args.json else text(part, facts))
     return 0
+
+
+def _through_file(args: argparse.Namespace) -> Partition | RunTotals:
+    network = load_model(args)
+    plane, window = slice_of(args, network.inputs), window_from(args)
+    if args.engine not in (None, "fast"):
+        raise ExactcamError("--run is for the fast engine")
+    with Progress("regions") as progress, workers(args) as executor:
+        engine = Engine(network, plane, window)
+        totals = write_run(engine, args.run_file, executor, progress)
+        return totals if args.totals else read_run(engine, args.run_file)
 
 
 def summary(part: Partition, level: Any = 0) -> dict[str, Any]:

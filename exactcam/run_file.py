@@ -1,0 +1,214 @@
+"""Run files: very large partitions on disk as they are found, and where to go on.
+
+A result file (`partition_file`) holds every exact vertex; a run file holds what
+determines them - patterns and labels - with the certified float corners, so it is
+written at the engine's speed and only one job is in memory at a time. It is strict
+JSON lines: a header (format "exactcam-run", version 1, `network_sha256`, the slice
+document, the number of `jobs`), one line per finished job in order (`job`, `cells`, and
+the arrays of its `Batch` as base64 of zlib-compressed little-endian bytes with their
+CRC-32), and an end line with the totals. A file without an end line is partial: the
+next run with the same network, slice and window takes its finished jobs as done.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .engine import Batch, Engine
+from .errors import FileFormatError
+from .glue import glue
+from .parallel import divide, solved
+from .partition import Partition
+from .rational import to_float
+from .slice_file import slice_document
+from .strict import count, dump, fields, parse
+
+__all__ = ["RunTotals", "read_run", "write_run"]
+
+_LARGEST = 1 << 30  # bytes of one array: refuses a file made to fill the memory
+_ARRAYS = {"start": "<i8", "corners": "<f8", "labels": "<i8", "codes": None}
+
+
+@dataclass
+class RunTotals:
+    """What can be said of a run without holding it.
+
+    Edges and vertices follow from the corners by edge-to-edge fit and Euler's formula;
+    the exact sum of all areas lies within `area_error` of `area`.
+    """
+
+    activation_regions: int = 0
+    corners: int = 0
+    outer_edges: int = 0
+    area: float = 0.0
+    area_error: float = 0.0
+
+    @property
+    def edges(self) -> int:
+        return (self.corners + self.outer_edges) // 2
+
+    @property
+    def vertices(self) -> int:
+        return 1 + self.edges - self.activation_regions
+
+    def add(self, batch: Batch, unit: float) -> None:
+        """Count a batch; `unit` is the area of the local unit square."""
+        self.activation_regions += len(batch)
+        self.corners += len(batch.labels)
+        self.outer_edges += int((batch.labels < 0).sum())
+        u, v, d = batch.corners[:, :3].T
+        following = np.arange(1, len(u) + 1)
+        following[batch.start[1:] - 1] = batch.start[:-1]
+        doubled = u * v[following] - v * u[following]
+        # |u|, |v| <= 1: moving both ends by d changes a term by less than 2 (d + d'); the
+        # products, the sum and this bound itself are rounded some (number of terms) times.
+        moved = 2.0 * (d + d[following]) * (1.0 + d + d[following])
+        rounding = 2.0**-52 * (len(u) + 8.0) * float(np.abs(doubled).sum() + 2.0**-900)
+        self.area += unit * float(doubled.sum()) / 2.0
+        self.area_error += unit * (float(moved.sum()) + rounding) * (1.0 + 2.0**-20)
+        self.area_error += 2.0**-50 * abs(self.area)
+
+
+def write_run(
+    engine: Engine,
+    path: str | Path,
+    executor: Executor | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> RunTotals:
+    """Run the engine into a file, going on where a partial one ends; the totals.
+
+    Memory is that of the largest job and of the jobs in flight. Raises FileFormatError
+    where the file is of another run or damaged before its last line.
+    """
+    path, jobs = Path(path), divide(engine)
+    header, totals = _header(engine, len(jobs)), RunTotals()
+    unit = to_float(engine.frame.scale**2)
+    done = 0
+    if path.exists():
+        kept = 0
+        for end, line in _lines(path):
+            if kept == 0 and line != header:
+                raise FileFormatError(f"{path}: is the run of another network, slice or window")
+            if kept and "end" in line:
+                return _replayed(path, engine, unit)
+            if kept:
+                totals.add(_batch(line, done, engine, f"{path}: job {done}"), unit)
+                done += 1
+            kept = end
+        with path.open("r+b") as stream:  # drop a line that was cut off
+            stream.truncate(kept)
+        fresh = kept == 0
+    else:
+        fresh = True
+    with path.open("ab") as stream:
+        if fresh:
+            _write(stream, header)
+        for number, batch in enumerate(solved(jobs[done:], executor), done):
+            _write(stream, _document(number, batch))
+            totals.add(batch, unit)
+            if progress is not None:
+                progress(totals.activation_regions)
+        _write(stream, {"end": True, "cells": totals.activation_regions})
+    return totals
+
+
+def read_run(engine: Engine, path: str | Path) -> Partition:
+    """The partition of a finished run, its vertices named; needs memory for all of it."""
+    return glue(engine, list(_finished(Path(path), engine)))
+
+
+def _replayed(path: Path, engine: Engine, unit: float) -> RunTotals:
+    totals = RunTotals()
+    for batch in _finished(path, engine):
+        totals.add(batch, unit)
+    return totals
+
+
+def _finished(path: Path, engine: Engine) -> Iterator[Batch]:
+    job, cells, ended = -1, 0, False
+    for _, line in _lines(path):
+        if job < 0 and line != _header(engine, line.get("jobs")):
+            raise FileFormatError(f"{path}: is the run of another network, slice or window")
+        if ended or ("end" in line and line != {"end": True, "cells": cells}):
+            raise FileFormatError(f"{path}: its end line is wrong or not the last")
+        ended = "end" in line
+        if job >= 0 and not ended:
+            batch = _batch(line, job, engine, f"{path}: job {job}")
+            cells += len(batch)
+            yield batch
+        job += 1
+    if not ended:
+        raise FileFormatError(f"{path}: is partial: run it again to go on where it ends")
+
+
+def _header(engine: Engine, jobs: Any) -> dict[str, Any]:
+    return {
+        "format": "exactcam-run",
+        "version": 1,
+        "network_sha256": engine.network.sha256,
+        "slice": slice_document(engine.plane, engine.window),
+        "jobs": jobs,
+    }
+
+
+def _write(stream: Any, line: dict[str, Any]) -> None:
+    stream.write(dump(line).encode("ascii") + b"\n")
+    stream.flush()
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(offset of its end, line) of every complete line."""
+    end = 0
+    with path.open("rb") as stream:
+        for raw in stream:
+            end += len(raw)
+            if not raw.endswith(b"\n"):
+                return
+            try:
+                line = parse(raw.decode("ascii"), f"{path}: byte {end - len(raw)}")
+            except UnicodeDecodeError:
+                raise FileFormatError(f"{path}: holds bytes that are no text") from None
+            if not isinstance(line, dict):
+                raise FileFormatError(f"{path}: is no run file")
+            yield end, line
+
+
+def _document(number: int, batch: Batch) -> dict[str, Any]:
+    arrays = {}
+    for name, kind in _ARRAYS.items():
+        array = getattr(batch, name)
+        raw = array.astype(kind or array.dtype.newbyteorder("<")).tobytes()
+        arrays[name] = [base64.b64encode(zlib.compress(raw, 1)).decode("ascii"), zlib.crc32(raw)]
+    return {"job": number, "cells": len(batch), **arrays}
+
+
+def _batch(line: dict[str, Any], number: int, engine: Engine, where: str) -> Batch:
+    job, cells, *pairs = fields(line, ("job", "cells", *_ARRAYS), where)
+    units = engine.network.units
+    if job != number or not (count(cells, where) and all(isinstance(p, list) for p in pairs)):
+        raise FileFormatError(f"{where}: job {job} of {cells} cells is out of place")
+    arrays = []
+    try:
+        for (text, checksum), kind in zip(pairs, _ARRAYS.values(), strict=True):
+            dtype = np.dtype(kind or engine.network.pattern_dtype.newbyteorder("<"))
+            inflater = zlib.decompressobj()
+            raw = inflater.decompress(base64.b64decode(text, validate=True), _LARGEST)
+            if not inflater.eof or zlib.crc32(raw) != checksum:
+                raise FileFormatError(f"{where}: its bytes do not match their checksum")
+            arrays.append(np.frombuffer(raw, dtype=dtype).astype(dtype.newbyteorder("=")))
+        start, corners, labels, codes = arrays
+        batch = Batch(start, corners.reshape(-1, 8), labels, codes.reshape(cells, units))
+    except (ValueError, TypeError, zlib.error, binascii.Error) as error:
+        raise FileFormatError(f"{where}: damaged ({error})") from None
+    if len(start) != cells + 1 or start[0] or not len(labels) == len(batch.corners) == start[-1]:
+        raise FileFormatError(f"{where}: its arrays do not fit together")
+    return batch

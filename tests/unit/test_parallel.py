@@ -1,0 +1,165 @@
+"""Jobs and run files: the same partition whoever computes it, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import exactcam
+from exactcam import ExactcamError, Network, Partition, Slice, Window
+from exactcam.engine import Engine
+from exactcam.errors import FileFormatError
+from exactcam.parallel import divide, solve, solved
+from exactcam.run_file import read_run, write_run
+
+
+@pytest.fixture(scope="module")
+def network(random_network: Callable[..., Network]) -> Network:
+    return random_network([2, 24, 24, 24, 2], 3)
+
+
+@pytest.fixture(scope="module")
+def truth(network: Network) -> Partition:
+    return exactcam.partition(network)
+
+
+def engine(network: Network) -> Engine:
+    return Engine(network, Slice.plane(2), Window.rectangle(-1, -1, 1, 1))
+
+
+def assert_same(ours: Partition, truth: Partition) -> None:
+    assert np.array_equal(ours.patterns, truth.patterns)
+    assert np.array_equal(ours.offsets, truth.offsets)
+    assert np.array_equal(ours.corners, truth.corners)
+    assert list(ours.vertices[:50]) == list(truth.vertices[:50])
+
+
+def test_processes_give_the_same_partition(network: Network, truth: Partition) -> None:
+    assert_same(exactcam.partition(network, jobs=2), truth)
+
+
+def test_any_executor_gives_the_same_partition(network: Network, truth: Partition) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        assert_same(exactcam.partition(network, executor=executor), truth)
+
+
+def test_the_division_does_not_depend_on_the_workers(network: Network) -> None:
+    jobs = divide(engine(network))
+    assert len(jobs) > 20
+    alone = [batch.codes.tobytes() for batch in solved(jobs, None)]
+    with ThreadPoolExecutor(1) as executor:
+        assert [b.codes.tobytes() for b in solved(jobs, executor, ahead=3)] == alone
+
+
+def test_too_few_jobs_are_refused(network: Network) -> None:
+    with pytest.raises(ExactcamError, match="at least 1"):
+        exactcam.partition(network, jobs=0)
+
+
+def test_a_run_file_holds_the_partition(network: Network, truth: Partition, tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    totals = write_run(engine(network), path)
+    assert totals.activation_regions == len(truth)
+    assert (totals.edges, totals.vertices) == (len(truth.edges), truth.vertex_count)
+    assert abs(totals.area - 4.0) <= totals.area_error < 1e-6
+    assert_same(read_run(engine(network), path), truth)
+    again = write_run(engine(network), path)  # finished: only counted
+    assert again == totals
+
+
+@pytest.mark.parametrize("cut", [1, 40, 2000])
+def test_a_cut_run_goes_on(network: Network, truth: Partition, tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "x.run"
+    totals = write_run(engine(network), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2 + cut])
+    with pytest.raises(FileFormatError, match="partial"):
+        read_run(engine(network), path)
+    finished = path.read_bytes().count(b"\n") - 1
+    solved_jobs = []
+
+    class Counting(ThreadPoolExecutor):
+        def submit(self, fn, job):  # type: ignore[no-untyped-def,override]
+            solved_jobs.append(job)
+            return super().submit(fn, job)
+
+    with Counting(1) as executor:
+        assert write_run(engine(network), path, executor) == totals
+    assert len(solved_jobs) == len(divide(engine(network))) - finished
+    assert path.read_bytes() == whole
+    assert_same(read_run(engine(network), path), truth)
+
+
+def test_damage_and_other_runs_are_refused(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    write_run(engine(network), path)
+    other = Engine(network, Slice.plane(2), Window.rectangle(-1, -1, 1, 2))
+    for use in (write_run, read_run):
+        with pytest.raises(FileFormatError, match="another network, slice or window"):
+            use(other, path)
+    lines = path.read_bytes().split(b"\n")
+    job = json.loads(lines[3])
+    for name, value in (("labels", ["AAAA", 0]), ("cells", 1), ("job", 7), ("codes", 3)):
+        lines[3] = json.dumps({**job, name: value}).encode()
+        path.write_bytes(b"\n".join(lines))
+        with pytest.raises(FileFormatError, match="job"):
+            read_run(engine(network), path)
+
+
+def test_a_killed_command_leaves_a_partial_file_and_goes_on(
+    random_network: Callable[..., Network], tmp_path: Path
+) -> None:
+    model, path = tmp_path / "model.json", tmp_path / "x.run"
+    exactcam.write_network(random_network([2, 48, 48, 48, 1], 1), model)
+    command = [sys.executable, "-m", "exactcam", "partition", str(model), "--run", str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while process.poll() is None and (not path.exists() or path.stat().st_size < 20_000):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    again = subprocess.run(
+        [*command, "--totals", "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(again.stdout)["activation_regions"] == len(
+        exactcam.partition(exactcam.load(str(model)))
+    )
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_worker_loses_nothing(network: Network, truth: Partition) -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        executor = client.get_executor(pure=False)
+        batches = []
+        for k, batch in enumerate(solved(divide(engine(network)), executor)):
+            batches.append(batch)
+            if k == 2:
+                next(iter(cluster.workers.values())).process.process.kill()
+        codes = np.concatenate([batch.codes for batch in batches])
+        assert np.array_equal(codes, truth.patterns)
+
+
+def test_a_broken_pool_says_so(network: Network) -> None:
+    jobs = divide(engine(network))
+    with ProcessPoolExecutor(1) as pool:
+        pool.submit(os.getpid).result()
+        for process in pool._processes.values():
+            process.kill()
+        with pytest.raises(Exception, match="terminated abruptly"):
+            list(solved(jobs, pool))
+    assert len(solve(jobs[0])) > 0
