@@ -116,15 +116,17 @@ def _refine_max(
     polygon: Polygon, corners: np.ndarray, node: MaxGroups, block: Block
 ) -> list[tuple[Polygon, np.ndarray]]:
     values = block.columns.dot(corners)
-    parts = [(polygon, np.zeros(node.size, dtype=np.int64))]
-    for group, members in enumerate(node.groups):
-        rows = values[list(members)]
-        always = np.nonzero((rows == rows.max(axis=0)).all(axis=1))[0]
-        if len(always):
-            for _, codes in parts:
-                codes[group] = always[0]
-            continue
-        forms = block.columns[list(members)]
+    settled = np.zeros(node.size, dtype=np.int64)
+    cut: list[int] = []
+    for units, groups in node.by_length:
+        rows = values[groups]
+        largest = (rows == rows.max(axis=1, keepdims=True)).all(axis=2)
+        settled[units] = largest.argmax(axis=1)
+        cut += units[~largest.any(axis=1)].tolist()
+    parts = [(polygon, settled)]
+    for group in sorted(cut):
+        members = list(node.groups[group])
+        rows, forms = values[members], block.columns[members]
         # A member that another one matches or beats at every corner is never needed.
         rivals = [m for m in range(len(members)) if not _dominated(rows, m)]
         refined = []
