@@ -213,7 +213,7 @@ def _translate(
         if node.op == "placeholder":
             continue
         if node.op == "output":
-            result = _only_output(node.args[0])
+            result = _only_output(program, node.args[0])
             break
         graph.layer = _layer_name(node)
         values[node] = _translate_node(torch, graph, node, values, drop_final)
@@ -230,15 +230,19 @@ def _operator(node: Any) -> str:
     return str(getattr(node.target, "_opname", node.target))
 
 
-def _only_output(outputs: Any) -> Any:
-    flat = (
-        [o for o in outputs if o is not None] if isinstance(outputs, (tuple, list)) else [outputs]
-    )
-    if len(flat) != 1:
+def _only_output(program: Any, outputs: Sequence[Any]) -> Any:
+    """The output node; inputs and buffers that the module writes to are not outputs."""
+    specs = program.graph_signature.output_specs
+    given = [
+        node
+        for spec, node in zip(specs, outputs, strict=True)
+        if spec.kind.name == "USER_OUTPUT" and node is not None
+    ]
+    if len(given) != 1:
         raise NetworkError(
-            f"the module returns {len(flat)} tensors; wrap it in one that returns the one to look at"
+            f"the module returns {len(given)} tensors; wrap it in one that returns the one to look at"
         )
-    return flat[0]
+    return given[0]
 
 
 def _layer_name(node: Any) -> str:
@@ -314,7 +318,7 @@ def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
 
     def forward(point: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            out = double(torch.from_numpy(point.reshape(tuple(example.shape))))
+            out = double(torch.from_numpy(point.reshape(tuple(example.shape)).copy()))
         while isinstance(out, (tuple, list)):
             out = out[0]
         return np.asarray(out.numpy()).ravel()
@@ -359,7 +363,7 @@ class _Interpreted:
         inputs = []
         for spec in program.graph_signature.input_specs:
             if spec.kind.name == "USER_INPUT":
-                held = torch.from_numpy(point.reshape(tuple(shape)))
+                held = torch.from_numpy(point.reshape(tuple(shape)).copy())
             else:
                 held = program.state_dict.get(spec.target, program.constants.get(spec.target))
                 held = held.detach().double() if held.is_floating_point() else held.detach()

@@ -39,7 +39,7 @@ def agree(module, shape, points=6, **options):
     exact = network.evaluate_many([list(x.ravel()) for x in inputs])
     for x, ours in zip(inputs, exact, strict=True):
         with torch.no_grad():
-            theirs = double(torch.from_numpy(x[None])).numpy().ravel()
+            theirs = double(torch.from_numpy(x[None].copy())).numpy().ravel()
         ours = np.asarray([float(y) for y in ours])
         assert ours.shape == theirs.shape
         scale = 1 + np.abs(theirs).max()
@@ -140,6 +140,7 @@ EXPRESSIONS = {
     "concat": call(lambda m, x: torch.cat([F.relu(x), -x, torch.ones(1, 2), x[:, 1:3]], 1)),
     "chunk": call(lambda m, x: (lambda a, b: torch.maximum(a, b))(*x.chunk(2, 1))),
     "view then in place": call(lambda m, x: m.alias(x), f=nn.Linear(4, 4)),
+    "input in place": call(lambda m, x: F.leaky_relu_(x, 0.1) - 1),
     "functional in place": call(lambda m, x: F.relu(m.f(x), inplace=True), f=nn.Linear(4, 4)),
     "slice assignment": call(lambda m, x: m.assign(x), f=nn.Linear(4, 4)),
     "matmul left": call(lambda m, x: torch.arange(12.0).view(3, 4).to(x.dtype) @ F.relu(x)[0]),
