@@ -147,7 +147,10 @@ MUTATIONS = [
 def test_mutants_are_not_verified(
     questions: dict[str, Question], name: str, mutation: object, seed: int
 ) -> None:
-    asked = questions[name]
+    mutate(questions[name], mutation, seed)
+
+
+def mutate(asked: Question, mutation: object, seed: int) -> None:
     lines = list(asked.lines)
     mutation(lines, random.Random(seed))  # type: ignore[operator]
     if meaning(lines) != meaning(asked.lines):
@@ -292,10 +295,10 @@ def convolutions() -> list[Network]:
 
     out = []
     for groups, transpose in ((1, False), (2, False), (1, True), (2, True)):
-        narrow, wide = (4, 3, 2), (2, 5, 4)
+        narrow, wide = (4, 3, 2), (4, 5, 4)
         source, target = (narrow, wide) if transpose else (wide, narrow)
         matrix = Convolution(
-            source, target, kernel(4, 2 // groups, 3, 2), (2, 2), (1, 1), (1, 2), groups, transpose
+            source, target, kernel(4, 4 // groups, 3, 2), (2, 2), (1, 1), (1, 2), groups, transpose
         )
         size = int(np.prod(target))
         relu = Pointwise(1, (Cpwl.relu(),), np.zeros(size, dtype=np.int64))
@@ -322,30 +325,83 @@ def test_convolutions_and_sparse_matrices(tmp_path: Path, which: int) -> None:
     assert len(ratios) == 1
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    file=st.sampled_from(sorted(tiny.EXAMPLE)),
-    edits=st.lists(
-        st.tuples(st.integers(0, 1500), st.integers(0, 40), st.binary(max_size=6) | st.sampled_from(
-            [b"\n", b" ", b"0", b"-", b"[", b"]", b"{", b'"', b"1e9", b"NaN", b"f" * 70, b"\x1f\x8b"]
-        )), min_size=1, max_size=3,
+def test_the_terms_of_a_convolution_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each of 4 x 3 x 2 outputs, 2 channels of a group and 3 x 2 taps."""
+    network = convolutions()[1]
+    asked = question(tmp_path, partition(network, Slice(*np.eye(3, 80, dtype=int))))
+    monkeypatch.setattr(checker, "MAX_TERMS", 4 * 3 * 2 * 2 * 3 * 2)
+    assert asked.verdict(asked.lines) == "verified"
+    monkeypatch.setattr(checker, "MAX_TERMS", 4 * 3 * 2 * 2 * 3 * 2 - 1)
+    assert asked.verdict(asked.lines) == "malformed too-large"
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.integers(0, 1500),
+        st.integers(0, 40),
+        st.binary(max_size=6)
+        | st.sampled_from(
+            [
+                b"\n",
+                b" ",
+                b"0",
+                b"-",
+                b"[",
+                b"]",
+                b"{",
+                b'"',
+                b"1e9",
+                b"NaN",
+                b"f" * 70,
+                b"\x1f\x8b",
+            ]
+        ),
     ),
-)  # fmt: skip
+    min_size=1,
+    max_size=3,
+)
+FIXTURE = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=FIXTURE)
+@given(file=st.sampled_from(sorted(tiny.EXAMPLE)), edits=EDITS)
 def test_fuzzed_files_end_in_a_verdict(
     tmp_path: Path, file: str, edits: list[tuple[int, int, bytes]]
 ) -> None:
+    fuzz(tmp_path, file, edits)
+
+
+@pytest.mark.slow
+@settings(max_examples=20_000, deadline=None, suppress_health_check=FIXTURE)
+@given(file=st.sampled_from(sorted(tiny.EXAMPLE)), edits=EDITS)
+def test_fuzzed_files_end_in_a_verdict_for_long(
+    tmp_path: Path, file: str, edits: list[tuple[int, int, bytes]]
+) -> None:
+    fuzz(tmp_path, file, edits)
+
+
+def fuzz(folder: Path, file: str, edits: list[tuple[int, int, bytes]]) -> None:
     """Any bytes at all: verified, malformed or rejected, nothing else escapes."""
     for name, text in tiny.EXAMPLE.items():
-        (tmp_path / name).write_bytes(text.encode())
+        (folder / name).write_bytes(text.encode())
     data = tiny.EXAMPLE[file].encode()
     for at, length, new in edits:
         at %= len(data) + 1
         data = data[:at] + new + data[at + length :]
-    (tmp_path / file).write_bytes(data)
-    found = verdict(*(tmp_path / name for name in ("network", "slice", "certificate")))
+    (folder / file).write_bytes(data)
+    found = verdict(*(folder / name for name in ("network", "slice", "certificate")))
     assert found == "verified" or found.split()[0] in ("malformed", "rejected")
     if file == "certificate" and found == "verified":
         lines = data.decode().splitlines()
         assert meaning(lines) == meaning(tiny.CERTIFICATE.splitlines())
+
+
+@pytest.mark.slow
+@settings(max_examples=5_000, deadline=None, suppress_health_check=FIXTURE)
+@given(name=NAMES, mutation=st.sampled_from(MUTATIONS), seed=SEEDS)
+def test_mutants_are_not_verified_for_long(
+    questions: dict[str, Question], name: str, mutation: object, seed: int
+) -> None:
+    mutate(questions[name], mutation, seed)

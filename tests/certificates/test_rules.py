@@ -97,3 +97,34 @@ def test_committed_certificates_with_a_bare_interpreter() -> None:
     command = [sys.executable, "-I", "-S", str(script)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout.split(", ")[-1]) == (0, "0 wrong\n"), run.stdout
+
+
+@pytest.mark.parametrize("damage", [None, tiny.REJECT[4], tiny.CERTIFICATE_DAMAGES[0]])
+def test_what_main_prints_and_returns(
+    tmp_path: Path, damage: tiny.Damage | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge(tmp_path, tiny.EXAMPLE if damage is None else tiny.damaged(damage))
+    files = [str(tmp_path / name) for name in ("network", "slice", "certificate")]
+    counts = (
+        "2 activation regions, 2 linear regions, 2 affine pieces, "
+        "1 segments, 0 plateaus, 0 isolated points"
+    )
+    network, where = (line.split()[1] for line in tiny.CERTIFICATE.splitlines()[1:3])
+    expected = {
+        None: (0, f"verified: {counts}; network {network}, slice {where}\n"),
+        tiny.REJECT[4]: (1, "rejected: polygon-is-not-convex\n"),
+        tiny.CERTIFICATE_DAMAGES[0]: (3, "malformed: certificate-version\n"),
+    }[damage]
+    assert (checker.main(files), capsys.readouterr().out) == expected
+
+
+def test_main_without_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    usage = "usage: checker.py NETWORK SLICE CERTIFICATE\n"
+    for arguments in ([], ["a", "b"], ["a", "b", "c", "d"]):
+        assert (checker.main(arguments), capsys.readouterr().out) == (2, usage)
+    judge(tmp_path, tiny.EXAMPLE)
+    files = [str(tmp_path / name) for name in ("network", "slice", "certificate")]
+    for k in range(3):
+        names = [*files[:k], str(tmp_path), *files[k + 1 :]]
+        assert checker.main(names) == 2
+        assert capsys.readouterr().out.startswith("isadirectoryerror: ")
