@@ -254,6 +254,30 @@ def test_two_open_edges_at_one_vertex_are_rejected(tmp_path: Path) -> None:
             assert asked.verdict(lines) == "rejected window-is-not-covered"
 
 
+@pytest.mark.parametrize(
+    ("vertices", "pieces"),
+    [
+        (["v 3 0 1"], ["0 1 4 2 3"]),  # bulges over one side and comes back
+        (["v 3 -1 1", "v 3 1 1"], ["0 1 2 3", "1 4 5 2"]),  # one piece too many, behind a side
+        (["v 3 0 1", "v 5 0 1", "v 4 1 1"], ["0 1 2 3", "4 5 6"]),  # far away
+        (["v 0 0 1"], ["0 1 4", "1 2 4", "2 3 4"]),  # a hole that reaches a side
+        (["v -1 0 2", "v 1 0 2", "v 0 1 2"],
+         ["0 1 5 4", "1 2 5", "2 6 5", "2 3 6", "3 4 6", "3 0 4"]),  # a hole in the middle
+        (["v 3 -1 1"], ["0 4 2 3"]),  # runs past a corner of the window
+        (["v 0 -1 1"], ["4 1 2 3"]),  # leaves a corner of the window out
+    ],
+)  # fmt: skip
+def test_pieces_must_cover_the_window_and_no_more(
+    tmp_path: Path, vertices: list[str], pieces: list[str]
+) -> None:
+    constant = Network(2, (Affine.dense(0, [[0, 0]], [1]),), 1)
+    asked = question(tmp_path, partition(constant))
+    assert asked.lines[-2] == "c 0 1 2 3"
+    listed = [f"{'p' if k else 'c'} {piece}" for k, piece in enumerate(pieces)]
+    lines = [*asked.lines[:-2], *vertices, *listed, "end"]
+    assert asked.verdict(lines) == "rejected window-is-not-covered"
+
+
 def test_plateaus_and_points_are_checked(tmp_path: Path) -> None:
     """|u| + |v| is zero at one point, relu(u) on half the window."""
     absolute = Cpwl.through([0], [-1, 1])

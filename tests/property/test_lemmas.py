@@ -378,8 +378,9 @@ def _moved(line: Any, share: Any) -> list[Fraction]:
 @settings(max_examples=200, deadline=None)
 @given(first=lines_with_errors, second=lines_with_errors, moves=st.tuples(shares, shares))
 def test_lemma_22(first: Any, second: Any, moves: Any) -> None:
-    out = np.zeros(3)
-    float_meet(np.asarray(first), np.asarray(second), out)
+    corners = np.asarray([[0.0, 0.0, 0.0, *first], [0.0] * 8])
+    float_meet(corners, 0, np.asarray(second), 1)
+    out = corners[1]
     if np.isfinite(out[2]):
         (a, b, c), (d, e, f) = (_moved(x, m) for x, m in zip((first, second), moves, strict=True))
         w = a * e - b * d
