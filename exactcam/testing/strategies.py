@@ -18,19 +18,23 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from ..matrix import Dense
+from ..loaders.from_arrays import from_arrays
+from ..matrix import Convolution, Dense
 from ..network import Network
 from ..nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from ..rational import integer_matrix
 from ..slice import Slice, Window
 
 __all__ = [
+    "KINDS",
     "activations",
     "cases",
+    "degenerate_networks",
     "dense_layers",
     "functions",
     "layers",
     "networks",
+    "networks_of",
     "numbers",
     "slices",
     "windows",
@@ -136,12 +140,106 @@ def _affine(draw: Draw, sizes: list[int], rows: int) -> Affine:
     sources = [len(sizes) - 1]
     if len(sizes) > 1 and draw(st.integers(0, 3)) == 0:
         sources.append(draw(st.integers(0, len(sizes) - 1)))  # a skip connection
+    return _sum(draw, sizes, rows, sources)
+
+
+@st.composite
+def _joined(draw: Draw, sizes: list[int], rows: int) -> Affine:
+    return _sum(draw, sizes, rows, [len(sizes) - 1, draw(st.integers(0, len(sizes) - 2))])
+
+
+def _sum(draw: Draw, sizes: list[int], rows: int, sources: list[int]) -> Affine:
     terms, bias = [], None
     for source in sources:
         weight, bias = draw(layers(rows, sizes[source]))
         entries, scale = integer_matrix(weight, "weight")
         terms.append((Dense(entries), scale))
     return Affine.combine(sources, terms, integer_matrix(bias, "bias"))
+
+
+KINDS = (
+    "relu", "leaky", "abs", "hardtanh", "knots", "maxout", "max-pool", "convolution",
+    "transposed convolution", "skip",
+)  # fmt: skip
+
+_ONE_FUNCTION = {
+    "relu": st.just(Cpwl.relu()),
+    "leaky": st.sampled_from([0.01, Fraction(1, 4), -2, 1]).map(Cpwl.relu),
+    "abs": st.just(Cpwl.relu(-1)),
+    "hardtanh": st.just(Cpwl.through([-1, 1], [0, 1, 0], -1)),
+    "knots": _through(),
+}
+
+
+@st.composite
+def networks_of(draw: Draw, kind: str, inputs: int = 2, width: int = 4) -> Network:
+    """A network whose activations or linear layers are all of one of KINDS."""
+    nodes: list[Node] = []
+    sizes = [inputs]
+
+    def add(node: Node) -> None:
+        nodes.append(node)
+        sizes.append(node.size)
+
+    def relu() -> None:
+        add(Pointwise(len(nodes), (Cpwl.relu(),), np.zeros(sizes[-1], dtype=np.int64)))
+
+    def dense(rows: int) -> None:
+        add(Affine.dense(len(nodes), *draw(layers(rows, sizes[-1]))))
+
+    if "convolution" in kind or kind == "max-pool":
+        channels = draw(st.integers(1, 2))
+        shape, coarse = (channels, 2, 2), (1, 3, 3)
+        dense(4 * channels)
+        relu()
+        if kind == "max-pool":
+            windows = [[c * 4 + i for i in (0, 1, 2, 3)] for c in range(channels)]
+            add(MaxGroups(len(nodes), tuple(map(tuple, windows))))
+        else:
+            transpose = kind != "convolution"
+            taps = (channels, 1, 2, 2) if transpose else (1, channels, 2, 2)
+            flat = draw(st.lists(_integers, min_size=4 * channels, max_size=4 * channels))
+            kernel, scale = integer_matrix(
+                np.reshape(np.asarray(flat, dtype=object), taps), "kernel"
+            )
+            padding = (0, 0) if transpose else (1, 1)
+            conv = Convolution(shape, coarse, kernel, (1, 1), padding, (1, 1), 1, transpose)
+            bias = integer_matrix([draw(_integers)] * 9, "bias")
+            add(Affine.combine([len(nodes)], [(conv, scale)], bias))
+            relu()
+    for _ in range(draw(_sizes(2))):
+        rows = draw(_sizes(width))
+        if kind == "maxout":
+            dense(2 * rows)
+            add(MaxGroups(len(nodes), tuple((2 * k, 2 * k + 1) for k in range(rows))))
+        elif kind == "skip" and nodes:
+            add(draw(_joined(sizes, rows)))
+            relu()
+        else:
+            dense(rows)
+            function = draw(_ONE_FUNCTION.get(kind, _ONE_FUNCTION["relu"]))
+            add(Pointwise(len(nodes), (function,), np.zeros(rows, dtype=np.int64)))
+    if kind == "skip":
+        add(draw(_joined(sizes, draw(_sizes(3)))))
+    else:
+        dense(draw(_sizes(3)))
+    return Network(inputs, tuple(nodes), len(nodes))
+
+
+@st.composite
+def degenerate_networks(draw: Draw, width: int = 5) -> Network:
+    """Two inputs, and lines that all meet at one point, or nearly: a lattice of lines, a
+    second layer that vanishes where the first one's lines cross, a near miss of it."""
+    lines = draw(st.lists(st.tuples(_integers, _integers), min_size=1, max_size=width))
+    shifts = st.lists(st.sampled_from([0, 0, 1, -1]), min_size=len(lines), max_size=len(lines))
+    near = st.integers(6, 15).map(lambda k: Fraction(1, 10**k))
+    miss = draw(st.one_of(st.just(Fraction(0)), near, near.map(lambda x: -x)))
+    rows = draw(_sizes(3))
+    weights = st.lists(_integers, min_size=len(lines), max_size=len(lines))
+    second = draw(st.lists(weights, min_size=rows, max_size=rows))
+    tail = draw(layers(draw(_sizes(2)), rows))
+    slope = draw(st.sampled_from([0, 0, Fraction(1, 4), -1]))
+    return from_arrays([(lines, draw(shifts)), (second, [miss] * rows), tail], slope)
 
 
 @st.composite

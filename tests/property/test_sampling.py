@@ -44,6 +44,22 @@ def test_no_engine_misses_or_invents_a_region(engine: str, case: tuple, seed: in
     assert region_lower_bound(Oracle(network, plane), points) <= len(part)
 
 
+@pytest.mark.parametrize("kind", [*strategies.KINDS, "degenerate"])
+@settings(max_examples=12, deadline=None)
+@given(data=st.data())
+def test_no_engine_fails_on_a_kind_of_layer(kind: str, data: st.DataObject) -> None:
+    network = data.draw(
+        strategies.degenerate_networks() if kind == "degenerate" else strategies.networks_of(kind)
+    )
+    plane = data.draw(strategies.slices(2))
+    window = data.draw(strategies.windows(network, plane))
+    parts = [exactcam.partition(network, plane, window, engine) for engine in ENGINES]
+    for part in parts:
+        assert np.array_equal(part.patterns, parts[0].patterns)
+        points = np.concatenate([adversarial_points(part, 2), grid_points(window, 9)])
+        assert disagreements(part, points) == []
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_the_corpus_holds_against_sampling(group: str) -> None:
     for case in cases([group]):
