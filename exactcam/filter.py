@@ -33,8 +33,8 @@ Proof: the exact lines' values at p are J (p - P) with J their gradients; invert
 Lemma F3 (sign). The exact form at the exact corner P, |P - p| <= delta, differs from
 fl(a p_u + b p_v + c) by at most 4u(|a p_u| + |b p_v| + |c|) + e max(|p_u|, |p_v|) + f
 + (|a| + |b| + e) delta. A sign is given if the computed value exceeds that bound;
-zero if the bound, computed without the underflow term, is zero: then every product
-has a zero factor, so nothing was rounded. Anything else is UNKNOWN.
+zero if every product in the value and in the bound has a factor that is zero (not
+merely a product that is: products underflow) and c and f are. Anything else is UNKNOWN.
 
 Where a bound is used it is itself computed in floats: factors (1 + 2^-46) cover its
 own roundings and `TINY` every underflow; NaN and infinity fail all comparisons and
@@ -142,7 +142,7 @@ class FloatAffine:
             no_terms &= sums == 0.0
         bounds[:, 1] += gamma * np.abs(self.bias)
         # Nothing was rounded where every term has a zero factor.
-        still = empty[:, :, None] | no_terms
+        still = (empty[:, :, None] | no_terms) & self.sound  # a weight may have become zero
         still[:, 1] &= self.bias == 0.0
         bounds = np.where(still, 0.0, bounds * UP + TINY)
         if grid is not None:

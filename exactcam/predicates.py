@@ -103,13 +103,19 @@ def float_sign(
     value = x + y + c
     bound = U4 * (abs(x) + abs(y) + abs(c)) + (abs(a) + abs(b) + e) * d
     bound += e * max(abs(u), abs(v)) + f
-    if bound > 0.0 or (value == 0.0 and (a != 0.0 or b != 0.0) and (u != 0.0 or v != 0.0)):
-        bound = bound * UP + TINY
+    bound = bound * UP + TINY
     if value > bound:
         return 1
     if value < -bound:
         return -1
-    if bound == 0.0 and value == 0.0:
+    # Zero is proven by a zero factor in every product, never by a product: those underflow.
+    at_origin = u == 0.0 and v == 0.0
+    flat = a == 0.0 and b == 0.0
+    if (
+        (c == 0.0 and f == 0.0)
+        and ((a == 0.0 or u == 0.0) and (b == 0.0 or v == 0.0))
+        and ((e == 0.0 or at_origin) and (d == 0.0 or (flat and e == 0.0)))
+    ):
         return 0
     return UNKNOWN
 
@@ -155,8 +161,8 @@ def meet(corners: np.ndarray, k: int, line: np.ndarray, at: int) -> None:
         r2 += TINY
     du = (abs(b2) + e2) * r1 + (abs(b1) + e1) * r2
     dv = (abs(a2) + e2) * r1 + (abs(a1) + e1) * r2
-    d = max(du, dv) / (low * (1.0 - 2.0**-50)) * UP
-    if d > 0.0 or size > 0.0:
-        d += TINY
+    d = 0.0
+    if not (r1 == 0.0 and r2 == 0.0):  # else both lines pass through the origin exactly
+        d = (max(du, dv) + TINY) / (low * (1.0 - 2.0**-50)) * UP + TINY
     if d < np.inf:
         corners[at, 0], corners[at, 1], corners[at, 2] = u, v, d

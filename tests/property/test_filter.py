@@ -28,7 +28,7 @@ from exactcam.matrix import Convolution, Dense, Matrix, Sparse
 from exactcam.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
 from exactcam.predicates import UNKNOWN, float_sign, plane_sign, sign_at
 from exactcam.predicates import meet as float_meet
-from exactcam.rational import integer_matrix, mpq, mpz, objects, rational, sign
+from exactcam.rational import integer_matrix, mpq, mpz, objects, rational, sign, to_float
 from exactcam.rounding import TINY, UNIT, UP, Forms, Frame, rounded
 from exactcam.testing.strategies import cases, functions
 
@@ -42,9 +42,13 @@ _any = st.floats(-1e300, 1e300)
 _powers = st.builds(lambda s, k: s * 2.0**k, st.sampled_from([-1.0, 1.0]), st.integers(-1074, 1000))
 floats = st.one_of(_small, _small, _near, st.floats(-2, 2), _powers, _any)
 hostile = st.one_of(
-    floats, floats, st.sampled_from([Fraction(1, 3), Fraction(-2, 7), Fraction(1, 3 << 1000)])
+    floats,
+    floats,
+    st.sampled_from(
+        [Fraction(1, 3), Fraction(-2, 7), Fraction(1, 3 << 1000), Fraction(1, 1 << 1100)]
+    ),
 )
-slips = st.sampled_from([0.0, 0.0, 0.0, 2.0**-1060, 2.0**-60, 2.0**-52, 1e-3, 1.0])
+slips = st.sampled_from([0.0, 0.0, 0.0, TINY, 2.0**-60, 2.0**-52, 1e-3, 1.0])
 shares = st.sampled_from([mpq(-1), mpq(1), mpq(0), mpq(1, 2), mpq(-1, 3)])
 
 
@@ -76,6 +80,8 @@ def line_pairs(draw: Any) -> tuple[Any, Any]:
         return first, draw(lines())
     factor = draw(st.sampled_from([1.0, -1.0, 2.0, 0.5, 3.0, 2.0**-300]))
     moves = draw(st.lists(st.integers(-3, 3), min_size=3, max_size=3))
+    if first[0][3:] == [0.0, 0.0] and draw(st.booleans()):
+        return first, ([*first[0][:2], 0.0, TINY, TINY], [*first[1][:2], mpq(TINY)])
     row, exact = [], []
     for x, y, k, error in zip(first[0][:3], first[1], moves, (3, 3, 4), strict=True):
         moved = normal(x * factor * (1 + k * 2.0**-52), 0.0)
@@ -87,7 +93,7 @@ def line_pairs(draw: Any) -> tuple[Any, Any]:
 
 def above(x: mpq) -> float:
     """A float at least x, zero only for zero."""
-    return 0.0 if x == 0 else float(np.nextafter(float(x), np.inf))
+    return 0.0 if x == 0 else float(np.nextafter(to_float(x), np.inf))
 
 
 @MANY

@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from exactcam import Network, Window, partition
+from exactcam import Network, Window, from_arrays, partition
 from exactcam.nodes import Affine, Cpwl, Pointwise
+from exactcam.predicates import UNKNOWN, float_sign, meet
 from exactcam.rational import mpq, mpz
 from exactcam.rounding import Frame
 
@@ -31,3 +32,32 @@ def test_a_point_that_underflows_still_has_an_error_bound(bits: int) -> None:
     assert 0 < delta < 2.0**-800
     assert abs(mpq(u) - value) <= delta
     assert abs(mpq(v) - mpq(1, value.denominator)) <= delta
+
+
+LEAST = Fraction(1, 1 << 1100)  # below every float
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [([[LEAST, 0]], [0]), ([[1]], [0])],
+        [([[1, 0]], [0]), ([[LEAST]], [0]), ([[1]], [0])],
+        [([[1, 0]], [0]), ([[0]], [LEAST]), ([[1]], [0])],
+        # The last unit is positive only in a corner at (LEAST, 0), where floats see the origin.
+        [([[1, 1], [1, -1]], [-LEAST, -LEAST]), ([[LEAST, 0]], [0]), ([[1]], [0])],
+        [([[1, 1], [1, -1]], [-LEAST] * 2), ([[-LEAST] * 2], [LEAST**2]), ([[1]], [0])],
+    ],
+)
+def test_a_weight_that_becomes_zero_is_not_zero(layers: list) -> None:
+    network = from_arrays(layers)
+    fast, truth = (partition(network, engine=e).patterns.tolist() for e in ("fast", "reference"))
+    assert fast == truth
+
+
+def test_products_of_errors_that_underflow_prove_nothing() -> None:
+    tiny = 2.0**-1000
+    assert float_sign(0.0, 0.0, tiny, 0.0, 0.0, 0.0, tiny, 0.0) == UNKNOWN
+    corners = np.zeros((2, 8))
+    corners[0, 3:] = [1.0, 2.0**-100, 0.0, 0.0, 0.0]
+    meet(corners, 0, np.asarray([0.0, 2.0**-100, 0.0, 0.0, tiny]), 1)  # v may be 2^-900
+    assert corners[1, 2] >= 2.0**-900
