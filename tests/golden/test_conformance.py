@@ -172,3 +172,23 @@ def test_the_scorecard_counts_every_verdict() -> None:
         "all        3     1        1          1",
     ]
     assert not Scorecard("e", "1e-5", ()).passed
+
+
+@pytest.mark.slow
+def test_the_scorecard_in_the_readme() -> None:
+    """Both columns of the README's table, run again; for the version it names only."""
+    regioncam = pytest.importorskip("regioncam", reason="regioncam is not installed")
+    readme = (Path(exactcam.__file__).resolve().parents[1] / "README.md").read_text("utf-8")
+    named = re.search(r"regioncam ([\d.]+) \(live\)", readme)
+    assert named is not None
+    if regioncam.__version__ != named[1]:
+        pytest.skip(f"the README's table is for regioncam {named[1]}")
+    shown = re.findall(r"^\| [^|]+ \| (\d+) of (\d+) \| (\d+) of (\d+) \|$", readme, re.MULTILINE)
+    columns = []
+    for engine in ("fast", "regioncam_live"):
+        card = run(f"exactcam.conformance.engines:{engine}")
+        for group in GROUPS:
+            verdicts = [r.verdict for r in card.results if r.group == group]
+            taken = len(verdicts) - verdicts.count("unsupported")
+            columns.append((str(verdicts.count("pass")), str(taken)))
+    assert shown == [a + b for a, b in zip(columns[:13], columns[13:], strict=True)]
