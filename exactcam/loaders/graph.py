@@ -41,7 +41,7 @@ from .forms import (
 __all__ = ["Constant", "Form", "Graph", "Operand", "Tensor", "exact", "floats"]
 
 Constant = np.ndarray
-_LARGEST = 1 << 26  # half a gigabyte of indices
+_LARGEST = 1 << 23  # entries of one tensor, or products of one sparse map
 
 
 class Graph:
@@ -61,7 +61,7 @@ class Graph:
 
     def limit(self, shape: Iterable[int]) -> None:
         """Refuse a tensor too large to hold: hostile files ask for them."""
-        size = math.prod(shape)
+        size = math.prod(int(n) for n in shape)
         if size > _LARGEST:
             raise NetworkError(
                 f"layer {self.layer}: a tensor of {size} entries, more than {_LARGEST}; such a "
@@ -145,6 +145,7 @@ class Graph:
         self, terms: Sequence[Term], shape: Sequence[int], bias: Constant | None = None
     ) -> Tensor:
         """A new linear map of values with a bias that broadcasts to `shape`."""
+        self.limit(shape)
         size = math.prod(shape)
         form = Form(size, self.layer, terms, zeros(size), mass=np.zeros(size))
         tensor = Tensor(form, np.arange(size).reshape(shape))
@@ -157,6 +158,7 @@ class Graph:
     # Arithmetic
 
     def _constants(self, op: Callable[[Any, Any], Any], a: Constant, b: Constant) -> Constant:
+        self.limit(np.broadcast_shapes(a.shape, b.shape))
         if a.dtype.kind in "iu" and b.dtype.kind in "iu":
             a, b = a.astype(object), b.astype(object)
         else:
@@ -197,6 +199,7 @@ class Graph:
             raise NetworkError(
                 f"layer {self.layer}: shapes {a.shape} and {b.shape} do not broadcast"
             ) from None
+        self.limit(shape)
         return a if shape == a.shape else Tensor(a.form, np.broadcast_to(a.index, shape))
 
     def negative(self, a: Operand) -> Operand:
@@ -256,7 +259,9 @@ class Graph:
         """
         try:
             if isinstance(a, Tensor):
-                return Tensor(a.form, rearrange(a.index))
+                index = rearrange(a.index)
+                self.limit(index.shape)
+                return Tensor(a.form, index)
             places = rearrange(np.arange(a.size).reshape(a.shape))
         except (ValueError, IndexError) as error:
             raise NetworkError(f"layer {self.layer}: {error} (input shape {a.shape})") from None
@@ -265,6 +270,7 @@ class Graph:
 
     def concatenate(self, tensors: Sequence[Operand], axis: int) -> Operand:
         """Along an axis; constants and computed tensors may be mixed."""
+        self.limit([sum(math.prod(t.shape) for t in tensors)])
         if not any(isinstance(t, Tensor) for t in tensors):
             return np.concatenate([np.asarray(t) for t in tensors], axis)
         forms = {id(t.form): t.form for t in tensors if isinstance(t, Tensor)}

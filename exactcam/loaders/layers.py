@@ -59,6 +59,7 @@ def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = No
 def matmul(graph: Graph, a: Operand, b: Operand) -> Operand:
     """numpy's matmul, with at most one operand computed."""
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        graph.limit([*a.shape, *b.shape[-1:]])
         where = f"layer {graph.layer}: constant"
         return np.asarray(np.matmul(exact(a, where), exact(b, where)), dtype=object)
     if isinstance(a, Tensor) and isinstance(b, Tensor):
@@ -84,6 +85,7 @@ def matmul(graph: Graph, a: Operand, b: Operand) -> Operand:
     full = (*batch, a.shape[-2], b.shape[-1], a.shape[-1])
     places = np.arange(a.index.size).reshape(a.shape)[..., :, None, :]
     weights = np.swapaxes(b, -1, -2)[..., None, :, :]
+    graph.limit(full)
     size = math.prod(full[:-1])
     term = graph.entries(
         a, size,
@@ -132,6 +134,7 @@ def convolution(
             (n - 1) * s - p + r + o
             for n, p, r, s, o in zip(space, padding, reach, stride, output_padding, strict=True)
         ]
+    graph.limit([channels, *target])
     if min(target) < 1:
         raise NetworkError(f"layer {graph.layer}: input {a.shape} is smaller than the kernel")
     numbers, scale = integer_matrix(weight, f"layer {graph.layer}: weight")
@@ -164,6 +167,7 @@ def _windows(
     """((positions, taps) flat places or -1 outside the input, the places along each axis)."""
     if min(out) < 1:
         raise NetworkError(f"layer {graph.layer}: input {tuple(space)} is smaller than the window")
+    graph.limit([*out, *kernel])
     flat = np.zeros((1, 1), dtype=np.int64)
     axes = []
     for n, k, s, b, d, m in zip(space, kernel, stride, begin, dilation, out, strict=True):

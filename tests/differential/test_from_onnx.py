@@ -233,3 +233,28 @@ def test_public_model(file, shape, units):
     dtype = np.float64 if file.startswith("twin") else np.float32
     network = agree(MODELS / file, shape, points=4, size=0.5, dtype=dtype)
     assert network.units == units
+
+
+def test_partition_through_three_digits():
+    if not (MODELS / "mnist_test_100.csv").exists():
+        pytest.skip("../shared/models/mnist_test_100.csv is not there")
+    network = exactcam.load(MODELS / "mnist2x10.onnx")
+    pixels = np.loadtxt(MODELS / "mnist_test_100.csv", delimiter=",")[:3, 1:] / 255
+    plane = exactcam.Slice.through(*pixels.astype(np.float32))
+    triangle = [(0, 0), (1, 0), (0, 1)]
+    fast, slow = (
+        exactcam.partition(network, plane, triangle, engine=engine)
+        for engine in ("fast", "reference")
+    )
+    assert len(fast) == len(slow) == 20
+    fast.check_invariants()
+
+
+def test_partition_of_a_collision_avoidance_network():
+    if not (MODELS / "acasxu_1_1.onnx").exists():
+        pytest.skip("../shared/models/acasxu_1_1.onnx is not there")
+    network = exactcam.load(MODELS / "acasxu_1_1.onnx")
+    plane = exactcam.Slice.axes([0] * 5, 0, 1)
+    part = exactcam.partition(network, plane, ("-1/32", "-1/32", "1/32", "1/32"))
+    part.check_invariants()
+    assert len(part) == len(exactcam.partition(network, plane, part.window, engine="reference"))

@@ -77,6 +77,17 @@ MALFORMED = {
     "huge": [("ConstantOfShape", "h", "a", {}), ("Add", "x a", "y", {})],
     "huge tile": [("Tile", "x h", "y", {})],
     "huge resize": [("Upsample", "x e", "y", {})],
+    "doubled forty times": [
+        ("Identity", "x", "v0", {}),
+        *(("Concat", f"v{k} v{k}", f"v{k + 1}", {"axis": 1}) for k in range(40)),
+        ("Relu", "v40", "y", {}),
+    ],
+    "huge padding": [("Reshape", "x i", "a", {}), ("Conv", "a k", "y", {"pads": [1 << 40, 0]})],
+    "huge pool": [
+        ("Reshape", "x i", "a", {}),
+        ("MaxPool", "a", "y", {"kernel_shape": [1 << 40], "pads": [1 << 40, 1 << 40]}),
+    ],
+    "huge broadcast": [("Add", "c d", "a", {}), ("Add", "x a", "y", {})],
     "computed indices": [("Gather", "w x", "y", {})],
     "computed kernel": [("MatMul", "x x", "y", {})],
     "product": [("Mul", "x x", "y", {})],
@@ -96,7 +107,9 @@ def test_malformed(name, tmp_path):
     constants = {
         "w": np.ones((3, 2), np.float32), "s": np.asarray([3, -1]), "z": np.float32(0),
         "h": np.asarray([1 << 40, 1 << 40]), "e": np.float32([1, 1e15]), "r": np.float32(0.5),
-        "t": np.asarray(True), "n": np.float32(np.nan),
+        "t": np.asarray(True), "n": np.float32(np.nan), "i": np.asarray([1, 1, 4]),
+        "k": np.ones((1, 1, 1), np.float32), "c": np.ones((1 << 12, 1), np.float32),
+        "d": np.ones((1, 1 << 12), np.float32),
     }  # fmt: skip
     refused(tmp_path, build(MALFORMED[name], constants), exactcam.ExactcamError, "m.onnx: ")
 
