@@ -90,7 +90,10 @@ class Viewer {
   }
 
   whole() {
-    this.moveTo(this.middle, 0.9 * Math.min(this.width / this.sides[0], this.height / this.sides[1]));
+    const [left, right] = this.width > 1000 ? [338, 260] : [0, 0]; // what the cards cover
+    const scale = 0.92 * Math.min((this.width - left - right) / this.sides[0], this.height / this.sides[1]);
+    const aside = this.fixed.fromNumber((left - right) / 2 / scale);
+    this.moveTo([this.middle[0] - aside, this.middle[1]], scale);
   }
 
   // Show `size` window units around a point.
