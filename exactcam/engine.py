@@ -125,7 +125,9 @@ class Engine:
             if isinstance(node, Affine):
                 self._float.append(FloatAffine(node))
             elif isinstance(node, Pointwise):
-                self._float.append(FloatPointwise(node))
+                before = network.nodes[node.source - 1] if node.source else None
+                source = before if isinstance(before, Affine) else None
+                self._float.append(FloatPointwise(node, source))
             else:
                 self._float.append(FloatMax(node))
         readers = Counter(v for node in network.nodes for v in node.inputs)

@@ -233,8 +233,9 @@ class _Product:
 class FloatPointwise:
     """A pointwise node prepared: forms of its knots, and its value on chosen pieces."""
 
-    def __init__(self, node: Pointwise) -> None:
+    def __init__(self, node: Pointwise, source: Affine | None = None) -> None:
         self.units, q, p = node.knots
+        self.copies = None if source is None else _copies(node, source)
         at = np.asarray([mpq(x, y) for x, y in zip(p, q, strict=True)], dtype=object)
         self.at, at_errors, self.at_grid = rounded(at)
         self.at_error = np.abs(self.at) * at_errors
@@ -258,8 +259,8 @@ class FloatPointwise:
         """(coefficients, errors, owner) of input minus breakpoint, one column per knot."""
         if self.plain:
             return x.coefficients, x.errors, x.owner
-        coefficients = x.coefficients[:, :, self.units]
-        errors = x.errors[:, :, self.units][x.owner]
+        coefficients = x.coefficients.take(self.units, axis=2)
+        errors = x.errors[x.owner].take(self.units, axis=2)
         shifted = coefficients[:, 2] - self.at
         # The subtraction's own error, exactly (Knuth's two-sum), is zero where it was exact.
         back = shifted - coefficients[:, 2]
@@ -300,9 +301,15 @@ class FloatPointwise:
         """`kernels.cut_pointwise` along this node, with codes in place of states."""
         forms, errors, owner = self._knot_forms(x)
         labels = np.arange(label, label + forms.shape[2])
+        if self.copies is not None:
+            first, which, factor = self.copies
+            forms, errors = forms.take(first, axis=2), errors.take(first, axis=2)
+            labels = labels[first]
         from .kernels import cut_pointwise
 
         *parts, state, undecided = cut_pointwise(*polygons, forms, errors, owner, labels, blind)
+        if self.copies is not None:
+            state = state[:, which] * factor
         if self.plain:
             return *parts, state + np.int8(1), undecided
         codes = np.zeros((len(self.which), len(state)), dtype=np.int64)
@@ -329,6 +336,32 @@ class FloatPointwise:
         f = np.where(exact & ((errors[:, 1] == 0.0) | (size == 0.0)), 0.0, f * UP + TINY)
         grid = None if self.grid is None or x.grid is None else self.grid + x.grid
         return Forms(out, np.stack([e, f], axis=1), np.arange(len(out)), grid)
+
+
+def _copies(node: Pointwise, source: Affine) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Knots whose lines coincide everywhere: copied, scaled and negated units.
+
+    (first, which, factor): knot k has the state of knot first[which[k]] times factor[k].
+    None where no two exact rows (q w, q b - p) are proportional, or the layer is sparse.
+    """
+    if not all(isinstance(matrix, Dense) for matrix in source.matrices):
+        return None
+    units, q, p = node.knots
+    rows = np.concatenate([m.entries for m in source.matrices if isinstance(m, Dense)], axis=1)
+    last = q * source.bias[units] - p * source.scale
+    seen: dict[Any, int] = {}
+    first: list[int] = []
+    which, factor = np.empty(len(units), np.int64), np.ones(len(units), np.int8)
+    for k, unit in enumerate(units.tolist()):
+        row = [*(rows[unit] * q[k]), last[k]]
+        lead = next((x for x in row if x), None)
+        key = None if lead is None else tuple(mpq(x, lead) for x in row)
+        which[k] = seen.setdefault(k if key is None else key, len(first))
+        if which[k] == len(first):
+            first.append(k)
+        pivot = next((x for x in [*(rows[units[first[which[k]]]]), last[first[which[k]]]] if x), 1)
+        factor[k] = 1 if lead is None or (lead > 0) == (pivot > 0) else -1
+    return None if len(first) == len(units) else (np.asarray(first), which, factor)
 
 
 class FloatMax:

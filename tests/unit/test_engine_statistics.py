@@ -1,0 +1,62 @@
+"""Degenerate networks stay fast: what is structurally zero needs no exact arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import exactcam
+from exactcam import Network, Slice, Window, from_arrays
+from exactcam.engine import Engine
+
+Layers = list[tuple[np.ndarray, np.ndarray]]
+
+
+def he(width: int = 24, depth: int = 3) -> Layers:
+    rng = np.random.default_rng(5)
+    sizes = [2, *[width] * depth, 1]
+    return [
+        (rng.normal(0, (2 / a) ** 0.5, (b, a)).astype(np.float32), rng.normal(0, 0.5, b))
+        for a, b in pairwise(sizes)
+    ]
+
+
+def copied(layers: Layers) -> Layers:
+    """The second half of each hidden layer copies, doubles and negates the first."""
+    for weight, bias in layers[:-1]:
+        half = len(weight) // 2
+        factor = np.resize([1, 2, -0.5], half)
+        weight[half:], bias[half:] = weight[:half] * factor[:, None], bias[:half] * factor
+    return layers
+
+
+FAMILIES: dict[str, Callable[[], Layers]] = {
+    "generic": he,
+    "zero biases": lambda: [(w, b * 0) for w, b in he()],
+    "quantised": lambda: [(np.round(w * 4) / 4, np.round(b * 4) / 4) for w, b in he()],
+    "copied": lambda: copied(he()),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_need_no_exact_cell(family: str) -> None:
+    network = from_arrays(FAMILIES[family]())
+    engine = Engine(network, Slice.plane(2), Window.rectangle(-1, -1, 1, 1))
+    codes = np.concatenate([batch.codes for batch in engine.run()])
+    assert np.array_equal(codes, exactcam.partition(network, engine="reference").patterns)
+    assert engine.statistics.exact_cells == 0
+
+
+def test_scaled_and_negated_units_follow_the_first() -> None:
+    rows = np.array([[0.3, 0.7], [0.6, 1.4], [-0.3, -0.7], [0.1, -0.9]])
+    network: Network = from_arrays(
+        [(rows, [0.125, 0.25, -0.125, 0]), (rows.T, [0, 1]), ([[1, 1]], [0])]
+    )
+    engine = Engine(network, Slice.plane(2), Window.rectangle(-1, -1, 1, 1))
+    codes = np.concatenate([batch.codes for batch in engine.run()])
+    assert np.array_equal(codes, exactcam.partition(network, engine="reference").patterns)
+    assert (codes[:, 0] == codes[:, 1]).all()
+    assert (codes[:, 0] + codes[:, 2] == 2).all()
