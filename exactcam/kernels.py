@@ -11,15 +11,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from .compiled import jit
 from .predicates import U4, UNKNOWN, meet, sign_at
 from .rounding import TINY, UP
 
 __all__ = ["copy_rows", "cut_pointwise", "grow", "split"]
 
 
-@njit(cache=True)
+@jit()
 def grow(array: np.ndarray, need: int) -> np.ndarray:
     if need <= array.shape[0]:
         return array
@@ -28,7 +28,7 @@ def grow(array: np.ndarray, need: int) -> np.ndarray:
     return bigger
 
 
-@njit(cache=True)
+@jit()
 def copy_rows(source: np.ndarray, low: int, high: int, target: np.ndarray, at: int) -> None:
     """target[at:] = source[low:high], row by row from the front, without temporaries."""
     for k in range(high - low):
@@ -36,7 +36,7 @@ def copy_rows(source: np.ndarray, low: int, high: int, target: np.ndarray, at: i
             target[at + k, m] = source[low + k, m]
 
 
-@njit(cache=True)
+@jit()
 def split(
     corners: np.ndarray, labels: np.ndarray, low: int, high: int,
     signs: np.ndarray, cut: np.ndarray, label: int, at: int,
@@ -84,7 +84,7 @@ def split(
     return middle, q
 
 
-@njit(cache=True, inline="always")
+@jit(inline="always")
 def _set_line(
     corners: np.ndarray, labels: np.ndarray, row: int, line: np.ndarray, label: int
 ) -> None:
@@ -93,7 +93,7 @@ def _set_line(
     labels[row] = label
 
 
-@njit(cache=True)
+@jit()
 def _scan(
     corners: np.ndarray, low: int, high: int,
     a: np.ndarray, b: np.ndarray, c: np.ndarray, e: np.ndarray, f: np.ndarray,
@@ -150,7 +150,7 @@ def _scan(
         )
 
 
-@njit(cache=True)
+@jit()
 def cut_pointwise(
     start: np.ndarray, corners: np.ndarray, labels: np.ndarray,
     forms: np.ndarray, errors: np.ndarray, owner: np.ndarray,

@@ -8,14 +8,14 @@ They decide nothing: rounding errors of the first two are bounded by Lemma F1 of
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from .compiled import jit
 from .kernels import grow
 
 __all__ = ["add_differences", "clusters", "sparse_product"]
 
 
-@njit(cache=True)
+@jit()
 def sparse_product(
     indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, x: np.ndarray, out: np.ndarray,
     add: bool,
@@ -30,7 +30,7 @@ def sparse_product(
             target[row] = target[row] + total if add else total
 
 
-@njit(cache=True)
+@jit()
 def clusters(low: np.ndarray, high: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Numbers of the clusters of boxes that chain together; low, high (n, 2).
 
@@ -75,7 +75,7 @@ def clusters(low: np.ndarray, high: np.ndarray, order: np.ndarray) -> np.ndarray
     return names
 
 
-@njit(cache=True)
+@jit()
 def add_differences(
     base: np.ndarray, member: np.ndarray, first: np.ndarray, codes: np.ndarray,
     source: np.ndarray, cells: np.ndarray,

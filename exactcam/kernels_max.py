@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from .compiled import jit
 from .kernels import copy_rows, grow, split
 from .predicates import UNKNOWN, sign_at, two_sum
 from .rounding import TINY, UP
@@ -20,7 +20,7 @@ from .rounding import TINY, UP
 __all__ = ["cut_max"]
 
 
-@njit(cache=True)
+@jit()
 def _difference(forms: np.ndarray, errors: np.ndarray, m: int, r: int, out: np.ndarray) -> None:
     """out = (a, b, c, e, f) of member m minus member r; rounding added to the bounds."""
     out[0], p = two_sum(forms[0, m], -forms[0, r])
@@ -32,7 +32,7 @@ def _difference(forms: np.ndarray, errors: np.ndarray, m: int, r: int, out: np.n
     out[4] = 0.0 if f == 0.0 else f * UP + TINY
 
 
-@njit(cache=True)
+@jit()
 def _classify(corners: np.ndarray, low: int, high: int, cut: np.ndarray, signs: np.ndarray) -> Any:
     """(any positive, any negative, any unknown) sign of a form at the corners; fills `signs`."""
     positive, negative, unknown = False, False, False
@@ -46,7 +46,7 @@ def _classify(corners: np.ndarray, low: int, high: int, cut: np.ndarray, signs: 
     return positive, negative, unknown
 
 
-@njit(cache=True)
+@jit()
 def _winner(
     corners: np.ndarray, low: int, high: int,
     forms: np.ndarray, errors: np.ndarray, members: np.ndarray,
@@ -78,7 +78,7 @@ def _winner(
     return first
 
 
-@njit(cache=True)
+@jit()
 def cut_max(
     start: np.ndarray, corners: np.ndarray, labels: np.ndarray,
     forms: np.ndarray, errors: np.ndarray, owner: np.ndarray,

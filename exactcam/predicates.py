@@ -12,8 +12,8 @@ nothing here guesses: UNKNOWN is settled by exact arithmetic elsewhere.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from .compiled import jit
 from .rounding import TINY, UP
 
 __all__ = ["U4", "UNKNOWN", "float_sign", "meet", "plane_sign", "sign_at", "two_sum"]
@@ -22,14 +22,14 @@ UNKNOWN = 9
 U4 = 4.5 * 2.0**-53  # three products, two sums, and slack for evaluating the bound itself
 
 
-@njit(cache=True, inline="always")
+@jit(inline="always")
 def two_sum(a: float, b: float) -> tuple[float, float]:
     s = a + b
     t = s - a
     return s, (a - (s - t)) + (b - t)
 
 
-@njit(cache=True)
+@jit()
 def _two_product(a: float, b: float) -> tuple[float, float]:
     p = a * b
     t = 134217729.0 * a
@@ -41,7 +41,7 @@ def _two_product(a: float, b: float) -> tuple[float, float]:
     return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
 
 
-@njit(cache=True)
+@jit()
 def _expansion_sign(terms: np.ndarray, count: int) -> int:
     """The sign of a sum of doubles, exactly: Shewchuk's growing expansion."""
     e = np.zeros(count + 1)
@@ -63,7 +63,7 @@ def _expansion_sign(terms: np.ndarray, count: int) -> int:
     return 1 if e[size - 1] > 0.0 else -1
 
 
-@njit(cache=True)
+@jit()
 def plane_sign(l1: np.ndarray, l2: np.ndarray, a: float, b: float, c: float) -> int:
     """The side of the form (a, b, c) on which the meet of two lines lies, exactly.
 
@@ -94,7 +94,7 @@ def plane_sign(l1: np.ndarray, l2: np.ndarray, a: float, b: float, c: float) -> 
     return top * _expansion_sign(terms, 4)
 
 
-@njit(cache=True, inline="always")
+@jit(inline="always")
 def float_sign(
     u: float, v: float, d: float, a: float, b: float, c: float, e: float, f: float
 ) -> int:
@@ -120,7 +120,7 @@ def float_sign(
     return UNKNOWN
 
 
-@njit(cache=True)
+@jit()
 def sign_at(
     corners: np.ndarray, k: int, before: int, a: float, b: float, c: float, e: float, f: float
 ) -> int:
@@ -136,7 +136,7 @@ def sign_at(
     return s
 
 
-@njit(cache=True)
+@jit()
 def meet(corners: np.ndarray, k: int, line: np.ndarray, at: int) -> None:
     """Write (u, v, delta) of the meet of row k's line with `line` to row `at` (Lemma F2)."""
     a1, b1, c1, e1, f1 = corners[k, 3], corners[k, 4], corners[k, 5], corners[k, 6], corners[k, 7]

@@ -1,0 +1,56 @@
+"""`jit`: numba's compiler with a cache that cannot be stale.
+
+numba keeps compiled functions beside their source file and looks only at that file's
+time and size, so a change in a function that another module calls would leave the old
+machine code in use - a fixed predicate still wrong. Here the cache has its own folder,
+named by the content of every module that takes part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+__all__ = ["jit"]
+
+_SOURCES = ("rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max")
+
+
+def jit(**options: Any) -> Callable[[Any], Any]:
+    """`numba.njit` with IEEE semantics (no fastmath) and the cache of `_folder`."""
+
+    def decorate(function: Any) -> Any:
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = _FOLDER or before
+        try:
+            return numba.njit(cache=_FOLDER is not None, **options)(function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+    return decorate
+
+
+def _folder() -> str | None:
+    """The cache for these sources: below NUMBA_CACHE_DIR, XDG_CACHE_HOME or the home
+    folder's .cache; None (compile anew each time) where nothing can be written."""
+    digest = hashlib.sha256()
+    for name in _SOURCES:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    try:
+        root = Path(base) if base else Path.home() / ".cache"
+        folder = root / "exactcam" / digest.hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return str(folder)
+    except (OSError, RuntimeError):
+        return None
+
+
+_FOLDER = _folder()
