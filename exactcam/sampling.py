@@ -219,26 +219,32 @@ def _maximum(
 
 def grid_points(window: Window, per_side: int) -> np.ndarray:
     """The points of a per_side x per_side grid that lie strictly inside the window."""
-    low, high = _extent(window)
-    u, v = (np.linspace(low[k], high[k], per_side + 2)[1:-1] for k in (0, 1))
+    share = np.arange(1, per_side + 1) / (per_side + 1)
+    u, v = (low * (1 - share) + high * share for low, high in zip(*_extent(window), strict=True))
     return _inside(window, np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2))
 
 
 def random_points(window: Window, count: int, seed: int = 0) -> np.ndarray:
     """Up to `count` uniform points strictly inside the window."""
-    low, high = _extent(window)
-    return _inside(window, np.random.default_rng(seed).uniform(low, high, (count, 2)))
+    low, high = map(np.asarray, _extent(window))
+    share = np.random.default_rng(seed).random((count, 2))
+    return _inside(window, low * (1 - share) + high * share)
 
 
 def adversarial_points(part: Partition, per_place: int = 4, seed: int = 0) -> np.ndarray:
     """Points beside every vertex and edge at distances from a thousandth of the window down
     to the spacing of floats, and inside every cell on the way from its corners to its
     middle: where a missed sliver or an invented one would show."""
-    rng = np.random.default_rng(seed)
+    with np.errstate(all="ignore"):  # places outside the range of floats give no points
+        return _inside(part.window, _adversarial(part, per_place, np.random.default_rng(seed)))
+
+
+def _adversarial(part: Partition, per_place: int, rng: np.random.Generator) -> np.ndarray:
     xy = part.float_vertices
     middles = xy[part.edges.vertices].mean(axis=1)
     places = np.concatenate([xy, middles])
-    size = np.ptp(np.asarray(_extent(part.window)), axis=0).max()
+    low, high = map(np.asarray, _extent(part.window))
+    size = min(float((high / 2 - low / 2).max()), 1e300) * 2
     places = np.repeat(places, per_place, axis=0)
     angle = rng.uniform(0, 2 * np.pi, len(places))
     step = size * 10.0 ** -rng.uniform(3, 16, len(places))
@@ -249,18 +255,23 @@ def adversarial_points(part: Partition, per_place: int = 4, seed: int = 0) -> np
     means = np.add.reduceat(corners, part.offsets[:-1]) / np.diff(part.offsets)[:, None]
     share = 10.0 ** -rng.uniform(0, 8, len(corners))[:, None]
     inward = corners + share * (means[owner] - corners)
-    return _inside(part.window, np.concatenate([beside, spaced, inward, means]))
+    return np.concatenate([beside, spaced, inward, means])
 
 
 def _extent(window: Window) -> tuple[list[float], list[float]]:
+    """The window's box, cut to the range of floats."""
     axes = list(zip(*window.corners, strict=True))
-    return [to_float(min(axis)) for axis in axes], [to_float(max(axis)) for axis in axes]
+    most = float(np.finfo(np.float64).max)
+    return [max(to_float(min(axis)), -most) for axis in axes], [
+        min(to_float(max(axis)), most) for axis in axes
+    ]
 
 
 def _inside(window: Window, points: np.ndarray) -> np.ndarray:
     corners = window.vertices
     xy = np.asarray([[to_float(u), to_float(v)] for u, v in window.corners])
     shape = Shapes(xy, np.asarray([0, len(corners)]), lambda i: corners[i])
+    points = points[np.isfinite(points).all(axis=1)]
     return points[shape.contains(np.zeros(len(points), dtype=np.int64), points)]
 
 

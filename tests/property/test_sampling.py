@@ -122,6 +122,21 @@ def test_a_hole_is_seen() -> None:
     assert {d.cell for d in disagreements(wrong, adversarial_points(part))} == {-1}
 
 
+def test_windows_beyond_the_range_of_floats() -> None:
+    """Points are taken where there are floats, none where there are not."""
+    for corners, some in (
+        ([(0, 0), (10**400, 0), (0, 10**400)], True),
+        ([(-(10**400), -(10**400)), (10**400, 0), (0, 10**400)], True),
+        ([(10**400, 0), (10**400 + 1, 0), (10**400, 1)], False),
+    ):
+        window = exactcam.Window(corners)
+        part = exactcam.partition(exactcam.from_arrays([([[1, 1]], [0])]), None, window)
+        for points in (random_points(window, 50), grid_points(window, 7)):
+            assert np.isfinite(points).all()
+            assert (len(points) > 0) == some
+        assert disagreements(part, adversarial_points(part)) == []
+
+
 def test_a_lower_bound_leaves_ties_out() -> None:
     # The second unit is tied where the first is off; the third is tied everywhere.
     hidden = ([[1, 0], [0, 0]], [0, 0])
