@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import pytest
 from exactcam import Network, Partition, checker, from_arrays, partition
 from exactcam.certificate import certificate_lines
 from exactcam.loaders.from_file import write_network
-from exactcam.nodes import Affine, MaxGroups
+from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
 from exactcam.slice_file import write_slice
 
 
@@ -68,7 +69,22 @@ def maxout(seed: int) -> Network:
     return Network(2, (first, groups, last), 3)
 
 
+def bent(seed: int) -> Network:
+    """Units of several breakpoints, with fractions everywhere, and one that is linear."""
+    rng = np.random.default_rng(seed)
+    third = Fraction(1, 3)
+    first = Affine.dense(0, rng.integers(-4, 5, (4, 2)), rng.integers(-2, 3, 4))
+    functions = (
+        Cpwl.through([Fraction(-1, 2), third], [Fraction(1, 4), -2, third], Fraction(1, 5)),
+        Cpwl.relu(third),
+        Cpwl([], [(2 * third, third)]),
+    )
+    last = Affine.dense(2, rng.integers(-3, 4, (2, 4)), rng.integers(-2, 3, 2))
+    return Network(2, (first, Pointwise(1, functions, np.asarray([0, 1, 2, 0])), last), 3)
+
+
 NETWORKS = {
+    "bent": lambda: bent(2),
     "scalar": lambda: small(3, 2, 4, 3, 1),
     "classes": lambda: small(5, 2, 5, 3),
     "maxout": lambda: maxout(1),

@@ -220,6 +220,20 @@ def test_a_certificate_of_another_network_is_rejected(questions: dict[str, Quest
                 assert questions[one].verdict(lines).startswith(("rejected", "malformed"))
 
 
+@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("slope", [1, -1])
+def test_merging_across_any_unit_is_rejected(tmp_path: Path, which: int, slope: int) -> None:
+    """Only unit `which` has its knot line in the window."""
+    bias = [9 if k == which else 40 + k for k in range(4)]
+    first = Affine.dense(0, [[20 * slope, 0]] * 4, bias)
+    relu = Pointwise(1, (Cpwl.relu(),), np.zeros(4, dtype=np.int64))
+    network = Network(2, (first, relu, Affine.dense(2, [[0] * 4], [1])), 3)
+    asked = question(tmp_path, partition(network, engine="reference"))
+    assert len(asked.partition) == 2
+    lines = [*asked.lines[:3], "counts 1 1 1 0 0 0", *tiny.SQUARE.splitlines(), "c 0 1 2 3", "end"]
+    assert asked.verdict(lines) == "rejected unit-is-not-affine"
+
+
 def test_merging_across_a_max_group_is_rejected(tmp_path: Path) -> None:
     node = tiny.MAX_NODE.replace("[[0]]", "[[0,1]]")
     network = tiny.NETWORK.replace(tiny.POINTWISE, node).replace(

@@ -239,6 +239,7 @@ NETWORK_DAMAGES: list[Damage] = [
         ("pointwise-later-input", "natural", '"input":1', '"input":2'),
         ("pointwise-which", "natural", '"which":[0]', '"which":[1]'),
         ("pointwise-which-long", "array", '"which":[0]', '"which":[0,0]'),
+        ("pointwise-which-short", "array", '"which":[0]', '"which":[]'),
         ("function-keys", "keys", '{"breakpoints":["0"],', "{"),
         ("function-order", "function-breakpoints", FUNCTION,
          '{"breakpoints":["1","0"],"pieces":[["0","0"],["1","-1"],["0","-1"]]}'),
