@@ -221,7 +221,7 @@ class Engine:
         ):
             family = ready.family(values[node.source], parents, codes, after.inputs.index(k + 1))
             heads = parents[family.first]
-            value = ready.apply(values[node.source].of(heads), codes[family.first])
+            value = ready.heads(values[node.source], family)
             inputs = [value if v == k + 1 else values[v].of(heads) for v in after.inputs]
             forms = {k + 2: after.apply_siblings(inputs, family)}
             return self._affine(k + 2, {**self._kept(values, k + 1, parents), **forms})

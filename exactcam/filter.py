@@ -126,29 +126,14 @@ class FloatAffine:
         """Lemma F1 for cells with inputs of the given `_measure`, of which input `which`
         was changed afterwards in up to `changed` entries; (cells, 2, size)."""
         gamma = (self.terms + 2 * changed + 8) * UNIT * 1.001 if self.sound else np.inf
-        cells = len(measures[0])
-        bounds = np.zeros((cells, 2, len(self.bias)))
-        reached = np.zeros((cells, 2))  # the largest partial sums possible
-        clean, empty = np.ones((cells, 2), dtype=bool), np.ones((cells, 2), dtype=bool)
-        no_terms = np.ones(len(self.bias), dtype=bool)
-        for k, (product, measure) in enumerate(zip(self.products, measures, strict=True)):
-            sizes, errors = measure[:, :2], measure[:, 2:]
-            sums = product.sums
-            moved = sums + 2 * changed * product.largest if k == which and changed else sums
-            bounds += errors[:, :, None] * sums + (gamma * sizes)[:, :, None] * moved
-            reached += sizes * moved.max(initial=0.0)
-            clean &= errors == 0.0
-            empty &= (errors == 0.0) & (sizes == 0.0)
-            no_terms &= sums == 0.0
-        bounds[:, 1] += gamma * np.abs(self.bias)
-        # Nothing was rounded where every term has a zero factor.
-        still = (empty[:, :, None] | no_terms) & self.sound  # a weight may have become zero
-        still[:, 1] &= self.bias == 0.0
-        bounds = np.where(still, 0.0, bounds * UP + TINY)
-        if grid is not None:
-            reached[:, 1] += np.abs(self.bias).max(initial=0.0)
-            bounds[clean & (reached * UP <= 2.0 ** (53 - grid))] = 0.0
-        return bounds
+        sums = np.stack([product.sums for product in self.products])
+        moved = sums.copy()
+        moved[which] += 2 * changed * self.products[which].largest
+        # Sums of moduli that cannot pass 2^53 units of the grid are exact; -1: none.
+        limit = -1.0 if grid is None else 2.0 ** (53 - grid)
+        return kernels().affine_errors(
+            np.stack(measures), sums, moved, np.abs(self.bias), gamma, limit, self.sound
+        )
 
     def _grid(self, inputs: Sequence[Forms]) -> int | None:
         grids = [self.bias_grid]
@@ -161,9 +146,7 @@ class FloatAffine:
 def _measure(x: Forms) -> np.ndarray:
     """Per cell: the largest |a| + |b|, |c|, e and f; (cells, 4)."""
     out = np.empty((len(x.coefficients), 4))
-    size = np.abs(x.coefficients)
-    out[:, 0] = (size[:, 0] + size[:, 1]).max(axis=1)
-    out[:, 1] = size[:, 2].max(axis=1)
+    kernels().sizes(x.coefficients, out)
     out[:, 2:] = x.errors.max(axis=2)[x.owner]
     return out
 
@@ -289,6 +272,16 @@ class FloatPointwise:
             np.cumsum(new) - 1, first, np.ascontiguousarray(codes), x.coefficients, cells,
             self.which, self.slopes, self.intercepts, errors, which,
         )  # fmt: skip
+
+    def heads(self, x: Forms, family: Family) -> Forms:
+        """The node's forms on the first member of each family, with the family's errors."""
+        out = np.empty((len(family.first), *x.coefficients.shape[1:]))
+        kernels().apply_pieces(
+            x.coefficients, family.cells, family.codes, family.first,
+            self.which, self.slopes, self.intercepts, out,
+        )  # fmt: skip
+        grid = None if self.grid is None or x.grid is None else self.grid + x.grid
+        return Forms(out, family.errors[:, :, None], np.arange(len(out)), grid)
 
     def _safe(self, grid: int | None) -> np.ndarray:
         """Which pieces of which functions are applied to exact forms without rounding."""

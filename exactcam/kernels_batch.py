@@ -11,8 +11,16 @@ import numpy as np
 
 from .compiled import jit
 from .kernels import grow
+from .rounding import TINY, UP
 
-__all__ = ["add_differences", "clusters", "sparse_product"]
+__all__ = [
+    "add_differences",
+    "affine_errors",
+    "apply_pieces",
+    "clusters",
+    "sizes",
+    "sparse_product",
+]
 
 
 @jit()
@@ -122,3 +130,81 @@ def add_differences(
                         out[cell, r, rows[k]] += step[r] * data[k]
         most = max(most, changed)
     return most
+
+
+@jit()
+def apply_pieces(
+    source: np.ndarray, cells: np.ndarray, codes: np.ndarray, chosen: np.ndarray,
+    pieces: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray, out: np.ndarray,
+) -> None:  # fmt: skip
+    """out[k] = the forms source[cells[c]] after the pieces codes[c], for c = chosen[k]."""
+    for k in range(chosen.shape[0]):
+        cell = chosen[k]
+        x = source[cells[cell]]
+        for j in range(out.shape[2]):
+            piece = codes[cell, j] // 2
+            slope = slopes[pieces[j], piece]
+            out[k, 0, j] = slope * x[0, j]
+            out[k, 1, j] = slope * x[1, j]
+            out[k, 2, j] = slope * x[2, j] + intercepts[pieces[j], piece]
+
+
+@jit()
+def sizes(forms: np.ndarray, out: np.ndarray) -> None:
+    """The largest |a| + |b| and |c| of each cell's forms to out[:, 0] and out[:, 1];
+    not a number where one of them is none."""
+    for cell in range(forms.shape[0]):
+        most, largest, bad = 0.0, 0.0, 0.0
+        for j in range(forms.shape[2]):
+            size = abs(forms[cell, 0, j]) + abs(forms[cell, 1, j])
+            constant = abs(forms[cell, 2, j])
+            most = size if size > most else most
+            largest = constant if constant > largest else largest
+            bad += (size + constant) * 0.0  # not zero for what is infinite or no number
+        out[cell, 0] = most + bad
+        out[cell, 1] = largest + bad
+
+
+@jit()
+def affine_errors(
+    measures: np.ndarray, sums: np.ndarray, moved: np.ndarray, bias: np.ndarray,
+    gamma: float, limit: float, sound: bool,
+) -> np.ndarray:  # fmt: skip
+    """Lemma F1: errors (cells, 2, size) of an affine layer.
+
+    `measures` (inputs, cells, 4) are the largest |a| + |b|, |c|, e and f of each input,
+    `sums` (inputs, size) the rows' sums of moduli, `moved` the same with room for entries
+    that were changed afterwards, `bias` its moduli. Sums that stay below `limit` are exact.
+    """
+    inputs, cells = measures.shape[0], measures.shape[1]
+    out = np.empty((cells, 2, bias.shape[0]))
+    widest, no_terms = np.zeros(inputs), np.ones(bias.shape[0], np.bool_)
+    for k in range(inputs):
+        for i in range(bias.shape[0]):
+            widest[k] = max(widest[k], moved[k, i])
+            no_terms[i] = no_terms[i] and sums[k, i] == 0.0
+    top = 0.0
+    for i in range(bias.shape[0]):
+        top = max(top, bias[i])
+    for cell in range(cells):
+        for r in range(2):
+            reached, clean, empty = top if r == 1 else 0.0, True, True
+            for k in range(inputs):
+                size, error = measures[k, cell, r], measures[k, cell, 2 + r]
+                reached += size * widest[k]
+                clean = clean and error == 0.0
+                empty = empty and error == 0.0 and size == 0.0
+            if clean and limit > 0.0 and reached * UP <= limit:
+                out[cell, r] = 0.0
+                continue
+            for i in range(bias.shape[0]):
+                shift = bias[i] if r == 1 else 0.0
+                total = gamma * shift
+                for k in range(inputs):
+                    total += measures[k, cell, 2 + r] * sums[k, i]
+                    total += gamma * measures[k, cell, r] * moved[k, i]
+                # Nothing was rounded where every term has a zero factor (and no weight
+                # may have become zero).
+                still = sound and shift == 0.0 and (empty or no_terms[i])
+                out[cell, r, i] = 0.0 if still else total * UP + TINY
+    return out
