@@ -34,6 +34,7 @@ COMMANDS = (
     "certify",
     "check",
     "conformance",
+    "bench",
 )  # fmt: skip
 
 _NEGATIVE = re.compile(r"-[.\d]")

@@ -13,6 +13,7 @@ import copy
 import operator
 import warnings
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +33,7 @@ from .graph import Graph, Operand, Tensor
 from .pt2_archive import safe_archive
 from .torch_ops import OPERATORS, REFUSED
 
-__all__ = ["from_torch", "read_pt2"]
+__all__ = ["from_torch", "initialised", "read_pt2"]
 
 _FINAL = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "log_sigmoid")
 _TORCH_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError)
@@ -47,6 +48,22 @@ def _torch() -> Any:
             "reading torch modules needs torch: pip install 'exactcam[torch]'"
         ) from None
     return torch
+
+
+def initialised(sizes: Sequence[int], seed: int, scheme: str) -> list[tuple[Any, Any]]:
+    """float32 layers (weight, bias) as torch draws them after `manual_seed(seed)`: each
+    `nn.Linear` in order ("default"), then weight N(0, 2 / inputs) and bias N(0, 1/4) ("he")."""
+    torch = _torch()
+    torch.manual_seed(seed)
+    layers = []
+    for fan_in, width in pairwise(sizes):
+        linear = torch.nn.Linear(fan_in, width)
+        if scheme == "he":
+            with torch.no_grad():
+                linear.weight.normal_(0, (2 / fan_in) ** 0.5)
+                linear.bias.normal_(0, 0.5)
+        layers.append((linear.weight.detach().numpy(), linear.bias.detach().numpy()))
+    return layers
 
 
 def from_torch(

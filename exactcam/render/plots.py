@@ -8,7 +8,7 @@ exactly first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..tables import as_floats, comparison, region_table
 from .scene import Scene, scene
 
 __all__ = [
+    "bench_figure",
     "plot_boundary",
     "plot_distribution",
     "plot_knot_lines",
@@ -137,6 +138,28 @@ def statistics_figure(partitions: Mapping[str, Partition]) -> Any:
     layers = [c for c in summary if c.endswith("_edges")]
     _bars(panels[5], summary, layers, "edges on knot lines")
     panels[0].legend(fontsize=8, loc="upper left")
+    return figure
+
+
+def bench_figure(results: Sequence[Mapping[str, Any]]) -> Any:
+    """Seconds of every engine against regions, width and depth, from `exactcam bench`."""
+    figure = new_axes(12, 4).figure
+    figure.clear()
+    panels = figure.subplots(1, 3, sharey=True)
+    timed = [r for r in results if "seconds" in r]
+    he = [r for r in timed if r["family"] == "he"]
+    sets = (timed, [r for r in he if r["depth"] == 3], [r for r in he if r["width"] == 32])
+    names = dict.fromkeys(name for r in timed for name in r["seconds"])
+    for axes, x, chosen in zip(panels, ("regions", "width", "depth"), sets, strict=True):
+        for k, name in enumerate(names):
+            points = sorted((r[x], r["seconds"][name]) for r in chosen if name in r["seconds"])
+            line = "" if x == "regions" else "-"
+            axes.plot(*zip(*points, strict=True) if points else ([], []), f"o{line}",
+                      color=COLOURS[k % len(COLOURS)], label=name, markersize=4)  # fmt: skip
+        axes.set(xlabel=x, yscale="log", xscale="linear" if x == "depth" else "log")
+        axes.grid(alpha=0.25)
+    panels[0].set(ylabel="seconds")
+    panels[0].legend(fontsize=8)
     return figure
 
 

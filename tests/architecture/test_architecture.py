@@ -21,7 +21,7 @@ ORDER = (
     "loaders",
     "reference", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "filter", "trace", "engine", "parallel",
     "boundary", "certificate", "partition_file", "invariants", "partition", "glue", "statistics", "tables", "boundary_points",
-    "line_slice", "symbolic", "compute", "run_file", "grading", "sampling", "engines", "conformance",
+    "line_slice", "symbolic", "compute", "run_file", "grading", "sampling", "engines", "benchmark", "conformance",
     "render", "testing", "commands", "cli", "__main__",
 )  # fmt: skip
 

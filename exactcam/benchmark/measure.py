@@ -1,0 +1,163 @@
+"""One case measured: every engine in turn, again and again, single thread, counts compared.
+
+Each case runs in a process of its own, started after the environment has been told to
+use one thread, so that an engine that runs out of memory ends alone and peak memory is
+its own. Times are wall-clock medians; engines alternate, so that what else the machine
+does hits all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from ..compute import partition
+from ..engines.dense import dense_layers
+from ..errors import UnsupportedLayerError
+from ..partition import Partition
+from ..slice import Window
+from ..statistics import areas
+from .cases import Case
+
+__all__ = ["Limits", "measure"]
+
+Limits = dict[str, int]  # the most regions an engine is asked for
+_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON")
+
+
+def measure(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
+    """The facts of one case; key "died" if the process did not survive it."""
+    os.environ.update({f"{name}_NUM_THREADS": "1" for name in _THREADS})
+    facts = {
+        "family": case.family, "width": case.width, "depth": case.depth, "weights": case.source,
+    }  # fmt: skip
+    with ProcessPoolExecutor(1, get_context("spawn")) as worker:
+        try:
+            return facts | worker.submit(_measured, case, repeat, limits).result()
+        except BrokenProcessPool:
+            return facts | {"died": True}
+
+
+def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
+    window = Window.rectangle(-1, -1, 1, 1)
+    _compile(case)
+    before = _peak(reset=True)
+    part = partition(case.network, case.plane, window)
+    regions = len(part)
+    out: dict[str, Any] = {
+        "regions": regions, "vertices": part.vertex_count,
+        "bytes_per_region": (_peak() - before) / regions,
+    }  # fmt: skip
+    engines, floor = _engines(case, window, part, limits)
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    counts: dict[str, int] = {}
+    for turn in range(repeat):
+        for name, run in engines.items():
+            if name == "reference" and turn:
+                continue
+            start = time.perf_counter()
+            counts[name] = run()
+            seconds[name].append(time.perf_counter() - start)
+    out["seconds"] = {name: median(times) for name, times in seconds.items()}
+    out["counts"] = counts
+    if floor is not None:
+        out["floor"] = floor
+    out |= _undecided(case, window)
+    if regions <= limits["exact"]:
+        start = time.perf_counter()
+        areas(part)
+        out["areas_seconds"] = time.perf_counter() - start
+    return out
+
+
+def _engines(
+    case: Case, window: Window, part: Partition, limits: Limits
+) -> tuple[dict[str, Callable[[], int]], float | None]:
+    from ..engine import Engine
+
+    network, plane = case.network, case.plane
+    engines: dict[str, Callable[[], int]] = {
+        "cells": lambda: sum(len(b) for b in _quietly(Engine(network, plane, window))),
+        "complete": lambda: len(partition(network, plane, window)),
+    }
+    floor = None
+    try:
+        layers, _ = dense_layers(network, np.float32)
+    except UnsupportedLayerError:
+        layers = []  # the float engine and the floor are for dense networks
+    if layers:
+        if find_spec("regioncam") and len(part) <= limits["regioncam"]:
+            engines["regioncam"] = lambda: _regioncam(layers)
+        floor = _floor(layers, part.vertex_count)
+    if len(part) <= limits["reference"]:
+        engines["reference"] = lambda: len(partition(network, plane, window, engine="reference"))
+    return engines, floor
+
+
+def _quietly(engine: Any) -> Any:
+    with np.errstate(over="ignore", invalid="ignore"):
+        yield from engine.run()
+
+
+def _regioncam(layers: list[tuple[np.ndarray, np.ndarray]]) -> int:
+    """regioncam's number of regions: hidden layers only, which is all a count needs."""
+    import regioncam
+
+    camera = regioncam.Regioncam(size=1.0)
+    for weight, bias in layers[:-1]:
+        camera.linear(np.ascontiguousarray(weight.T), bias)
+        camera.relu()
+    return int(camera.num_faces)
+
+
+def _floor(layers: list[tuple[np.ndarray, np.ndarray]], vertices: int) -> float:
+    """Seconds of the float64 matrix products of one evaluation at every vertex, in batches
+    of 1,024: what any engine that knows values at vertices pays at least."""
+    inputs = [np.random.default_rng(0).normal(size=(1024, w.shape[1])) for w, _ in layers]
+    matrices = [np.ascontiguousarray(w.T, dtype=np.float64) for w, _ in layers]
+    outputs = [np.empty((1024, w.shape[0])) for w, _ in layers]
+    start = time.perf_counter()
+    for low in range(0, vertices, 1024):
+        count = min(1024, vertices - low)
+        for x, w, y in zip(inputs, matrices, outputs, strict=True):
+            np.matmul(x[:count], w, out=y[:count])
+    return time.perf_counter() - start
+
+
+def _undecided(case: Case, window: Window) -> dict[str, Any]:
+    from ..engine import Engine
+
+    engine = Engine(case.network, case.plane, window)
+    for _ in _quietly(engine):
+        continue
+    facts = engine.statistics
+    return {"signs": facts.signs, "exact_cells": facts.exact_cells, "cells_cut": facts.cells_cut}
+
+
+def _compile(case: Case) -> None:
+    """Load every compiled kernel before anything is timed: a corner of the same problem."""
+    partition(case.network, case.plane, (-1, -1, "-0.998", "-0.998"))
+
+
+def _peak(reset: bool = False) -> int:
+    """The largest resident memory of this process in bytes, from now on if `reset`.
+
+    Where that cannot be asked (it is Linux's /proc) 0, and so the report says 0.
+    """
+    try:
+        if reset:
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    return 1024 * next(int(x.split()[1]) for x in status.splitlines() if x.startswith("VmHWM"))

@@ -1,0 +1,99 @@
+"""`exactcam bench`: this engine, the reference and regioncam side by side, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ..benchmark.cases import FAMILIES, cases
+from ..benchmark.measure import measure
+from ..errors import ExactcamError
+
+HELP = "time the engines side by side on one thread, comparing their counts as it goes"
+_COLUMNS = (
+    ("family", 11), ("width", 5), ("depth", 5), ("regions", 8), ("cells", 8), ("complete", 8),
+    ("regioncam", 9), ("ratio", 6), ("reference", 9), ("floor", 7), ("areas", 7), ("exact", 7),
+    ("B/region", 8), ("counts", 0),
+)  # fmt: skip
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES, metavar="F",
+                        help=f"of {', '.join(FAMILIES)} (default all)")  # fmt: skip
+    parser.add_argument("--widths", nargs="+", type=int, default=[16, 32, 64, 128, 256, 512])
+    parser.add_argument("--depths", nargs="+", type=int, default=list(range(2, 9)))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs each (default 3)")
+    for engine, most in (("reference", 3000), ("regioncam", 200_000)):
+        parser.add_argument(f"--{engine}-limit", type=int, default=most, metavar="N",
+                            help=f"leave {engine} out above N regions (default {most:,})")  # fmt: skip
+    parser.add_argument("--json", metavar="OUT", help="write every figure as JSON")
+    parser.add_argument("--figure", metavar="OUT", help="plot time against regions, width, depth")
+    parser.epilog = (
+        "microseconds a region, medians; cells: all regions; complete: as one partition with "
+        "named vertices; ratio: regioncam / cells; floor: the float64 products of one evaluation "
+        "a vertex; areas: exact vertices and areas besides; exact: share of cells cut that needed "
+        "exact arithmetic. Exit code: 0 all counts agree with the reference where it ran, 1 not"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    for name in ("widths", "depths", "repeat"):
+        numbers = getattr(args, name)
+        if min(numbers if isinstance(numbers, list) else [numbers]) < 1:
+            raise ExactcamError(f"--{name} {numbers}: give positive numbers")
+    if not find_spec("regioncam"):
+        print("regioncam is not installed (pip install regioncam): left out")
+    print(" ".join(name.rjust(size) for name, size in _COLUMNS))
+    limits = {"reference": args.reference_limit, "regioncam": args.regioncam_limit, "exact": 50_000}
+    results = []
+    for case in cases(args.families, args.widths, args.depths, args.seed):
+        results.append(measure(case, args.repeat, limits))
+        print(_row(results[-1]), flush=True)
+    _compare_families(results)
+    if args.json:
+        Path(args.json).write_text(json.dumps(results, indent=1) + "\n", encoding="ascii")
+    if args.figure:
+        from ..render.plots import bench_figure, save
+
+        save(bench_figure(results), args.figure)
+    wrong = [r for r in results if r.get("died") or _differs(r, "reference")]
+    return 1 if wrong else 0
+
+
+def _differs(result: dict[str, Any], engine: str) -> bool:
+    return bool(result["counts"].get(engine, result["regions"]) != result["regions"])
+
+
+def _row(result: dict[str, Any]) -> str:
+    if result.get("died"):
+        return f"{result['family']:>11} {result['width']:5} {result['depth']:5} died"
+    regions, seconds = result["regions"], result["seconds"]
+    cells = {name: f"{1e6 * s / regions:.2f}" for name, s in seconds.items()}
+    cells |= {key: str(result[key]) for key in ("family", "width", "depth", "regions")}
+    if "regioncam" in seconds:
+        cells["ratio"] = f"{seconds['regioncam'] / seconds['cells']:.1f}"
+    if "floor" in result:
+        cells["floor"] = f"{1e6 * result['floor'] / regions:.2f}"
+    if "areas_seconds" in result:
+        cells["areas"] = f"{1e6 * result['areas_seconds'] / regions:.1f}"
+    cells["exact"] = f"{result['exact_cells'] / result['cells_cut']:.0e}"
+    cells["B/region"] = f"{result['bytes_per_region']:.0f}"
+    off = [f"{n} {c}" for n, c in result["counts"].items() if c != regions]
+    cells["counts"] = ", ".join(off) or "equal"
+    return " ".join(cells.get(name, "-").rjust(size) for name, size in _COLUMNS)
+
+
+def _compare_families(results: list[dict[str, Any]]) -> None:
+    """Degenerate networks against the generic one of their size, time per region."""
+    each = {
+        (r["family"], r["width"], r["depth"]): r["seconds"]["cells"] / r["regions"]
+        for r in results if "seconds" in r
+    }  # fmt: skip
+    generic = each.get(("he", 64, 3))
+    for (family, width, depth), value in each.items():
+        if generic and (width, depth) == (64, 3) and family not in ("he", "default"):
+            print(f"{family}: {value / generic:.1f} times the generic time per region")
