@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
@@ -49,6 +50,8 @@ def measure(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
 
 
 def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
+    from ..engine import Engine
+
     window = Window.rectangle(-1, -1, 1, 1)
     _compile(case)
     before = _peak(reset=True)
@@ -58,7 +61,13 @@ def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
         "regions": regions, "vertices": part.vertex_count,
         "bytes_per_region": (_peak() - before) / regions,
     }  # fmt: skip
-    engines, floor = _engines(case, window, part, limits)
+    prepared = []
+    start = time.perf_counter()
+    for _ in range(repeat):
+        prepared.append(Engine(case.network, case.plane, window))
+    out["prepare_seconds"] = (time.perf_counter() - start) / repeat
+    statistics = prepared[0].statistics
+    engines, floor = _engines(case, window, part, prepared, limits)
     seconds: dict[str, list[float]] = {name: [] for name in engines}
     counts: dict[str, int] = {}
     for turn in range(repeat):
@@ -72,7 +81,7 @@ def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
     out["counts"] = counts
     if floor is not None:
         out["floor"] = floor
-    out |= _undecided(case, window)
+    out |= asdict(statistics)
     if regions <= limits["exact"]:
         start = time.perf_counter()
         areas(part)
@@ -81,13 +90,11 @@ def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
 
 
 def _engines(
-    case: Case, window: Window, part: Partition, limits: Limits
+    case: Case, window: Window, part: Partition, prepared: list[Any], limits: Limits
 ) -> tuple[dict[str, Callable[[], int]], float | None]:
-    from ..engine import Engine
-
     network, plane = case.network, case.plane
     engines: dict[str, Callable[[], int]] = {
-        "cells": lambda: sum(len(b) for b in _quietly(Engine(network, plane, window))),
+        "cells": lambda: sum(len(b) for b in _quietly(prepared.pop())),
         "complete": lambda: len(partition(network, plane, window)),
     }
     floor = None
@@ -132,16 +139,6 @@ def _floor(layers: list[tuple[np.ndarray, np.ndarray]], vertices: int) -> float:
         for x, w, y in zip(inputs, matrices, outputs, strict=True):
             np.matmul(x[:count], w, out=y[:count])
     return time.perf_counter() - start
-
-
-def _undecided(case: Case, window: Window) -> dict[str, Any]:
-    from ..engine import Engine
-
-    engine = Engine(case.network, case.plane, window)
-    for _ in _quietly(engine):
-        continue
-    facts = engine.statistics
-    return {"signs": facts.signs, "exact_cells": facts.exact_cells, "cells_cut": facts.cells_cut}
 
 
 def _compile(case: Case) -> None:

@@ -36,7 +36,7 @@ def test_a_count_that_differs_is_said_and_fails(monkeypatch: pytest.MonkeyPatch)
     wrong = {
         "family": "he", "width": 1, "depth": 1, "regions": 4, "seconds": seconds,
         "counts": {"cells": 4, "reference": 5}, "exact_cells": 0, "cells_cut": 1,
-        "bytes_per_region": 0.0,
+        "bytes_per_region": 0.0, "prepare_seconds": 0.0,
     }  # fmt: skip
     monkeypatch.setattr(bench, "measure", lambda *_: wrong)
     words = ["bench", "--families", "he", "--widths", "1", "--depths", "3"]
