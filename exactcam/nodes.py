@@ -203,10 +203,14 @@ class Pointwise:
         np.add.at(out, self.knots[0], 1 + np.sign(values).astype(np.int64))
         return out
 
-    def apply(self, block: Block, codes: np.ndarray) -> Block:
-        """The node's value on the pieces `codes`, int (units,) or (units, columns)."""
+    def apply(self, block: Block, codes: np.ndarray, units: np.ndarray | None = None) -> Block:
+        """The node's value on the pieces `codes`, int (units,) or (units, columns); only the
+        rows of `units` if these are given."""
         slopes, intercepts = self._pieces
         rows = self.which if codes.ndim == 1 else self.which[:, None]
+        if units is not None:
+            rows, codes = rows[units], codes[units]
+            block = Block(block.columns[units], block.weights, block.denominator)
         slope, intercept = slopes[rows, codes // 2], intercepts[rows, codes // 2]
         if codes.ndim == 1:
             slope, intercept = slope[:, None], intercept[:, None]
@@ -254,13 +258,15 @@ class MaxGroups:
             out[units] = np.argmax(block.columns[members], axis=1)
         return out
 
-    def apply(self, block: Block, codes: np.ndarray) -> Block:
-        """The node's value where group g takes its member `codes[g]` (or codes[g, column])."""
+    def apply(self, block: Block, codes: np.ndarray, units: np.ndarray | None = None) -> Block:
+        """The node's value where group g takes its member `codes[g]` (or codes[g, column]);
+        only the rows of `units` if these are given."""
         shape = (self.size, *codes.shape[1:])
         chosen = np.empty(shape, dtype=np.int64)
-        for units, members in self.by_length:
-            rows = np.arange(len(units)).reshape(-1, *([1] * (codes.ndim - 1)))
-            chosen[units] = members[rows, codes[units]]
+        for groups, members in self.by_length:
+            rows = np.arange(len(groups)).reshape(-1, *([1] * (codes.ndim - 1)))
+            chosen[groups] = members[rows, codes[groups]]
+        chosen = chosen if units is None else chosen[units]
         columns = (
             block.columns[chosen]
             if codes.ndim == 1

@@ -214,12 +214,16 @@ class Siblings:
         units = np.nonzero(codes != self._codes)[0]
         if not len(units):
             return _live(self._network, self._first, self.stop)
-        first = self._first
-        block = self._node.apply(self._source, codes)
-        values = {**first, self._k + 1: block}
+        first, own = self._first, self._first[self._k + 1]
+        rows_now = self._node.apply(self._source, codes, units).columns
+        values = dict(first)
+        if self._network.last_use[self._k + 1] >= self.stop:  # read later, so wanted whole
+            columns = own.columns.copy()
+            columns[units] = rows_now
+            values[self._k + 1] = Block(columns, own.weights, own.denominator)
         # Per changed value: the rows that changed (None: all of them) and by how much.
         changed: dict[int, tuple[np.ndarray | None, np.ndarray]] = {
-            self._k + 1: (units, block.columns[units] - first[self._k + 1].columns[units])
+            self._k + 1: (units, rows_now - own.columns[units])
         }
         for m, affine in self._run:
             base, update = first[m + 1], None
