@@ -156,7 +156,9 @@ def bench_figure(results: Sequence[Mapping[str, Any]]) -> Any:
             line = "" if x == "regions" else "-"
             axes.plot(*zip(*points, strict=True) if points else ([], []), f"o{line}",
                       color=COLOURS[k % len(COLOURS)], label=name, markersize=4)  # fmt: skip
-        axes.set(xlabel=x, yscale="log", xscale="linear" if x == "depth" else "log")
+        axes.set(xlabel=x, yscale="log")
+        if x != "depth":
+            axes.set_xscale("log", base=2 if x == "width" else 10)
         axes.grid(alpha=0.25)
     panels[0].set(ylabel="seconds")
     panels[0].legend(fontsize=8)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,27 @@ def test_float_sign_is_the_exact_sign(
     verdict = float_sign(u, v, delta, *row)
     x, y = mpq(u) + s * mpq(delta), mpq(v) + t * mpq(delta)
     assert verdict in (UNKNOWN, sign(a * x + b * y + c))
+
+
+@MANY
+@given(
+    a=_small, b=_small, u=_small, v=_small, errors=st.tuples(slips, slips, slips),
+    along=st.sampled_from([1, -1]), share=st.sampled_from([0.5, 0.8, 0.9, 1.0, 1.01]),
+)  # fmt: skip
+def test_float_sign_next_to_its_bound(
+    a: float, b: float, u: float, v: float, errors: Any, along: int, share: float
+) -> None:
+    """F3 where all errors push one way: a value next to the bound, and the worst exact one."""
+    e, f, delta = errors
+    bound = e * max(abs(u), abs(v)) + f + (abs(a) + abs(b) + e) * delta
+    c = along * share * bound - (a * u + b * v)
+    verdict = float_sign(u, v, delta, a, b, c, e, f)
+    x, y, d = mpq(u), mpq(v), mpq(delta)
+    for p, q in product((x - d, x + d), (y - d, y + d)):
+        for push in (mpq(e), -mpq(e)):
+            for g, h in ((mpq(a) + push, mpq(b)), (mpq(a), mpq(b) + push)):
+                exact = g * p + h * q + mpq(c) - along * mpq(f)
+                assert verdict in (UNKNOWN, sign(exact))
 
 
 @MANY
