@@ -49,10 +49,11 @@ from typing import Any
 
 import numpy as np
 
+from .copies import copied_knots
 from .matrix import Dense, Matrix
 from .nodes import Affine, MaxGroups, Pointwise
 from .rational import mpq
-from .rounding import TINY, UNIT, UP, Forms, rounded
+from .rounding import TINY, UNIT, UP, Forms, rounded, rounded_quotients
 
 __all__ = ["Family", "FloatAffine", "FloatMax", "FloatPointwise", "kernels"]
 
@@ -76,14 +77,12 @@ class FloatAffine:
         self.grids: list[int | None] = []
         self.terms, lossy = 0, 0.0
         for matrix in node.matrices:
-            numbers = np.asarray([mpq(x, node.scale) for x in matrix.numbers], dtype=object)
-            floats, errors, grid = rounded(numbers)
+            floats, errors, grid = rounded_quotients(matrix.numbers, node.scale)
             lossy = max(lossy, float(errors.max(initial=0.0)))
             self.products.append(_Product(matrix, floats))
             self.terms += self.products[-1].terms
             self.grids.append(grid)
-        bias = np.asarray([mpq(x, node.scale) for x in node.bias], dtype=object)
-        self.bias, errors, self.bias_grid = rounded(bias)
+        self.bias, errors, self.bias_grid = rounded_quotients(node.bias, node.scale)
         self.sound = max(lossy, float(errors.max(initial=0.0))) <= UNIT
 
     def apply(self, inputs: Sequence[Forms]) -> Forms:
@@ -218,7 +217,7 @@ class FloatPointwise:
 
     def __init__(self, node: Pointwise, source: Affine | None = None) -> None:
         self.units, q, p = node.knots
-        self.copies = None if source is None else _copies(node, source)
+        self.copies = None if source is None else copied_knots(node, source)
         at = np.asarray([mpq(x, y) for x, y in zip(p, q, strict=True)], dtype=object)
         self.at, at_errors, self.at_grid = rounded(at)
         self.at_error = np.abs(self.at) * at_errors
@@ -329,32 +328,6 @@ class FloatPointwise:
         f = np.where(exact & ((errors[:, 1] == 0.0) | (size == 0.0)), 0.0, f * UP + TINY)
         grid = None if self.grid is None or x.grid is None else self.grid + x.grid
         return Forms(out, np.stack([e, f], axis=1), np.arange(len(out)), grid)
-
-
-def _copies(node: Pointwise, source: Affine) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Knots whose lines coincide everywhere: copied, scaled and negated units.
-
-    (first, which, factor): knot k has the state of knot first[which[k]] times factor[k].
-    None where no two exact rows (q w, q b - p) are proportional, or the layer is sparse.
-    """
-    if not all(isinstance(matrix, Dense) for matrix in source.matrices):
-        return None
-    units, q, p = node.knots
-    rows = np.concatenate([m.entries for m in source.matrices if isinstance(m, Dense)], axis=1)
-    last = q * source.bias[units] - p * source.scale
-    seen: dict[Any, int] = {}
-    first: list[int] = []
-    which, factor = np.empty(len(units), np.int64), np.ones(len(units), np.int8)
-    for k, unit in enumerate(units.tolist()):
-        row = [*(rows[unit] * q[k]), last[k]]
-        lead = next((x for x in row if x), None)
-        key = None if lead is None else tuple(mpq(x, lead) for x in row)
-        which[k] = seen.setdefault(k if key is None else key, len(first))
-        if which[k] == len(first):
-            first.append(k)
-        pivot = next((x for x in [*(rows[units[first[which[k]]]]), last[first[which[k]]]] if x), 1)
-        factor[k] = 1 if lead is None or (lead > 0) == (pivot > 0) else -1
-    return None if len(first) == len(units) else (np.asarray(first), which, factor)
 
 
 class FloatMax:

@@ -17,7 +17,7 @@ import numpy as np
 from .rational import mpq, mpz, to_float
 from .slice import Slice, Window
 
-__all__ = ["TINY", "UNIT", "UP", "Forms", "Frame", "rounded"]
+__all__ = ["TINY", "UNIT", "UP", "Forms", "Frame", "rounded", "rounded_quotients"]
 
 UNIT = 2.0**-53  # half the spacing of floats at 1
 UP = 1.0 + 2.0**-46  # rounds a short chain of additions of bounds upwards
@@ -69,6 +69,17 @@ def rounded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int | None]:
     if same.all():
         grid = max((x.denominator.bit_length() - 1 for x in flat), default=0)
     return floats.reshape(values.shape), errors.reshape(values.shape), grid
+
+
+def rounded_quotients(numbers: np.ndarray, scale: mpz) -> tuple[np.ndarray, np.ndarray, int | None]:
+    """`rounded` of integers over one positive scale; quick where all are exact floats."""
+    exponent = scale.bit_length() - 1
+    dyadic = scale == 1 << exponent and exponent < 900 and numbers.size > 0
+    if dyadic and max(abs(numbers.max()), abs(numbers.min())) <= 1 << 53:
+        floats = np.ldexp(numbers.astype(np.float64), -exponent)
+        return floats, np.zeros(numbers.shape), exponent
+    fractions = np.asarray([mpq(x, scale) for x in numbers.ravel()], dtype=object)
+    return rounded(fractions.reshape(numbers.shape))
 
 
 def _absolute(floats: np.ndarray, errors: np.ndarray) -> np.ndarray:
