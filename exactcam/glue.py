@@ -42,15 +42,17 @@ def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
     exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
     edges = (len(points) + int((cells.labels < 0).sum())) // 2
     wanted = 1 + edges - len(cells)
-    names = _clusters(points)
+    boxes = _boxes(points)
+    names = _clusters(*boxes)
     if names.max() + 1 < wanted:
         exact.place(points, _suspects(names, cells.start))
-        names = _clusters(points)
+        boxes = _boxes(points)
+        names = _clusters(*boxes)
     if names.max() + 1 < wanted:
         names = exact.names()
     if names.max() + 1 != wanted:
         raise InvariantError(f"{names.max() + 1} vertices found, Euler's formula says {wanted}")
-    order = _rotation(exact, cells, points, corner_cells)
+    order = _rotation(exact, cells, points, boxes, corner_cells)
     names = names[order]
     first = np.full(wanted, len(names), dtype=np.int64)
     np.minimum.at(first, names, np.arange(len(names)))
@@ -65,13 +67,12 @@ def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
     )  # fmt: skip
 
 
-def _clusters(points: np.ndarray) -> np.ndarray:
+def _clusters(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """For each corner the number of its cluster: boxes that meet have equal numbers.
 
     Splits by gaps in u, then by gaps in v, again and again while that splits anything,
     which leaves boxes that chain together in both coordinates. O(corners log corners).
     """
-    low, high = _boxes(points)
     order = np.argsort(low[:, 0], kind="stable")
     return kernels().clusters(low, high, order)
 
@@ -99,11 +100,16 @@ def _suspects(names: np.ndarray, start: np.ndarray) -> np.ndarray:
     return np.nonzero(suspect[names])[0]
 
 
-def _rotation(exact: _Exact, cells: Batch, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def _rotation(
+    exact: _Exact,
+    cells: Batch,
+    points: np.ndarray,
+    boxes: tuple[np.ndarray, np.ndarray],
+    owner: np.ndarray,
+) -> np.ndarray:
     """The order of corners in which each cell starts at its lexicographically least one."""
     start, sizes = cells.start[:-1], np.diff(cells.start)
-    least, most = _boxes(points)
-    near = least[:, 0] <= np.minimum.reduceat(most[:, 0], start)[owner]
+    near = boxes[0][:, 0] <= np.minimum.reduceat(boxes[1][:, 0], start)[owner]
     candidates = np.add.reduceat(near.astype(np.int64), start)
     choice = np.zeros(len(sizes), dtype=np.int64)
     single = near & (candidates == 1)[owner]
