@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +90,9 @@ def test_a_cut_run_goes_on(network: Network, truth: Partition, tmp_path: Path, c
     solved_jobs = []
 
     class Counting(ThreadPoolExecutor):
-        def submit(self, fn, job):  # type: ignore[no-untyped-def,override]
-            solved_jobs.append(job)
-            return super().submit(fn, job)
+        def submit(self, fn, *args):  # type: ignore[no-untyped-def,override]
+            solved_jobs.append(args[0])
+            return super().submit(fn, *args)
 
     with Counting(1) as executor:
         assert write_run(engine(network), path, executor) == totals
@@ -162,4 +163,13 @@ def test_a_broken_pool_says_so(network: Network) -> None:
             process.kill()
         with pytest.raises(Exception, match="terminated abruptly"):
             list(solved(jobs, pool))
-    assert len(solve(jobs[0])) > 0
+    batch = solve(jobs[0])
+    assert batch is not None
+    assert len(batch) > 0
+
+
+def test_a_process_that_does_not_know_the_network_is_told(network: Network) -> None:
+    jobs = divide(engine(network))
+    alone = [batch.codes.tobytes() for batch in solved(jobs, None)]
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        assert [batch.codes.tobytes() for batch in solved(jobs, pool)] == alone
