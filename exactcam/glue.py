@@ -30,7 +30,7 @@ from .rounding import TINY, UNIT, UP
 
 __all__ = ["glue"]
 
-_VAGUE = 2.0**-20  # corners less certain than this are placed exactly before clustering
+_VAGUE = 2.0**-8  # corners less certain than this would join everything: placed exactly at once
 
 
 def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
@@ -44,10 +44,12 @@ def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
     wanted = 1 + edges - len(cells)
     boxes = _boxes(points)
     names = _clusters(*boxes)
-    if names.max() + 1 < wanted:
-        exact.place(points, _suspects(names, cells.start))
-        boxes = _boxes(points)
-        names = _clusters(*boxes)
+    for vague in (2.0**-14, 2.0**-18, 2.0**-22, 2.0**-26, 0.0):  # the least certain corners first
+        if names.max() + 1 < wanted:
+            suspects = _suspects(names, cells.start)
+            exact.place(points, suspects[points[suspects, 2] > vague])
+            boxes = _boxes(points)
+            names = _clusters(*boxes)
     if names.max() + 1 < wanted:
         names = exact.names()
     if names.max() + 1 != wanted:
