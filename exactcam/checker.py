@@ -63,7 +63,7 @@ confirm = partial(demand, error=Rejected)
 def read_json(path: str) -> Any:
     """The JSON value of a file, which must be in canonical form: one text for one value."""
     with open(path, "rb") as file:
-        data = file.read(MAX_FILE)  # what is cut off here is no JSON
+        demand(len(data := file.read(MAX_FILE + 1)) <= MAX_FILE, "too-large")
     try:
         value = json.loads(data.decode("ascii"))
         same = digest(value) == hashlib.sha256(data.removesuffix(b"\n")).hexdigest()
@@ -247,7 +247,8 @@ def convolution(value: Any, shape: Shape) -> Iterable[tuple[int, int, int]]:
     """Output o at tap t reads input o * stride + t * dilation - padding, or zero outside."""
     names = "kind transpose entries groups source target kernel stride padding dilation"
     _, transpose, entries, n, *lists = record(value, names)
-    source, target, kernel, stride, padding, dilation, (groups,) = map(naturals, [*lists, [n]])
+    read = [naturals(x, 1 << 30) for x in [*lists, [n]]]
+    source, target, kernel, stride, padding, dilation, (groups,) = read
     demand(type(transpose) is bool, "convolution-transpose")
     # A transposed convolution is the transpose of the convolution from target to source.
     wide, narrow = (target, source) if transpose else (source, target)
@@ -287,7 +288,8 @@ class Network:
 
     def __init__(self, document: Any, plane: Plane) -> None:
         names = "format version inputs nodes output"
-        kind, version, inputs, listed, output, *_ = record(document, names + " names notes")
+        kind, version, inputs, listed, output, *words = record(document, names + " names notes")
+        demand(all(type(t) is str for texts in words for t in array(texts)), "text")
         demand((kind, naturals([version])) == ("exactcam-network", [1]), "network-version")
         demand(naturals([inputs]) == [plane.size], "slice-does-not-fit")
         self.digest = digest({name: document[name] for name in names.split()})
@@ -477,16 +479,15 @@ def verify(network_path: str, slice_path: str, certificate_path: str) -> str:
     found = partition.finish()
     confirm(ties == partition.ties, "boundary-is-another")
     confirm(counts == found, "counts-are-others")
-    what = ", ".join(map("{} {}".format, found, COUNTED.split(",")))
-    return f"{what}; network {network.digest}, slice {plane.digest}"
+    what = map("{} {}".format, found, COUNTED.split(","))
+    return f"{', '.join(what)}; network {network.digest}, slice {plane.digest}"
 
 
 def main(arguments: Sequence[str]) -> int:
     status, verdict = 2, "usage: checker.py NETWORK SLICE CERTIFICATE"
     try:
         if len(arguments) == 3:
-            verdict = f"verified: {verify(*arguments)}"
-            status = 0
+            verdict, status = f"verified: {verify(*arguments)}", 0
     except (Rejected, Malformed, OSError) as error:
         status = {Rejected: 1, Malformed: 3}.get(type(error), 2)
         verdict = f"{type(error).__name__.lower()}: {error}"

@@ -144,6 +144,10 @@ def _key(point: Point) -> tuple[mpq, mpq]:
     return mpq(point[0], point[2]), mpq(point[1], point[2])
 
 
+# A float that overflows makes a bound that proves nothing: exact arithmetic takes over.
+_quiet = np.errstate(over="ignore", invalid="ignore")
+
+
 class _Exact:
     """Exact vertices and output maps of cells, from their patterns and labels."""
 
@@ -179,6 +183,7 @@ class _Exact:
         """The exact output maps of one cell; in canonical order cells share most work."""
         return self.engine.trace.output(self.cells.codes[cell])
 
+    @_quiet
     def map_keys(self) -> list[Any]:
         """A key for each cell, equal where the output maps are equal.
 
@@ -198,6 +203,7 @@ class _Exact:
             keys[cell] = tuple(self.form(cell).columns.ravel())
         return keys
 
+    @_quiet
     def may_tie(self, level: mpq) -> np.ndarray:
         """Cells without a corner-wise proof (Lemma F3) that one side, or one output, wins."""
         height = to_float(level)
@@ -234,13 +240,12 @@ class _Exact:
     def _maps(self) -> np.ndarray:
         """Float output maps with errors, (cells, 5, outputs): a, b, c, e, f in local
         coordinates. Runs the engine again: keeping them all along would cost memory."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.concatenate(
-                [
-                    np.concatenate([x.coefficients, x.errors[x.owner]], axis=1)
-                    for x in self.engine.outputs()
-                ]
-            )
+        return np.concatenate(
+            [
+                np.concatenate([x.coefficients, x.errors[x.owner]], axis=1)
+                for x in self.engine.outputs()
+            ]
+        )
 
 
 class _Vertices(Sequence[Point]):

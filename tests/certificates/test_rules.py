@@ -82,9 +82,11 @@ def test_files_are_read_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(checker, "MAX_FILE", len(tiny.NETWORK))
     assert judge(tmp_path, tiny.EXAMPLE) == "verified"
     monkeypatch.setattr(checker, "MAX_FILE", len(tiny.NETWORK) - 1)
-    assert judge(tmp_path, tiny.EXAMPLE) == "malformed json-is-not-canonical"
-    monkeypatch.setattr(checker, "MAX_FILE", len(tiny.NETWORK) - 2)
-    assert judge(tmp_path, tiny.EXAMPLE) == "malformed json"
+    assert judge(tmp_path, tiny.EXAMPLE) == "malformed too-large"
+    # What stands behind the limit is not simply left unread.
+    monkeypatch.setattr(checker, "MAX_FILE", len(tiny.NETWORK))
+    padded = {**tiny.EXAMPLE, "network": tiny.NETWORK + "{"}
+    assert judge(tmp_path, padded) == "malformed too-large"
     monkeypatch.undo()
     monkeypatch.setattr(checker, "MAX_CERTIFICATE", len(tiny.CERTIFICATE))
     assert judge(tmp_path, tiny.EXAMPLE) == "verified"

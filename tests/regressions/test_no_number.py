@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from exactcam import from_arrays, partition
@@ -16,3 +18,14 @@ def test_a_zero_row_behind_an_overflow_is_a_tie(slope: float) -> None:
     fast = partition(network, engine="fast").patterns.tolist()
     assert fast == partition(network, engine="reference").patterns.tolist()
     assert {tuple(pattern[4:]) for pattern in fast} == {(1, 1)}
+
+
+def test_overflow_in_what_is_computed_later_gives_no_warning() -> None:
+    huge = 1e300
+    part = partition(
+        from_arrays([([[huge, 0], [0, huge]], [0, 0]), ([[huge, -huge], [huge, huge]], [0, 0])])
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert part.counts.activation_regions == 4
+        assert part.decision_boundary() is not None
