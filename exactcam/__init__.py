@@ -1,5 +1,8 @@
 """exactcam: the exact geometry of piecewise-linear networks."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .boundary_points import nearest_boundary_point, sample_boundary
 from .compute import partition
 from .errors import ExactcamError
@@ -14,6 +17,9 @@ from .partition import Cell, Counts, Edges, Partition, load_partition
 from .render import draw
 from .slice import Slice, Window
 from .symbolic import piecewise, region_expression
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __version__ = "0.1.0"
 
@@ -43,3 +49,10 @@ __all__ = [
     "sample_boundary",
     "write_network",
 ]
+
+
+def __getattr__(name: str) -> "ModuleType":
+    """`exactcam.tables`, `.testing` and `.sampling` work without an import of their own."""
+    if name not in ("sampling", "tables", "testing"):
+        raise AttributeError(f"module 'exactcam' has no attribute {name!r}")
+    return import_module(f".{name}", __name__)

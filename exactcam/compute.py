@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import nullcontext
-from multiprocessing import get_all_start_methods, get_context
+from contextlib import contextmanager, nullcontext
+from multiprocessing import active_children, get_all_start_methods, get_context
 from typing import Any
 
 import numpy as np
@@ -41,6 +45,8 @@ def partition(
     if engine not in ENGINES:
         raise ExactcamError(f"engine {engine!r} is not one of {', '.join(ENGINES)}")
     plane = Slice.plane(network.inputs) if slice is None else slice
+    if not isinstance(plane, Slice):
+        raise SliceError("the second argument is a Slice; give the window as window=...")
     if plane.size != network.inputs:
         raise SliceError(f"the slice has {plane.size} inputs, the network {network.inputs}")
     outline = window_of(window)
@@ -76,9 +82,35 @@ def _fast(
     return glue(engine, batches)
 
 
-def processes(jobs: int) -> ProcessPoolExecutor:
-    """`jobs` processes of this machine, forked where that is possible (it is quicker)."""
+@contextmanager
+def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """`jobs` processes of this machine, forked where that is possible (it is quicker).
+
+    They end with the block, at once if it is left by an exception, and with the process
+    that started them, however that ends.
+    """
     if jobs < 1:
         raise ExactcamError(f"jobs is {jobs}: give the number of processes, at least 1")
-    forked = "fork" in get_all_start_methods()
-    return ProcessPoolExecutor(jobs, get_context("fork" if forked else "spawn"))
+    context = get_context("fork" if "fork" in get_all_start_methods() else "spawn")
+    before = set(active_children())
+    pool = ProcessPoolExecutor(jobs, context, _serve, (os.getpid(),))
+    finished = False
+    try:
+        yield pool
+        finished = True
+    finally:
+        pool.shutdown(wait=finished, cancel_futures=True)
+        for child in set() if finished else set(active_children()) - before:
+            child.terminate()
+
+
+def _serve(parent: int) -> None:
+    """What a worker does first: leave Ctrl-C to its parent, and end when that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

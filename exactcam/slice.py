@@ -174,6 +174,8 @@ def window_of(window: Window | Sequence[Any]) -> Window:
     if isinstance(window, Window):
         return window
     entries = list(window)
+    if len(entries) != 4 and not all(isinstance(e, (list, tuple, np.ndarray)) for e in entries):
+        raise SliceError("a window is (umin, vmin, umax, vmax) or a list of corners (u, v)")
     if len(entries) == 4 and not any(isinstance(e, (list, tuple, np.ndarray)) for e in entries):
         return Window.rectangle(*entries)
     return Window(entries)

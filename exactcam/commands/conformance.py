@@ -35,6 +35,10 @@ def run(args: argparse.Namespace) -> int:
     if rational(tolerance, "--tolerance") < 0:
         raise ExactcamError(f"--tolerance {tolerance}: is negative")
     seconds = float(rational(args.timeout.strip(), "--timeout"))
+    if seconds <= 0:
+        raise ExactcamError(
+            f"--timeout is {args.timeout.strip()}: give a positive number of seconds"
+        )
     done: list[Result] = []
 
     def progress(result: Result) -> None:

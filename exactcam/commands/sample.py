@@ -41,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
         )
         return 0
     samples = sample_boundary(part, args.count, args.seed, level)
+    if not len(samples):
+        print("exactcam: note: there is no decision boundary in the window", file=sys.stderr)
     table = {"u": [u for u, _ in samples.points], "v": [v for _, v in samples.points]}
     for k in range(part.network.inputs):
         table[f"input_{k}"] = [row[k] for row in samples.inputs]

@@ -31,8 +31,10 @@ def read_arrays(
     try:
         with np.load(path, allow_pickle=False) as archive:
             held = {name: archive[name] for name in (*needed, *optional) if name in archive.files}
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise FileFormatError(f"{path}: cannot be read as .npz arrays ({error})") from None
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
+        raise FileFormatError(
+            f"{path}: cannot be read as .npz arrays: damaged, or no such file"
+        ) from None
     for name in needed:
         if name not in held:
             raise FileFormatError(f"{path}: holds no array {name}; it needs {', '.join(needed)}")

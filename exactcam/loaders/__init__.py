@@ -34,6 +34,11 @@ def load(path: str | Path, *, drop_final: bool = False, check: bool = True) -> N
         from .from_onnx import read_onnx
 
         return read_onnx(path, drop_final=drop_final, check=check)
+    if suffix in (".pt", ".pth"):
+        raise FileFormatError(
+            f"{path}: is a file of torch.save, which cannot be read safely: save the module with "
+            "torch.export.save as .pt2, or use exactcam.from_torch"
+        )
     if suffix == ".npz" or start == b"PK\x03\x04":
         return read_npz(path)
     if start[:1] == b"{":

@@ -175,8 +175,10 @@ def read_npz(path: str | Path) -> Network:
                 for key in archive.files
                 if key.startswith(("weight", "bias")) or key == "negative_slope"
             }
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise FileFormatError(f"{path}: cannot be read as .npz arrays ({error})") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        raise FileFormatError(
+            f"{path}: cannot be read as .npz arrays: damaged, or no such file"
+        ) from None
     layers: list[tuple[np.ndarray, np.ndarray]] = []
     while f"weight{len(layers)}" in arrays:
         k = len(layers)

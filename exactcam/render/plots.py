@@ -282,7 +282,5 @@ def new_axes(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtraError(
-            "figures need matplotlib: pip install 'exactcam[plot]', or write .svg instead"
-        ) from None
+        raise MissingExtraError("figures need matplotlib: pip install 'exactcam[plot]'") from None
     return Figure(figsize=(width, height), layout="constrained").add_subplot()

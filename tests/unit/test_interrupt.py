@@ -1,0 +1,60 @@
+"""Worker processes end with the command that started them, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import exactcam
+from exactcam import Network
+
+
+def alive(group: int) -> int:
+    """How many processes of a process group are running (not zombies)."""
+    count = 0
+    for entry in Path("/proc").iterdir():
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+        except (OSError, NotADirectoryError):
+            continue
+        count += int(fields[2]) == group and fields[0] != "Z"
+    return count
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see processes")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_survives(
+    random_network: Callable[..., Network], tmp_path: Path, how: signal.Signals
+) -> None:
+    model, out = tmp_path / "model.json", tmp_path / "err.txt"
+    exactcam.write_network(random_network([2, 400, 400, 1], 1), model)
+    command = [sys.executable, "-m", "exactcam", "partition", str(model), "--jobs", "2"]
+    with out.open("w") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+        )
+    group = process.pid
+    started = time.monotonic()
+    while process.poll() is None and alive(group) < 3:
+        assert time.monotonic() - started < 60
+        time.sleep(0.02)
+    assert process.poll() is None, "the run was over before it could be interrupted"
+    if how is signal.SIGINT:
+        os.killpg(group, how)  # as a terminal does
+    else:
+        process.kill()
+    code = process.wait(30)
+    until = time.monotonic() + 10
+    while alive(group) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert alive(group) == 0
+    if how is signal.SIGINT:
+        assert code == 130
+        assert out.read_text().strip() == "exactcam: interrupted"
