@@ -63,7 +63,7 @@ def solve(job: Job, setting: bytes | None = None) -> Batch | None:
         return concatenated(list(engine.run([job.task])))
 
 
-def solved(jobs: list[Job], executor: Executor | None, ahead: int = 16) -> Iterator[Batch]:
+def solved(jobs: list[Job], executor: Executor | None, ahead: int = 8) -> Iterator[Batch]:
     """The solutions of jobs in their order; at most `ahead` are asked for in advance.
 
     Processes that were forked know the setting; where one does not, it is sent.
