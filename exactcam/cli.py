@@ -13,6 +13,7 @@ import importlib
 import os
 import re
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -91,4 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("\nexactcam: interrupted", file=sys.stderr)
+        # Python would wait for a pool's own thread, which may wait for a worker that is gone.
+        if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
+            sys.stderr.flush()
+            os._exit(130)
         return 130
