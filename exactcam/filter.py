@@ -219,7 +219,7 @@ class FloatPointwise:
         self.units, q, p = node.knots
         self.copies = None if source is None else copied_knots(node, source)
         at = np.asarray([mpq(x, y) for x, y in zip(p, q, strict=True)], dtype=object)
-        self.at, at_errors, self.at_grid = rounded(at)
+        self.at, at_errors, _ = rounded(at)
         self.at_error = np.abs(self.at) * at_errors
         self.plain = len(self.units) == node.size and not self.at.any() and not at_errors.any()
         self.which = node.which
