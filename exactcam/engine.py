@@ -28,6 +28,7 @@ from .nodes import Affine, Pointwise
 from .reference import refine
 from .rounding import Forms, Frame
 from .slice import Slice, Window
+from .ties import Ties
 from .trace import Trace
 
 __all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon"]
@@ -124,7 +125,7 @@ class Engine:
     ) -> None:
         self.network, self.plane, self.window = network, plane, window
         self.frame = Frame(window)
-        self.trace = Trace(network, plane, window)
+        self.trace, self.ties = Trace(network, plane, window), Ties(network, plane)
         self.statistics = Statistics()
         self.blind = blind
         self._float: list[FloatAffine | FloatPointwise | FloatMax] = []
@@ -205,8 +206,9 @@ class Engine:
         self.statistics.signs += len(cells.corners) * node.size
         out = Batch(start, corners, labels, codes)
         if len(undecided):
-            self.statistics.exact_cells += len(undecided)
-            out, parents = self._merge(task, out, parents, undecided)
+            out, parents = self._merge(
+                task, values[node.source], out, parents, undecided, blind
+            )
         return Task(a + 1, out, parents, values)
 
     def _values(self, task: Task) -> dict[int, Forms]:
@@ -247,14 +249,19 @@ class Engine:
         return {v: f for v, f in values.items() if self.network.last_use[v] >= start}
 
     def _merge(
-        self, task: Task, out: Batch, parents: np.ndarray, undecided: np.ndarray
-    ) -> tuple[Batch, np.ndarray]:
+        self, task: Task, x: Forms, out: Batch, parents: np.ndarray,
+        undecided: np.ndarray, blind: np.ndarray,
+    ) -> tuple[Batch, np.ndarray]:  # fmt: skip
         """Cut the undecided cells exactly and put their parts where they belong."""
         batches, owners = [out], [parents]
-        for cell in undecided.tolist():
-            parts = self._exact_parts(task.activation, task.cells.part(cell, cell + 1))
+        for number in undecided.tolist():
+            cell = task.cells.part(number, number + 1)
+            parts = None if blind[number] else self._tied_parts(task.activation, cell, x, number)
+            if parts is None:
+                self.statistics.exact_cells += 1
+                parts = self._exact_parts(task.activation, cell)
             batches.append(parts)
-            owners.append(np.full(len(parts), cell, dtype=np.int64))
+            owners.append(np.full(len(parts), number, dtype=np.int64))
         owner = np.concatenate(owners)
         order = np.argsort(owner, kind="stable")
         merged = concatenated(batches)
@@ -264,6 +271,23 @@ class Engine:
         return Batch(
             start, merged.corners[corners], merged.labels[corners], merged.codes[order]
         ), owner[order]  # fmt: skip
+
+    def _tied_parts(self, a: int, cell: Batch, x: Forms, number: int) -> Batch | None:
+        """The parts of one cell by floats that know its ties; None if still undecided."""
+        classes = self.ties.classes(cell.codes[0], a)
+        if classes.all() and len(np.unique(classes)) == len(classes):
+            return None
+        ready = self._float[self.network.activations[a]]
+        assert not isinstance(ready, FloatAffine)
+        start, corners, labels, _, own, undecided = ready.cut(
+            (cell.start, cell.corners, cell.labels), x.of(np.asarray([number])),
+            int(self.trace.labels.starts[a]), np.zeros(1, dtype=np.bool_), classes,
+        )  # fmt: skip
+        if len(undecided):
+            return None
+        codes = np.repeat(cell.codes, len(start) - 1, axis=0)
+        codes[:, self.network.unit_offsets[a] : self.network.unit_offsets[a + 1]] = own
+        return Batch(start, corners, labels, codes)
 
     def _exact_parts(self, a: int, cell: Batch) -> Batch:
         codes = cell.codes[0]

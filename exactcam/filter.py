@@ -150,6 +150,12 @@ def _measure(x: Forms) -> np.ndarray:
     return out
 
 
+def without_zeros(x: Forms, classes: np.ndarray) -> Forms:
+    """Forms with those of class 0, known to be zero, at zero without error."""
+    kept = classes != 0
+    return Forms(np.where(kept, x.coefficients, 0.0), np.where(kept, x.errors, 0.0), x.owner, x.grid)
+
+
 @dataclass(frozen=True)
 class Family:
     """Siblings: members of a family differ in few codes of one activation node.
@@ -219,6 +225,8 @@ class FloatPointwise:
         self.units, q, p = node.knots
         self.copies = None if source is None else copied_knots(node, source)
         at = np.asarray([mpq(x, y) for x, y in zip(p, q, strict=True)], dtype=object)
+        names: dict[Any, int] = {}
+        self.breakpoint = np.asarray([names.setdefault(t, len(names)) for t in at], np.int64)
         self.at, at_errors, _ = rounded(at)
         self.at_error = np.abs(self.at) * at_errors
         self.plain = len(self.units) == node.size and not self.at.any() and not at_errors.any()
@@ -289,24 +297,43 @@ class FloatPointwise:
         # A power of two may underflow: only 0, 1 and -1 are safe.
         return self.exact & (np.abs(self.slopes) == np.abs(np.rint(self.slopes)))
 
-    def cut(self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray) -> Any:
-        """`kernels.cut_pointwise` along this node, with codes in place of states."""
+    def cut(
+        self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray,
+        classes: np.ndarray | None = None,
+    ) -> Any:  # fmt: skip
+        """`kernels.cut_pointwise` along this node, with codes in place of states.
+
+        `classes` (size,): units whose input has one class have the same exact input on all
+        these cells, zero for class 0 (`ties`).
+        """
+        copies = self.copies
+        if classes is not None:
+            x, copies = without_zeros(x, classes), self._copies(classes)
         forms, errors, owner = self._knot_forms(x)
         labels = np.arange(label, label + forms.shape[2])
-        if self.copies is not None:
-            first, which, factor = self.copies
+        if copies is not None:
+            first, which, factor = copies
             forms, errors = forms.take(first, axis=2), errors.take(first, axis=2)
             labels = labels[first]
         from .kernels import cut_pointwise
 
         *parts, state, undecided = cut_pointwise(*polygons, forms, errors, owner, labels, blind)
-        if self.copies is not None:
+        if copies is not None:
             state = state[:, which] * factor
         if self.plain:
             return *parts, state + np.int8(1), undecided
         codes = np.zeros((len(self.which), len(state)), dtype=np.int64)
         np.add.at(codes, self.units, state.T.astype(np.int64) + 1)
         return *parts, codes.T, undecided
+
+    def _copies(self, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`copied_knots` with the knots that coincide for these classes of the inputs."""
+        knots = len(self.units)
+        first, which, factor = self.copies or (*[np.arange(knots)] * 2, np.ones(knots, np.int8))
+        keys = np.stack([classes[self.units[first]], self.breakpoint[first]])
+        _, head, number = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+        kept, place = np.unique(head[number.ravel()], return_inverse=True)
+        return first[kept], place.ravel()[which], factor
 
     def apply(self, x: Forms, codes: np.ndarray) -> Forms:
         """The node's forms where the units have `codes` (cells, units)."""
@@ -339,10 +366,17 @@ class FloatMax:
         self.members = np.asarray([m for g in node.groups for m in g], dtype=np.int64)
         self.labels = np.concatenate([[0], np.cumsum(sizes**2)[:-1]]).astype(np.int64)
 
-    def cut(self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray) -> Any:
-        """`kernels.cut_max` along this node."""
+    def cut(
+        self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray,
+        classes: np.ndarray | None = None,
+    ) -> Any:  # fmt: skip
+        """`kernels.cut_max` along this node; `classes` as in `FloatPointwise.cut`."""
         from .kernels_max import cut_max
 
+        if classes is None:
+            classes = np.arange(x.coefficients.shape[2])
+        else:
+            x = without_zeros(x, classes)
         return cut_max(
             *polygons,
             x.coefficients,
@@ -352,6 +386,7 @@ class FloatMax:
             self.members,
             self.labels + label,
             blind,
+            classes,
         )
 
     def apply(self, x: Forms, codes: np.ndarray) -> Forms:

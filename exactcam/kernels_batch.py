@@ -18,6 +18,7 @@ __all__ = [
     "affine_errors",
     "apply_pieces",
     "clusters",
+    "row_classes",
     "sizes",
     "sparse_product",
 ]
@@ -208,3 +209,66 @@ def affine_errors(
                 still = sound and shift == 0.0 and (empty or no_terms[i])
                 out[cell, r, i] = 0.0 if still else total * UP + TINY
     return out
+
+
+@jit()
+def row_classes(
+    starts: np.ndarray, columns: np.ndarray, numbers: np.ndarray, bias: np.ndarray,
+    known: np.ndarray, free: int, out: np.ndarray,
+) -> int:  # fmt: skip
+    """Lemma F4 of `ties`: the classes of an affine layer's rows to `out`, from `free` on;
+    returns the next free class.
+
+    Row i has the weights named `numbers[m]` at `columns[m]`, starts[i] <= m < starts[i + 1],
+    and the bias named bias[i]; `known` are the classes of the inputs. Name and class 0 are
+    zero. Rows with one hash are compared entry by entry.
+    """
+    rows = bias.shape[0]
+    room = 16
+    while room < 2 * rows:
+        room *= 2
+    table, hashes = np.full(room, -1, np.int64), np.empty(rows, np.int64)
+    for i in range(rows):
+        code, left = bias[i], 0
+        for m in range(starts[i], starts[i + 1]):
+            x = known[columns[m]]
+            if x != 0:
+                code = (code ^ (code >> 29) ^ (numbers[m] << 32) ^ x) * 0x5851F42D4C957F2D
+                left += 1
+        if left == 0 and bias[i] == 0:
+            out[i] = 0
+            continue
+        hashes[i] = code
+        slot = (code ^ (code >> 31)) & (room - 1)
+        while True:
+            j = table[slot]
+            if j < 0:
+                table[slot] = i
+                out[i] = free
+                free += 1
+                break
+            if hashes[j] == code and _same_row(starts, columns, numbers, bias, known, i, j):
+                out[i] = out[j]
+                break
+            slot = (slot + 1) & (room - 1)
+    return free
+
+
+@jit()
+def _same_row(
+    starts: np.ndarray, columns: np.ndarray, numbers: np.ndarray, bias: np.ndarray,
+    known: np.ndarray, i: int, j: int,
+) -> bool:  # fmt: skip
+    """Whether rows i and j have the same bias and entries, those of class 0 left out."""
+    p, q = starts[i], starts[j]
+    while True:
+        while p < starts[i + 1] and known[columns[p]] == 0:
+            p += 1
+        while q < starts[j + 1] and known[columns[q]] == 0:
+            q += 1
+        if p == starts[i + 1] or q == starts[j + 1]:
+            return p == starts[i + 1] and q == starts[j + 1] and bias[i] == bias[j]
+        if numbers[p] != numbers[q] or known[columns[p]] != known[columns[q]]:
+            return False
+        p += 1
+        q += 1

@@ -21,8 +21,17 @@ __all__ = ["cut_max"]
 
 
 @jit()
-def _difference(forms: np.ndarray, errors: np.ndarray, m: int, r: int, out: np.ndarray) -> None:
-    """out = (a, b, c, e, f) of member m minus member r; rounding added to the bounds."""
+def _difference(
+    forms: np.ndarray, errors: np.ndarray, same: np.ndarray, m: int, r: int, out: np.ndarray
+) -> None:
+    """out = (a, b, c, e, f) of member m minus member r; rounding added to the bounds.
+
+    Zero where the members are of one class in `same` (Lemma F4 of `ties`).
+    """
+    if same[m] == same[r]:
+        for k in range(5):
+            out[k] = 0.0
+        return
     out[0], p = two_sum(forms[0, m], -forms[0, r])
     out[1], q = two_sum(forms[1, m], -forms[1, r])
     out[2], s = two_sum(forms[2, m], -forms[2, r])
@@ -50,7 +59,7 @@ def _classify(corners: np.ndarray, low: int, high: int, cut: np.ndarray, signs: 
 def _winner(
     corners: np.ndarray, low: int, high: int,
     forms: np.ndarray, errors: np.ndarray, members: np.ndarray,
-    cut: np.ndarray, signs: np.ndarray,
+    same: np.ndarray, cut: np.ndarray, signs: np.ndarray,
 ) -> int:  # fmt: skip
     """The first member that is largest on the whole cell, -1 if none, -2 if undecided."""
     u, v = 0.0, 0.0
@@ -67,7 +76,7 @@ def _winner(
     for k in range(len(members)):
         if k == best:
             continue
-        _difference(forms, errors, members[best], members[k], cut)
+        _difference(forms, errors, same, members[best], members[k], cut)
         positive, negative, unknown = _classify(corners, low, high, cut, signs)
         if unknown:
             return -2
@@ -83,8 +92,10 @@ def cut_max(
     start: np.ndarray, corners: np.ndarray, labels: np.ndarray,
     forms: np.ndarray, errors: np.ndarray, owner: np.ndarray,
     group_start: np.ndarray, members: np.ndarray, group_labels: np.ndarray, blind: np.ndarray,
+    same: np.ndarray,
 ) -> Any:  # fmt: skip
-    """Cut every cell where a group's maximum changes hands.
+    """Cut every cell where a group's maximum changes hands; members with equal numbers in
+    `same` (size,) have the same exact forms on all these cells.
 
     Returns the parts (start, corners, labels), their parents, the code of every
     group on every part, and the undecided cells, which have no parts.
@@ -103,7 +114,7 @@ def cut_max(
     # Per frame: corners low, high; the group to look at next; the group just cut and its code.
     frames = np.empty((64, 5), np.int64)
     for cell in range(cells):
-        unknown = blind[cell]
+        unknown, x = blind[cell], forms[cell]
         parts_before = parts
         n = start[cell + 1] - start[cell]
         s_corners, s_labels = grow(s_corners, n), grow(s_labels, n)
@@ -120,7 +131,7 @@ def cut_max(
             signs = grow(signs, 2 * n + 8)
             while group < groups:
                 own = members[group_start[group] : group_start[group + 1]]
-                code = _winner(s_corners, lo, hi, forms[cell], errors[owner[cell]], own, cut, signs)
+                code = _winner(s_corners, lo, hi, x, errors[owner[cell]], own, same, cut, signs)
                 if code < 0:
                     unknown = code == -2
                     break
@@ -151,7 +162,7 @@ def cut_max(
                 for rival in range(size):
                     if rival == code:
                         continue
-                    _difference(forms[cell], errors[owner[cell]], own[code], own[rival], cut)
+                    _difference(x, errors[owner[cell]], same, own[code], own[rival], cut)
                     signs = grow(signs, a_hi - a_lo)
                     positive, negative, vague = _classify(s_corners, a_lo, a_hi, cut, signs)
                     if vague:
