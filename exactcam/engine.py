@@ -281,7 +281,8 @@ class Engine:
         assert not isinstance(ready, FloatAffine)
         start, corners, labels, _, own, undecided = ready.cut(
             (cell.start, cell.corners, cell.labels), x.of(np.asarray([number])),
-            int(self.trace.labels.starts[a]), np.zeros(1, dtype=np.bool_), classes,
+            int(self.trace.labels.starts[a]), np.zeros(1, dtype=np.bool_),
+            classes, self.ties.above(cell.codes[0], a),
         )  # fmt: skip
         if len(undecided):
             return None

@@ -299,12 +299,12 @@ class FloatPointwise:
 
     def cut(
         self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray,
-        classes: np.ndarray | None = None,
+        classes: np.ndarray | None = None, above: np.ndarray | None = None,
     ) -> Any:  # fmt: skip
         """`kernels.cut_pointwise` along this node, with codes in place of states.
 
         `classes` (size,): units whose input has one class have the same exact input on all
-        these cells, zero for class 0 (`ties`).
+        these cells, zero for class 0; where `above` it is positive inside them (`ties`).
         """
         copies = self.copies
         if classes is not None:
@@ -368,13 +368,15 @@ class FloatMax:
 
     def cut(
         self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray,
-        classes: np.ndarray | None = None,
+        classes: np.ndarray | None = None, above: np.ndarray | None = None,
     ) -> Any:  # fmt: skip
-        """`kernels.cut_max` along this node; `classes` as in `FloatPointwise.cut`."""
+        """`kernels.cut_max` along this node; `classes` and `above` as in `FloatPointwise.cut`."""
         from .kernels_max import cut_max
 
+        size = x.coefficients.shape[2]
+        above = np.zeros(size, dtype=np.bool_) if above is None else above
         if classes is None:
-            classes = np.arange(x.coefficients.shape[2])
+            classes = np.arange(1, size + 1)
         else:
             x = without_zeros(x, classes)
         return cut_max(
@@ -387,6 +389,7 @@ class FloatMax:
             self.labels + label,
             blind,
             classes,
+            above,
         )
 
     def apply(self, x: Forms, codes: np.ndarray) -> Forms:

@@ -56,10 +56,26 @@ def _classify(corners: np.ndarray, low: int, high: int, cut: np.ndarray, signs: 
 
 
 @jit()
+def _compare(
+    corners: np.ndarray, low: int, high: int,
+    forms: np.ndarray, errors: np.ndarray, same: np.ndarray, above: np.ndarray,
+    m: int, r: int, cut: np.ndarray, signs: np.ndarray,
+) -> Any:  # fmt: skip
+    """`_classify` of member m minus member r, which goes to `cut`."""
+    # What is positive inside and zero on an edge: no bound proves that zero.
+    if same[r] == 0 and above[m]:
+        return True, False, False
+    if same[m] == 0 and above[r]:
+        return False, True, False
+    _difference(forms, errors, same, m, r, cut)
+    return _classify(corners, low, high, cut, signs)
+
+
+@jit()
 def _winner(
     corners: np.ndarray, low: int, high: int,
     forms: np.ndarray, errors: np.ndarray, members: np.ndarray,
-    same: np.ndarray, cut: np.ndarray, signs: np.ndarray,
+    same: np.ndarray, above: np.ndarray, cut: np.ndarray, signs: np.ndarray,
 ) -> int:  # fmt: skip
     """The first member that is largest on the whole cell, -1 if none, -2 if undecided."""
     u, v = 0.0, 0.0
@@ -76,8 +92,9 @@ def _winner(
     for k in range(len(members)):
         if k == best:
             continue
-        _difference(forms, errors, same, members[best], members[k], cut)
-        positive, negative, unknown = _classify(corners, low, high, cut, signs)
+        positive, negative, unknown = _compare(
+            corners, low, high, forms, errors, same, above, members[best], members[k], cut, signs
+        )
         if unknown:
             return -2
         if negative:
@@ -92,10 +109,11 @@ def cut_max(
     start: np.ndarray, corners: np.ndarray, labels: np.ndarray,
     forms: np.ndarray, errors: np.ndarray, owner: np.ndarray,
     group_start: np.ndarray, members: np.ndarray, group_labels: np.ndarray, blind: np.ndarray,
-    same: np.ndarray,
+    same: np.ndarray, above: np.ndarray,
 ) -> Any:  # fmt: skip
     """Cut every cell where a group's maximum changes hands; members with equal numbers in
-    `same` (size,) have the same exact forms on all these cells.
+    `same` (size,) have the same exact forms on all these cells, 0 is zero; members that
+    are `above` (size,) are positive inside the cells.
 
     Returns the parts (start, corners, labels), their parents, the code of every
     group on every part, and the undecided cells, which have no parts.
@@ -114,7 +132,7 @@ def cut_max(
     # Per frame: corners low, high; the group to look at next; the group just cut and its code.
     frames = np.empty((64, 5), np.int64)
     for cell in range(cells):
-        unknown, x = blind[cell], forms[cell]
+        unknown, x, y = blind[cell], forms[cell], errors[owner[cell]]
         parts_before = parts
         n = start[cell + 1] - start[cell]
         s_corners, s_labels = grow(s_corners, n), grow(s_labels, n)
@@ -131,7 +149,7 @@ def cut_max(
             signs = grow(signs, 2 * n + 8)
             while group < groups:
                 own = members[group_start[group] : group_start[group + 1]]
-                code = _winner(s_corners, lo, hi, x, errors[owner[cell]], own, same, cut, signs)
+                code = _winner(s_corners, lo, hi, x, y, own, same, above, cut, signs)
                 if code < 0:
                     unknown = code == -2
                     break
@@ -162,9 +180,10 @@ def cut_max(
                 for rival in range(size):
                     if rival == code:
                         continue
-                    _difference(x, errors[owner[cell]], same, own[code], own[rival], cut)
                     signs = grow(signs, a_hi - a_lo)
-                    positive, negative, vague = _classify(s_corners, a_lo, a_hi, cut, signs)
+                    positive, negative, vague = _compare(
+                        s_corners, a_lo, a_hi, x, y, same, above, own[code], own[rival], cut, signs
+                    )
                     if vague:
                         unknown = True
                         break

@@ -16,6 +16,12 @@ slope x + intercept on its piece: the class of x if that is x itself, 0 if it is
 map or class 0 and intercept 0, else one class per (exact slope and intercept, class of
 x). A max group has the class of the member it takes. []
 
+Lemma F5 (signs). Let a unit's code be that of the open piece between two breakpoints (or
+beyond the last). If its map there is not zero and nowhere negative, its value is positive
+in the cell's interior. Proof: the code says that the input is nowhere beyond the piece's
+ends on the cell and not all on one of them, so by convexity strictly between them in the
+interior; the map is affine, so positive between ends at which it is not negative. []
+
 Hashes only find rows to compare: what decides are comparisons of whole rows. Numbers are
 compared as exact integers, never as floats, so nothing is rounded and nothing underflows.
 """
@@ -53,6 +59,19 @@ class Ties:
         these codes (only those of earlier nodes are read)."""
         source = self.network.nodes[self.network.activations[activation]].inputs[0]
         return self._values(codes, activation)[0][source]
+
+    def above(self, codes: np.ndarray, activation: int) -> np.ndarray:
+        """Which entries of that input are positive in the cell's interior, bool (size,), as
+        far as the codes of a pointwise node just before say so (Lemma F5)."""
+        k = self.network.nodes[self.network.activations[activation]].inputs[0] - 1
+        size = self.network.sizes[k + 1]
+        if k < 0 or not isinstance(self.network.nodes[k], Pointwise):
+            return np.zeros(size, dtype=np.bool_)
+        ready, offsets = self._ready(k), self.network.unit_offsets
+        assert isinstance(ready, _Pieces)
+        before = self.network.activations.index(k)
+        own = codes[offsets[before] : offsets[before + 1]].astype(np.int64)
+        return (own % 2 == 0) & ready.above[ready.which, own // 2]
 
     def _values(self, codes: np.ndarray, passed: int) -> tuple[dict[int, np.ndarray], int]:
         key = codes[: self.network.unit_offsets[passed]].tobytes()
@@ -129,6 +148,15 @@ class _Pieces:
             for j, piece in enumerate(function.pieces):
                 table[k, j] = names.setdefault(tuple(piece), len(names))
         self.which, self.table = node.which, table
+        self.above = np.zeros_like(table, dtype=np.bool_)
+        for k, function in enumerate(node.functions):
+            knots = function.breakpoints
+            for j, (slope, intercept) in enumerate(function.pieces):
+                # The least value is at an end of the piece, unless it falls or rises forever.
+                ends = [slope * t + intercept for t in knots[max(j - 1, 0) : j + 1]]
+                bounded = (j > 0 or slope <= 0) and (j < len(knots) or slope >= 0)
+                ends += [intercept] if slope == 0 else []
+                self.above[k, j] = bounded and min(ends) >= 0 and (slope, intercept) != (0, 0)
         self.linear = np.asarray([intercept == 0 for _, intercept in names])
 
     def classes(
