@@ -21,17 +21,8 @@ __all__ = ["cut_max"]
 
 
 @jit()
-def _difference(
-    forms: np.ndarray, errors: np.ndarray, same: np.ndarray, m: int, r: int, out: np.ndarray
-) -> None:
-    """out = (a, b, c, e, f) of member m minus member r; rounding added to the bounds.
-
-    Zero where the members are of one class in `same` (Lemma F4 of `ties`).
-    """
-    if same[m] == same[r]:
-        for k in range(5):
-            out[k] = 0.0
-        return
+def _difference(forms: np.ndarray, errors: np.ndarray, m: int, r: int, out: np.ndarray) -> None:
+    """out = (a, b, c, e, f) of member m minus member r; rounding added to the bounds."""
     out[0], p = two_sum(forms[0, m], -forms[0, r])
     out[1], q = two_sum(forms[1, m], -forms[1, r])
     out[2], s = two_sum(forms[2, m], -forms[2, r])
@@ -61,13 +52,15 @@ def _compare(
     forms: np.ndarray, errors: np.ndarray, same: np.ndarray, above: np.ndarray,
     m: int, r: int, cut: np.ndarray, signs: np.ndarray,
 ) -> Any:  # fmt: skip
-    """`_classify` of member m minus member r, which goes to `cut`."""
+    """`_classify` of member m minus member r, which goes to `cut` where both signs occur."""
+    if same[m] == same[r]:
+        return False, False, False
     # What is positive inside and zero on an edge: no bound proves that zero.
     if same[r] == 0 and above[m]:
         return True, False, False
     if same[m] == 0 and above[r]:
         return False, True, False
-    _difference(forms, errors, same, m, r, cut)
+    _difference(forms, errors, m, r, cut)
     return _classify(corners, low, high, cut, signs)
 
 

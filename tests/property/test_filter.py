@@ -403,7 +403,7 @@ def test_max_errors_cover(data: st.DataObject) -> None:
     assert_covered(FloatMax(node).apply(x, codes), truth)
     m, r = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))
     out = np.empty(5)
-    _difference(x.coefficients[0], x.errors[0], np.arange(4), m, r, out)
+    _difference(x.coefficients[0], x.errors[0], m, r, out)
     difference = Forms(out[None, :3, None], out[None, 3:, None], np.zeros(1, dtype=np.int64), None)
     assert_covered(difference, [(exact[0][:, m] - exact[0][:, r])[:, None]])
 
