@@ -15,12 +15,12 @@ from .matrix import Dense
 from .nodes import Affine, Pointwise
 from .rational import mpq, mpz
 
-__all__ = ["copied_knots"]
+__all__ = ["copied_knots", "tied_knots"]
+
+Copies = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def copied_knots(
-    node: Pointwise, source: Affine
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def copied_knots(node: Pointwise, source: Affine) -> Copies | None:
     """Knots whose lines coincide everywhere: copied, scaled and negated units.
 
     (first, which, factor): knot k has the state of knot first[which[k]] times factor[k].
@@ -45,6 +45,18 @@ def copied_knots(
             leads.append(lead)
         factor[k] = 1 if (lead > 0) == (leads[which[k]] > 0) else -1
     return None if len(first) == len(units) else (np.asarray(first), which, factor)
+
+
+def tied_knots(copies: Copies | None, classes: np.ndarray, breakpoint: np.ndarray) -> Copies:
+    """`copies` with the knots that coincide on a cell: those with one class of input (see
+    `ties`) and one breakpoint, both named by numbers, int64 (knots,)."""
+    knots = len(classes)
+    everyone = np.arange(knots)
+    first, which, factor = copies or (everyone, everyone, np.ones(knots, np.int8))
+    keys = np.stack([classes[first], breakpoint[first]])
+    _, head, number = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+    kept, place = np.unique(head[number.ravel()], return_inverse=True)
+    return first[kept], place.ravel()[which], factor
 
 
 def _likely_copies(table: np.ndarray) -> np.ndarray:

@@ -3,8 +3,9 @@
 Cells are refined layer by layer exactly as in `reference`, but many at a time and
 in float64: the affine forms of a batch of cells go through a layer in one matrix
 product with proven error bounds (`filter`), compiled kernels decide signs and cut
-(`kernels`), and a cell with an undecided sign is cut by `reference.refine` in exact
-integers before anything else happens to it. So every decision is the exact one
+(`kernels`), and a cell with an undecided sign is cut again with its ties known (`ties`)
+and, if that is not enough, by `reference.refine` in exact integers, before anything else
+happens to it. So every decision is the exact one
 (G1), cells never depend on each other (by continuity their pieces fit edge to
 edge: Lemma 5 of proofs/partition.md), and batches can be bounded, streamed and computed anywhere.
 
@@ -206,9 +207,7 @@ class Engine:
         self.statistics.signs += len(cells.corners) * node.size
         out = Batch(start, corners, labels, codes)
         if len(undecided):
-            out, parents = self._merge(
-                task, values[node.source], out, parents, undecided, blind
-            )
+            out, parents = self._merge(task, values[node.source], out, parents, undecided, blind)
         return Task(a + 1, out, parents, values)
 
     def _values(self, task: Task) -> dict[int, Forms]:

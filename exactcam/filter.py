@@ -49,7 +49,7 @@ from typing import Any
 
 import numpy as np
 
-from .copies import copied_knots
+from .copies import copied_knots, tied_knots
 from .matrix import Dense, Matrix
 from .nodes import Affine, MaxGroups, Pointwise
 from .rational import mpq
@@ -148,12 +148,6 @@ def _measure(x: Forms) -> np.ndarray:
     kernels().sizes(x.coefficients, out)
     out[:, 2:] = x.errors.max(axis=2)[x.owner]
     return out
-
-
-def without_zeros(x: Forms, classes: np.ndarray) -> Forms:
-    """Forms with those of class 0, known to be zero, at zero without error."""
-    kept = classes != 0
-    return Forms(np.where(kept, x.coefficients, 0.0), np.where(kept, x.errors, 0.0), x.owner, x.grid)
 
 
 @dataclass(frozen=True)
@@ -308,7 +302,8 @@ class FloatPointwise:
         """
         copies = self.copies
         if classes is not None:
-            x, copies = without_zeros(x, classes), self._copies(classes)
+            x = x.without(classes == 0)
+            copies = tied_knots(self.copies, classes[self.units], self.breakpoint)
         forms, errors, owner = self._knot_forms(x)
         labels = np.arange(label, label + forms.shape[2])
         if copies is not None:
@@ -325,15 +320,6 @@ class FloatPointwise:
         codes = np.zeros((len(self.which), len(state)), dtype=np.int64)
         np.add.at(codes, self.units, state.T.astype(np.int64) + 1)
         return *parts, codes.T, undecided
-
-    def _copies(self, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`copied_knots` with the knots that coincide for these classes of the inputs."""
-        knots = len(self.units)
-        first, which, factor = self.copies or (*[np.arange(knots)] * 2, np.ones(knots, np.int8))
-        keys = np.stack([classes[self.units[first]], self.breakpoint[first]])
-        _, head, number = np.unique(keys, axis=1, return_index=True, return_inverse=True)
-        kept, place = np.unique(head[number.ravel()], return_inverse=True)
-        return first[kept], place.ravel()[which], factor
 
     def apply(self, x: Forms, codes: np.ndarray) -> Forms:
         """The node's forms where the units have `codes` (cells, units)."""
@@ -378,7 +364,7 @@ class FloatMax:
         if classes is None:
             classes = np.arange(1, size + 1)
         else:
-            x = without_zeros(x, classes)
+            x = x.without(classes == 0)
         return cut_max(
             *polygons,
             x.coefficients,

@@ -43,6 +43,11 @@ class Forms:
         """The forms on some of the cells."""
         return Forms(self.coefficients[cells], self.errors, self.owner[cells], self.grid)
 
+    def without(self, zero: np.ndarray) -> Forms:
+        """The same forms where those marked in `zero` (size,), known to be zero, are zero."""
+        coefficients = np.where(zero, 0.0, self.coefficients)
+        return Forms(coefficients, np.where(zero, 0.0, self.errors), self.owner, self.grid)
+
     def compact(self) -> Forms:
         """The same forms without error rows that none of them has."""
         used, owner = np.unique(self.owner, return_inverse=True)

@@ -7,20 +7,16 @@ bound that is not, which proves nothing. Here values get *class numbers* instead
 
 Lemma F4 (classes). If two values of the network have the same class on a cell, their
 exact affine forms there are the same; the form of class 0 is zero.
-Proof, by induction on the nodes. Inputs share a class if their exact forms are equal, 0 if
-that is zero. A row of an affine node is (sum of the integers W_j times forms + the integer
-bias) / scale, the scale being the node's; two rows share a class if their biases and
-their sequences (W_j, class of input j), without those of class 0 as these add nothing, are
-equal, entry by entry; a row with no entry left and no bias is zero. A pointwise unit is
-slope x + intercept on its piece: the class of x if that is x itself, 0 if it is the zero
-map or class 0 and intercept 0, else one class per (exact slope and intercept, class of
-x). A max group has the class of the member it takes. []
 
 Lemma F5 (signs). Let a unit's code be that of the open piece between two breakpoints (or
 beyond the last). If its map there is not zero and nowhere negative, its value is positive
-in the cell's interior. Proof: the code says that the input is nowhere beyond the piece's
-ends on the cell and not all on one of them, so by convexity strictly between them in the
-interior; the map is affine, so positive between ends at which it is not negative. []
+in the cell's interior. Proved in proofs/filter.md: F4 is Lemma 24 there, F5 Lemma 25.
+
+Inputs share a class if their exact forms are equal, 0 if that is zero. Rows of an affine
+node share one if their biases and their sequences of (weight, class of the input) without
+those of class 0, which add nothing, are equal entry by entry. A pointwise unit on its piece
+has one per (exact slope and intercept, class of its input), a max group that of the member
+it takes.
 
 Hashes only find rows to compare: what decides are comparisons of whole rows. Numbers are
 compared as exact integers, never as floats, so nothing is rounded and nothing underflows.

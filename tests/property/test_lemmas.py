@@ -28,6 +28,8 @@ from exactcam.rational import mpq, mpz, objects, sign
 from exactcam.rounding import Frame
 from exactcam.slice_file import slice_document
 from exactcam.testing.strategies import cases, functions
+from exactcam.ties import Ties
+from exactcam.trace import Trace
 
 Case = tuple[Network, Slice, Window]
 FEW = settings(max_examples=25, deadline=None)
@@ -404,3 +406,19 @@ def test_theorem_23(form: Any, move: Any, u: float, v: float, delta: float, shif
         y = Fraction(v) + Fraction(delta) * Fraction(shift[1], 4)
         value = a * x + b * y + c
         assert answer == (value > 0) - (value < 0)
+
+
+@FEW
+@given(case=cases())
+def test_lemmas_24_and_25(case: Case) -> None:
+    network, plane, window = case
+    ties, trace = Ties(network, plane), Trace(network, plane, window)
+    for cell in reference(case).cells:
+        u, v = cell.interior_point
+        for a in range(len(network.activations)):
+            classes, block = ties.classes(cell.pattern, a), trace.input(cell.pattern, a)
+            above = ties.above(cell.pattern, a)
+            known: dict[int, Any] = {0: [0, 0, 0]}
+            for k, row in enumerate(block.columns.tolist()):
+                assert known.setdefault(int(classes[k]), row) == row
+                assert not above[k] or row[0] * u + row[1] * v + row[2] > 0

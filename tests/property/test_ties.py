@@ -26,7 +26,9 @@ WINDOW = Window([(0, 0), (1, 0), (0, 1)])
 _third = Fraction(1, 3)
 _least = Fraction(1, 1 << 1100)  # below every float
 _plain = st.sampled_from([1, -1, Fraction(1, 2), 0, 0.1, -0.3, 3, _third])
-_wild = st.sampled_from([_third, 2 * _third, _least, -_least, 1 + _least, _third + _least, 2.0**-600])
+_wild = st.sampled_from(
+    [_third, 2 * _third, _least, -_least, 1 + _least, _third + _least, 2.0**-600]
+)
 _activations = st.sampled_from(
     [
         Cpwl.relu(), Cpwl.relu(), Cpwl.relu(), Cpwl.relu(Fraction(1, 10)), Cpwl.through([0], [-1, 1]),
@@ -39,7 +41,9 @@ _activations = st.sampled_from(
 def convolution(draw: Any, source: int, channels: tuple[int, int], size: int) -> Affine:
     pool = draw(st.lists(_plain, min_size=3, max_size=6)) + draw(st.lists(_wild, max_size=2))
     rng = np.random.default_rng(draw(st.integers(0, 999)))
-    numbers = objects([rational(x, "x") for x in rng.permutation(pool * 8)[: channels[0] * channels[1] * 4]])
+    numbers = objects(
+        [rational(x, "x") for x in rng.permutation(pool * 8)[: channels[0] * channels[1] * 4]]
+    )
     kernel, scale = integer_matrix(numbers.reshape(channels[1], -1), "kernel")
     matrix = Convolution(
         (channels[0], size, size), (channels[1], size - 1, size - 1),
@@ -76,7 +80,9 @@ def image_cases(draw: Any) -> tuple[Network, Slice, Window]:
     nodes.append(Affine.dense(len(nodes), [weights], [draw(_plain)]))
     nodes.append(Pointwise(len(nodes), (Cpwl.relu(),), np.zeros(1, dtype=np.int64)))
     network = Network(SIZE * SIZE, tuple(nodes), len(nodes))
-    levels = draw(st.lists(st.sampled_from([1, Fraction(1, 2), 0.1, 3, -1]), min_size=2, max_size=3))
+    levels = draw(
+        st.lists(st.sampled_from([1, Fraction(1, 2), 0.1, 3, -1]), min_size=2, max_size=3)
+    )
     images: list[list[Any]] = [[0] * (SIZE * SIZE) for _ in range(3)]
     for k in draw(st.lists(st.integers(0, SIZE * SIZE - 1), min_size=1, max_size=5, unique=True)):
         for image in images:
@@ -162,7 +168,9 @@ def _tied(engine: Engine, a: int, place: Any) -> tuple[Any, Any]:
 def test_numbers_that_are_one_float_are_two(bits: int) -> None:
     """1/3 and 1/3 + 2^-bits: the same float, not the same class."""
     near = _third + Fraction(1, 1 << bits)
-    first = Affine.dense(0, [[_third, 0], [near, 0], [_third, 0], [0, Fraction(1, 1 << 1100)], [0, 0]], [0] * 5)
+    first = Affine.dense(
+        0, [[_third, 0], [near, 0], [_third, 0], [0, Fraction(1, 1 << 1100)], [0, 0]], [0] * 5
+    )
     network = Network(2, (first, MaxGroups(1, ((0, 1, 2), (3, 4)))), 2)
     a, b, c, d, zero = Ties(network, Slice.plane(2)).classes(np.zeros(2, np.int64), 0).tolist()
     assert a == c != b
