@@ -35,6 +35,7 @@ from .trace import Trace
 __all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon"]
 
 _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
+_UNITS = 512  # so many units of a wide layer cut at a time, lest a large cell fill the memory
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,15 @@ class Task:
     """Cells that are to be cut by activation number `activation`.
 
     `values` are the float forms that are still read, on the cells these are parts of;
-    `parents` (cells,) says which.
+    `parents` (cells,) says which. Where the first `units` of the activation node have
+    cut already, those are forms of its input, else of the activation's before.
     """
 
     activation: int
     cells: Batch
     parents: np.ndarray
     values: dict[int, Forms]
+    units: int = 0
 
     def divided(self, size: int) -> Iterator[Task]:
         """Tasks of at most `size` cells each, in order."""
@@ -98,8 +101,9 @@ class Task:
         cuts = np.linspace(0, len(self.cells), pieces + 1).astype(np.int64)
         for low, high in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
             yield Task(
-                self.activation, self.cells.part(low, high), self.parents[low:high], self.values
-            )
+                self.activation, self.cells.part(low, high), self.parents[low:high], self.values,
+                self.units,
+            )  # fmt: skip
 
     def alone(self) -> Task:
         """The same task without what only other cells need."""
@@ -107,7 +111,7 @@ class Task:
         if self.activation == 0:
             return self
         values = {v: forms.of(kept).compact() for v, forms in self.values.items()}
-        return Task(self.activation, self.cells, parents, values)
+        return Task(self.activation, self.cells, parents, values, self.units)
 
 
 class Engine:
@@ -129,6 +133,7 @@ class Engine:
         self.trace, self.ties = Trace(network, plane, window), Ties(network, plane)
         self.statistics = Statistics()
         self.blind = blind
+        self.units = _UNITS
         self._float: list[FloatAffine | FloatPointwise | FloatMax] = []
         for node in network.nodes:
             if isinstance(node, Affine):
@@ -182,13 +187,12 @@ class Engine:
                 stack.append(self.step(task))
 
     def step(self, task: Task) -> Task:
-        """Cut every cell of a task along its activation node."""
-        a = task.activation
-        values = self._values(task)
+        """Cut every cell of a task along its activation node (the next units of a wide one)."""
+        a, first = task.activation, task.units
+        values = task.values if first else self._values(task)
         k = self.network.activations[a]
         node, ready = self.network.nodes[k], self._float[k]
-        low, high = self.network.unit_offsets[a], self.network.unit_offsets[a + 1]
-        cells = task.cells
+        low, cells = self.network.unit_offsets[a], task.cells
         blind = (
             np.zeros(len(cells), dtype=np.bool_)
             if self.blind is None
@@ -197,17 +201,28 @@ class Engine:
         assert not isinstance(node, Affine)
         assert not isinstance(ready, FloatAffine)
         polygons = (cells.start, cells.corners, cells.labels)
-        start, corners, labels, parents, own, undecided = ready.cut(
-            polygons, values[node.source], int(self.trace.labels.starts[a]), blind
-        )
+        x, stop = values[node.source], node.size
+        rows = task.parents if first else np.arange(len(cells))
+        label = int(self.trace.labels.starts[a])
+        if isinstance(ready, FloatPointwise) and ready.plain and node.size > 2 * self.units:
+            stop = min(node.size, first + self.units)
+            start, corners, labels, parents, own, undecided = ready.cut_some(
+                polygons, x, rows, label, blind, cells.codes[:, low : low + first], stop
+            )
+        else:
+            start, corners, labels, parents, own, undecided = ready.cut(polygons, x, label, blind)
         codes = cells.codes[parents]
-        codes[:, low:high] = own
+        codes[:, low + first : low + stop] = own
         self.statistics.batches += 1
         self.statistics.cells_cut += len(cells)
-        self.statistics.signs += len(cells.corners) * node.size
+        self.statistics.signs += len(cells.corners) * (stop - first)
         out = Batch(start, corners, labels, codes)
         if len(undecided):
-            out, parents = self._merge(task, values[node.source], out, parents, undecided, blind)
+            out, parents = self._merge(task, x, rows, stop, out, parents, undecided, blind)
+        if first:
+            parents = task.parents[parents]
+        if stop < node.size:
+            return Task(a, out, parents, values, stop)
         return Task(a + 1, out, parents, values)
 
     def _values(self, task: Task) -> dict[int, Forms]:
@@ -248,14 +263,15 @@ class Engine:
         return {v: f for v, f in values.items() if self.network.last_use[v] >= start}
 
     def _merge(
-        self, task: Task, x: Forms, out: Batch, parents: np.ndarray,
+        self, task: Task, x: Forms, rows: np.ndarray, stop: int, out: Batch, parents: np.ndarray,
         undecided: np.ndarray, blind: np.ndarray,
     ) -> tuple[Batch, np.ndarray]:  # fmt: skip
         """Cut the undecided cells exactly and put their parts where they belong."""
         batches, owners = [out], [parents]
         for number in undecided.tolist():
             cell = task.cells.part(number, number + 1)
-            parts = None if blind[number] else self._tied_parts(task.activation, cell, x, number)
+            own = x.of(rows[number : number + 1])
+            parts = None if blind[number] else self._tied_parts(task, cell, own, stop)
             if parts is None:
                 self.statistics.exact_cells += 1
                 parts = self._exact_parts(task.activation, cell)
@@ -271,22 +287,28 @@ class Engine:
             start, merged.corners[corners], merged.labels[corners], merged.codes[order]
         ), owner[order]  # fmt: skip
 
-    def _tied_parts(self, a: int, cell: Batch, x: Forms, number: int) -> Batch | None:
+    def _tied_parts(self, task: Task, cell: Batch, x: Forms, stop: int) -> Batch | None:
         """The parts of one cell by floats that know its ties; None if still undecided."""
+        a, first = task.activation, task.units
         classes = self.ties.classes(cell.codes[0], a)
         if classes.all() and len(np.unique(classes)) == len(classes):
             return None
-        ready = self._float[self.network.activations[a]]
+        ready, low = self._float[self.network.activations[a]], self.network.unit_offsets[a]
         assert not isinstance(ready, FloatAffine)
-        start, corners, labels, _, own, undecided = ready.cut(
-            (cell.start, cell.corners, cell.labels), x.of(np.asarray([number])),
-            int(self.trace.labels.starts[a]), np.zeros(1, dtype=np.bool_),
-            classes, self.ties.above(cell.codes[0], a),
-        )  # fmt: skip
+        polygons, label = (cell.start, cell.corners, cell.labels), int(self.trace.labels.starts[a])
+        sees = np.zeros(1, dtype=np.bool_)
+        if isinstance(ready, FloatPointwise) and stop - first < len(classes):
+            known = cell.codes[:, low : low + first]
+            cut = ready.cut_some(
+                polygons, x, np.zeros(1, np.int64), label, sees, known, stop, classes
+            )
+        else:
+            cut = ready.cut(polygons, x, label, sees, classes, self.ties.above(cell.codes[0], a))
+        start, corners, labels, _, own, undecided = cut
         if len(undecided):
             return None
         codes = np.repeat(cell.codes, len(start) - 1, axis=0)
-        codes[:, self.network.unit_offsets[a] : self.network.unit_offsets[a + 1]] = own
+        codes[:, low + first : low + stop] = own
         return Batch(start, corners, labels, codes)
 
     def _exact_parts(self, a: int, cell: Batch) -> Batch:

@@ -321,6 +321,33 @@ class FloatPointwise:
         np.add.at(codes, self.units, state.T.astype(np.int64) + 1)
         return *parts, codes.T, undecided
 
+    def cut_some(
+        self, polygons: Polygons, x: Forms, rows: np.ndarray, label: int, blind: np.ndarray,
+        known: np.ndarray, stop: int, classes: np.ndarray | None = None,
+    ) -> Any:  # fmt: skip
+        """`cut` along the units up to `stop` of a `plain` node, when the first have cut
+        already and the cells have codes `known` (cells, units); cell i has forms x.of(rows[i])."""
+        from .kernels import cut_pointwise
+
+        low = known.shape[1]
+        everyone = np.arange(len(self.units))
+        first, which, factor = self.copies or (everyone, everyone, np.ones(len(everyone), np.int8))
+        if classes is not None:
+            x = x.without(classes == 0)
+            first, which, factor = tied_knots(self.copies, classes, self.breakpoint)
+        lead, factor = first[which[low:stop]], factor[low:stop]
+        leads, place = np.unique(lead, return_inverse=True)
+        new = int(np.searchsorted(leads, low))
+        knots = leads[new:]
+        *parts, parents, state, undecided = cut_pointwise(
+            *polygons, x.coefficients.take(knots, axis=2)[rows], x.errors.take(knots, axis=2),
+            x.owner[rows], label + knots, blind,
+        )  # fmt: skip
+        # Copies of units that have cut are where those are.
+        old = known[parents][:, leads[:new]].astype(np.int8) - np.int8(1)
+        both = np.concatenate([old, state], axis=1)
+        return *parts, parents, both[:, place.ravel()] * factor + np.int8(1), undecided
+
     def apply(self, x: Forms, codes: np.ndarray) -> Forms:
         """The node's forms where the units have `codes` (cells, units)."""
         piece = codes // 2

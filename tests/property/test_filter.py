@@ -426,10 +426,10 @@ def test_results_do_not_depend_on_the_filter_or_the_batches(
     case: tuple[Network, Slice, Window], seed: int
 ) -> None:
     parts = []
-    for size in (1, 3, 100):
+    for size, units in ((1, 512), (3, 1), (100, 512), (100, 2)):
         for blind in _blinds(seed):
             engine = Engine(*case, blind=blind)
-            engine.batch_size = size
+            engine.batch_size, engine.units = size, units
             parts.append(glue(engine, list(engine.run())))
             cut, exact = engine.statistics.cells_cut, engine.statistics.exact_cells
             assert blind is None or len(parts) % 3 == 0 or exact == cut

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from exactcam import Network, Partition, Slice, Window, partition
 from exactcam.engine import Engine
+from exactcam.glue import glue
 from exactcam.matrix import Convolution
 from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
 from exactcam.rational import integer_matrix, objects, rational
@@ -132,6 +133,20 @@ def test_classes_and_engines_on_images(case: tuple[Network, Slice, Window]) -> N
 
 
 @SETTINGS
+@given(case=image_cases(), units=st.integers(1, 20))
+def test_a_wide_layer_cut_a_few_units_at_a_time(
+    case: tuple[Network, Slice, Window], units: int
+) -> None:
+    engine = Engine(*case)
+    engine.units, engine.batch_size = units, 4
+    ours = glue(engine, list(engine.run()))
+    truth = partition(*case, engine="reference")
+    assert np.array_equal(ours.patterns, truth.patterns)
+    assert np.array_equal(ours.corners, truth.corners)
+    assert list(ours.vertices) == list(truth.vertices)
+
+
+@SETTINGS
 @given(case=cases())
 def test_classes_on_degenerate_networks(case: tuple[Network, Slice, Window]) -> None:
     assert_true(case, partition(*case, engine="reference"))
@@ -159,7 +174,10 @@ def _tied(engine: Engine, a: int, place: Any) -> tuple[Any, Any]:
     task, k = place
     source = engine.network.nodes[engine.network.activations[a]].inputs[0]
     cell = task.cells.part(k, k + 1)
-    ours = engine._tied_parts(a, cell, engine._values(task)[source], k)
+    x = engine._values(task)[source].of(np.asarray([k]))
+    ours = engine._tied_parts(
+        task, cell, x, engine.network.nodes[engine.network.activations[a]].size
+    )
     truth = engine._exact_parts(a, cell)
     return None if ours is None else ours.codes.tolist(), truth.codes.tolist()
 
