@@ -14,7 +14,7 @@ import numpy as np
 
 from .compiled import jit
 from .kernels import copy_rows, grow, split
-from .predicates import UNKNOWN, sign_at, two_sum
+from .predicates import U4, UNKNOWN, sign_at, two_sum
 from .rounding import TINY, UP
 
 __all__ = ["cut_max"]
@@ -65,28 +65,64 @@ def _compare(
 
 
 @jit()
+def _inside(corners: np.ndarray, low: int, high: int, out: np.ndarray) -> None:
+    """out = (mean u, mean v, largest coordinate, largest delta) of the corners."""
+    out[:4] = 0.0
+    for p in range(low, high):
+        out[0] += corners[p, 0]
+        out[1] += corners[p, 1]
+        out[2] = max(out[2], abs(corners[p, 0]), abs(corners[p, 1]))
+        out[3] = max(out[3], corners[p, 2])
+    out[0] /= np.float64(high - low)
+    out[1] /= np.float64(high - low)
+
+
+@jit(inline="always")
+def _all_positive(
+    corners: np.ndarray, low: int, high: int, size: float, far: float, cut: np.ndarray
+) -> bool:
+    """Whether one bound proves `cut` positive at all corners (Lemma F3), whose coordinates
+    and deltas are at most `size` and `far`."""
+    a, b, c = cut[0], cut[1], cut[2]
+    bound = (abs(a) + abs(b)) * (U4 * size + far) + U4 * abs(c) + cut[3] * (size + far) + cut[4]
+    bound = bound * UP + TINY
+    proven = True
+    for p in range(low, high):
+        # NaN fails the comparison.
+        proven = proven and a * corners[p, 0] + b * corners[p, 1] + c > bound
+    return proven
+
+
+@jit()
 def _winner(
-    corners: np.ndarray, low: int, high: int,
-    forms: np.ndarray, errors: np.ndarray, members: np.ndarray,
+    corners: np.ndarray, low: int, high: int, inside: np.ndarray,
+    forms: np.ndarray, errors: np.ndarray, members: np.ndarray, start: int, size: int,
     same: np.ndarray, above: np.ndarray, cut: np.ndarray, signs: np.ndarray,
 ) -> int:  # fmt: skip
-    """The first member that is largest on the whole cell, -1 if none, -2 if undecided."""
-    u, v = 0.0, 0.0
-    for p in range(low, high):
-        u += corners[p, 0] / (high - low)
-        v += corners[p, 1] / (high - low)
+    """The first member that is largest on the whole cell, -1 if none, -2 if undecided;
+    the members are `size` of `members` from `start`, `inside` is that of `_inside`."""
+    tied = True
+    for k in range(start + 1, start + size):
+        tied = tied and same[members[k]] == same[members[start]]
+    if tied:
+        return 0
     best, best_value = 0, -np.inf
-    for k in range(len(members)):
-        m = members[k]
-        value = forms[0, m] * u + forms[1, m] * v + forms[2, m]
+    for k in range(size):
+        m = members[start + k]
+        value = forms[0, m] * inside[0] + forms[1, m] * inside[1] + forms[2, m]
         if value > best_value:
             best, best_value = k, value
     first = best
-    for k in range(len(members)):
-        if k == best:
+    for k in range(size):
+        m, r = members[start + best], members[start + k]
+        if k == best or same[m] == same[r]:
+            first = min(first, k)
+            continue
+        _difference(forms, errors, m, r, cut)
+        if _all_positive(corners, low, high, inside[2], inside[3], cut):
             continue
         positive, negative, unknown = _compare(
-            corners, low, high, forms, errors, same, above, members[best], members[k], cut, signs
+            corners, low, high, forms, errors, same, above, m, r, cut, signs
         )
         if unknown:
             return -2
@@ -121,8 +157,11 @@ def cut_max(
     codes = np.empty(groups, np.int64)
     s_corners, s_labels = np.empty((256, 8)), np.empty(256, np.int64)
     signs = np.empty(256, np.int64)
-    cut = np.empty(5)
-    # Per frame: corners low, high; the group to look at next; the group just cut and its code.
+    cut, inside = np.empty(5), np.empty(4)
+    # Groups without one winner on the whole cell: on its parts the others keep theirs.
+    todo = np.empty(groups, np.int64)
+    # Per frame: corners low, high; the place in `todo` to look at next; the group just cut
+    # and its code.
     frames = np.empty((64, 5), np.int64)
     for cell in range(cells):
         unknown, x, y = blind[cell], forms[cell], errors[owner[cell]]
@@ -132,25 +171,44 @@ def cut_max(
         s_corners[:n] = corners[start[cell] : start[cell + 1]]
         s_labels[:n] = labels[start[cell] : start[cell + 1]]
         frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n, 0, -1
+        _inside(s_corners, 0, n, inside)
+        signs = grow(signs, 2 * n + 8)
+        count = 0
+        for group in range(groups):
+            if unknown:
+                break
+            codes[group] = _winner(
+                s_corners, 0, n, inside, x, y, members, group_start[group],
+                group_start[group + 1] - group_start[group], same, above, cut, signs,
+            )  # fmt: skip
+            unknown = codes[group] == -2
+            if codes[group] == -1:
+                todo[count] = group
+                count += 1
         depth = 1
         while depth > 0 and not unknown:
             depth -= 1
-            lo, hi, group = frames[depth, 0], frames[depth, 1], frames[depth, 2]
+            lo, hi, place = frames[depth, 0], frames[depth, 1], frames[depth, 2]
             if frames[depth, 3] >= 0:
                 codes[frames[depth, 3]] = frames[depth, 4]
             n = hi - lo
             signs = grow(signs, 2 * n + 8)
-            while group < groups:
-                own = members[group_start[group] : group_start[group + 1]]
-                code = _winner(s_corners, lo, hi, x, y, own, same, above, cut, signs)
+            _inside(s_corners, lo, hi, inside)
+            group = -1
+            while place < count:
+                group = todo[place]
+                code = _winner(
+                    s_corners, lo, hi, inside, x, y, members, group_start[group],
+                    group_start[group + 1] - group_start[group], same, above, cut, signs,
+                )  # fmt: skip
                 if code < 0:
                     unknown = code == -2
                     break
                 codes[group] = code
-                group += 1
+                place += 1
             if unknown:
                 break
-            if group == groups:
+            if place == count:
                 at = o_start[parts]
                 o_corners, o_start = grow(o_corners, at + n), grow(o_start, parts + 2)
                 o_labels = grow(o_labels, at + n)
@@ -205,7 +263,7 @@ def cut_max(
                         s_labels[base + p] = s_labels[a_lo + p]
                 frames = grow(frames, depth + 1)
                 frames[depth, 0], frames[depth, 1] = lo + base - hi, lo + base - hi + length
-                frames[depth, 2], frames[depth, 3], frames[depth, 4] = group + 1, group, code
+                frames[depth, 2], frames[depth, 3], frames[depth, 4] = place + 1, group, code
                 depth += 1
                 base += length
             if unknown:

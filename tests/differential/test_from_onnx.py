@@ -1,11 +1,13 @@
 """ONNX operators and public models against onnxruntime."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import exactcam
+from exactcam.engine import Engine
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -258,3 +260,32 @@ def test_partition_of_a_collision_avoidance_network():
     part = exactcam.partition(network, plane, ("-1/32", "-1/32", "1/32", "1/32"))
     part.check_invariants()
     assert len(part) == len(exactcam.partition(network, plane, part.window, engine="reference"))
+
+
+def digits_through_convolutions(side):
+    """The max-pooled network on the plane through three digits, and a triangle in it."""
+    for file in ("cnn_max_mninst2.onnx", "mnist_test_100.csv"):
+        if not (MODELS / file).exists():
+            pytest.skip(f"../shared/models/{file} is not there")
+    network = exactcam.load(MODELS / "cnn_max_mninst2.onnx")
+    pixels = np.loadtxt(MODELS / "mnist_test_100.csv", delimiter=",")[:3, 1:] / 255
+    third, side = Fraction(1, 3), Fraction(side)
+    corners = [(third, third), (third + side, third), (third, third + side)]
+    plane = exactcam.Slice.through(*pixels.astype(np.float32))
+    return network, plane, exactcam.Window(corners)
+
+
+def test_partition_through_convolutions_and_max_pools():
+    case = digits_through_convolutions("1/100")
+    fast, slow = (exactcam.partition(*case, engine=engine) for engine in ("fast", "reference"))
+    assert len(fast) == 95
+    assert np.array_equal(fast.patterns, slow.patterns)
+    assert np.array_equal(fast.corners, slow.corners)
+    assert list(fast.vertices) == list(slow.vertices)
+
+
+@pytest.mark.slow
+def test_many_regions_of_convolutions_and_max_pools_need_no_exact_cell():
+    engine = Engine(*digits_through_convolutions("1/10"))
+    assert sum(len(batch) for batch in engine.run()) == 10575
+    assert engine.statistics.exact_cells == 0

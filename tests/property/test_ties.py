@@ -39,6 +39,12 @@ _activations = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def quiet() -> Any:
+    with np.errstate(all="ignore"):
+        yield
+
+
 def convolution(draw: Any, source: int, channels: tuple[int, int], size: int) -> Affine:
     pool = draw(st.lists(_plain, min_size=3, max_size=6)) + draw(st.lists(_wild, max_size=2))
     rng = np.random.default_rng(draw(st.integers(0, 999)))
