@@ -32,7 +32,8 @@ Proof: the exact lines' values at p are J (p - P) with J their gradients; invert
 
 Lemma F3 (sign). The exact form at the exact corner P, |P - p| <= delta, differs from
 fl(a p_u + b p_v + c) by at most 4u(|a p_u| + |b p_v| + |c|) + e max(|p_u|, |p_v|) + f
-+ (|a| + |b| + e) delta. A sign is given if the computed value exceeds that bound;
++ (|a| + |b| + e) delta. With p the centre of a cell's box and delta its half sides that
+holds for all its corners at once. A sign is given if the computed value exceeds that bound;
 zero if every product in the value and in the bound has a factor that is zero (not
 merely a product that is: products underflow) and c and f are. Anything else is UNKNOWN.
 

@@ -29,20 +29,30 @@ def grow(array: np.ndarray, need: int) -> np.ndarray:
 
 
 @jit()
-def copy_rows(source: np.ndarray, low: int, high: int, target: np.ndarray, at: int) -> None:
-    """target[at:] = source[low:high], row by row from the front, without temporaries."""
+def doubled(array: np.ndarray) -> np.ndarray:
+    return grow(array, array.shape[0] + 1)
+
+
+@jit()
+def copy_rows(
+    corners: np.ndarray, labels: np.ndarray, low: int, high: int,
+    to_corners: np.ndarray, to_labels: np.ndarray, at: int,
+) -> None:  # fmt: skip
+    """Rows low..high to the targets' rows at.., from the front, without temporaries."""
     for k in range(high - low):
         for m in range(8):
-            target[at + k, m] = source[low + k, m]
+            to_corners[at + k, m] = corners[low + k, m]
+        to_labels[at + k] = labels[low + k]
 
 
 @jit()
 def split(
     corners: np.ndarray, labels: np.ndarray, low: int, high: int,
-    signs: np.ndarray, cut: np.ndarray, label: int, at: int,
+    signs: np.ndarray, cut: np.ndarray, label: int,
+    to_corners: np.ndarray, to_labels: np.ndarray, at: int,
 ) -> Any:  # fmt: skip
-    """`geometry.split` of the corners low..high: (middle, end), the positive part being
-    written to rows at..middle and the negative one to rows middle..end.
+    """`geometry.split` of the corners low..high: (middle, end), the negative part being
+    written to rows at..middle of the targets and the positive one to rows middle..end.
 
     The cut is stored unoriented, since only its zero set matters from here on. The parts
     have at most four corners more than the whole.
@@ -51,37 +61,37 @@ def split(
     middle = at
     for k in range(n):
         here, following = signs[k], signs[k + 1 if k + 1 < n else 0]
-        middle += (here >= 0) + (here * following < 0)
-    p, q = at, middle
+        middle += (here <= 0) + (here * following < 0)
+    q, p = at, middle
     for k in range(n):
         i = low + k
         here, following = signs[k], signs[k + 1 if k + 1 < n else 0]
         if here >= 0:
             for m in range(8):
-                corners[p, m] = corners[i, m]
-            labels[p] = labels[i]
+                to_corners[p, m] = corners[i, m]
+            to_labels[p] = labels[i]
             if here == 0 and following < 0:
-                _set_line(corners, labels, p, cut, label)
+                _set_line(to_corners, to_labels, p, cut, label)
             p += 1
         if here <= 0:
             for m in range(8):
-                corners[q, m] = corners[i, m]
-            labels[q] = labels[i]
+                to_corners[q, m] = corners[i, m]
+            to_labels[q] = labels[i]
             if here == 0 and following > 0:
-                _set_line(corners, labels, q, cut, label)
+                _set_line(to_corners, to_labels, q, cut, label)
             q += 1
         if here * following < 0:
-            meet(corners, i, cut, p)
+            meet(corners, i, cut, to_corners, p)
             for m in range(3):
-                corners[q, m] = corners[p, m]
+                to_corners[q, m] = to_corners[p, m]
             ahead, behind = (p, q) if here > 0 else (q, p)
-            _set_line(corners, labels, ahead, cut, label)
+            _set_line(to_corners, to_labels, ahead, cut, label)
             for m in range(3, 8):
-                corners[behind, m] = corners[i, m]
-            labels[behind] = labels[i]
+                to_corners[behind, m] = corners[i, m]
+            to_labels[behind] = labels[i]
             p += 1
             q += 1
-    return middle, q
+    return middle, p
 
 
 @jit(inline="always")
@@ -97,57 +107,148 @@ def _set_line(
 def _scan(
     corners: np.ndarray, low: int, high: int,
     a: np.ndarray, b: np.ndarray, c: np.ndarray, e: np.ndarray, f: np.ndarray,
-    scratch: np.ndarray, flags: np.ndarray,
+    state: np.ndarray,
 ) -> None:  # fmt: skip
-    """Flag every form on one cell: 1 positive and 2 negative at some corner, proven;
-    4 if the sign at some corner is not proven by one bound for the whole cell (Lemma F3).
+    """The sign of every form on one cell, 0 where its centre does not prove one.
 
-    Written in straight loops over the forms, four corners at a time, so that it
-    compiles to vector instructions: this is where most signs are decided.
+    Lemma F3 at the centre of the cell's bounding box, with the box's half sides as the
+    distances: nearly all knots are further from a cell than its size. A straight loop
+    over the forms, so that it compiles to vector instructions.
     """
-    most, least, nearest = scratch[0], scratch[1], scratch[2]
-    size, far = 0.0, 0.0
+    u0, u1, v0, v1 = np.inf, -np.inf, np.inf, -np.inf
+    far = 0.0
     for p in range(low, high):
-        size = max(size, abs(corners[p, 0]), abs(corners[p, 1]))
+        u0, u1 = min(u0, corners[p, 0]), max(u1, corners[p, 0])
+        v0, v1 = min(v0, corners[p, 1]), max(v1, corners[p, 1])
         far = max(far, corners[p, 2])
-    first = low
-    while first < high:
-        p1, p2, p3 = min(first + 1, high - 1), min(first + 2, high - 1), min(first + 3, high - 1)
-        u0, v0, u1, v1 = corners[first, 0], corners[first, 1], corners[p1, 0], corners[p1, 1]
-        u2, v2, u3, v3 = corners[p2, 0], corners[p2, 1], corners[p3, 0], corners[p3, 1]
-        for i in range(a.shape[0]):
-            x0 = a[i] * u0 + b[i] * v0 + c[i]
-            x1 = a[i] * u1 + b[i] * v1 + c[i]
-            x2 = a[i] * u2 + b[i] * v2 + c[i]
-            x3 = a[i] * u3 + b[i] * v3 + c[i]
-            h0 = x0 if x0 > x1 else x1
-            h1 = x2 if x2 > x3 else x3
-            l0 = x0 if x0 < x1 else x1
-            l1 = x2 if x2 < x3 else x3
-            y0, y1, y2, y3 = abs(x0), abs(x1), abs(x2), abs(x3)
-            n0 = y0 if y0 < y1 else y1
-            n1 = y2 if y2 < y3 else y3
-            h = h0 if h0 > h1 else h1
-            g = l0 if l0 < l1 else l1
-            n = n0 if n0 < n1 else n1
-            if first > low:
-                h = h if h > most[i] else most[i]
-                g = g if g < least[i] else least[i]
-                n = n if n < nearest[i] else nearest[i]
-            most[i] = h
-            least[i] = g
-            nearest[i] = n
-        first += 4
-    k1, k2 = U4 * size + far, size + far
+    u, v = 0.5 * (u0 + u1), 0.5 * (v0 + v1)
+    ru, rv = max(u1 - u, u - u0) * UP + far, max(v1 - v, v - v0) * UP + far
+    ku, kv = ru + U4 * abs(u) + TINY, rv + U4 * abs(v) + TINY
+    reach = max(ru, rv) + max(abs(u), abs(v))
     for i in range(a.shape[0]):
         # NaN or infinity anywhere in a form makes the bound fail every comparison.
-        bound = (abs(a[i]) + abs(b[i])) * k1 + U4 * abs(c[i]) + e[i] * k2 + f[i]
+        value = a[i] * u + b[i] * v + c[i]
+        bound = abs(a[i]) * ku + abs(b[i]) * kv + U4 * abs(c[i]) + e[i] * reach + f[i]
         bound = bound * UP + TINY
-        flags[i] = (
-            (1 if most[i] > bound else 0)
-            + (2 if least[i] < -bound else 0)
-            + (0 if nearest[i] > bound else 4)
+        state[i] = (1 if value > bound else 0) - (1 if value < -bound else 0)
+
+
+@jit()
+def _signs(
+    corners: np.ndarray, low: int, high: int,
+    a: float, b: float, c: float, e: float, f: float, signs: np.ndarray, at: int,
+) -> int:  # fmt: skip
+    """Signs of a form at the corners low..high to signs[at:]; returns which occur:
+    1 negative, 2 zero, 4 positive, 8 unknown."""
+    seen = 0
+    slope = abs(a) + abs(b) + e
+    for p in range(low, high):
+        u, v = corners[p, 0], corners[p, 1]
+        x, y = a * u, b * v
+        value = x + y + c
+        bound = U4 * (abs(x) + abs(y) + abs(c)) + slope * corners[p, 2]
+        bound += e * max(abs(u), abs(v)) + f
+        s = 1 if value > 0.0 else -1
+        if not (abs(value) > bound * UP + TINY):  # seldom: look closely
+            s = sign_at(corners, p, p - 1 if p > low else high - 1, a, b, c, e, f)
+            if s == UNKNOWN:
+                return 8
+        signs[at + p - low] = s
+        seen |= 1 << (s + 1)
+    return seen
+
+
+_UNDECIDED, _SCRATCH_FULL, _OUTPUT_FULL = -1, -2, -3
+
+
+@jit()
+def _cut_cell(
+    corners: np.ndarray, labels: np.ndarray, low: int, high: int,
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, e: np.ndarray, f: np.ndarray,
+    knot_labels: np.ndarray, state: np.ndarray,
+    s_corners: np.ndarray, s_labels: np.ndarray, s_list: np.ndarray, s_frames: np.ndarray,
+    signs: np.ndarray, cut: np.ndarray,
+    o_start: np.ndarray, o_corners: np.ndarray, o_labels: np.ndarray, o_state: np.ndarray,
+    parts: int,
+) -> int:  # fmt: skip
+    """Append the parts of one cell to the output; their new number, or what prevents it.
+
+    It never allocates: where room is short it says so and is called again with more.
+    """
+    n, used = high - low, o_start[parts]
+    if 2 * n + 8 > min(len(signs), len(s_corners)) or 2 * len(state) > len(s_list):
+        return _SCRATCH_FULL
+    count = 0
+    for i in range(len(state)):
+        if state[i] == 0:
+            s_list[count] = i
+            count += 1
+    # The stack: polygons in an arena of corners, lists of knots in an arena of numbers.
+    # Per frame: corners low, high; candidates low, high; the knot just cut and the side
+    # taken; where the arena is free.
+    copy_rows(corners, labels, low, high, s_corners, s_labels, 0)
+    frame = s_frames[0]
+    frame[0], frame[1], frame[2], frame[3], frame[4], frame[6] = 0, n, 0, count, -1, n
+    depth = 1
+    while depth > 0:
+        # Depth first: cut by the first knot that crosses, negative side first.
+        depth -= 1
+        lo, hi, first, last = (
+            s_frames[depth, 0], s_frames[depth, 1], s_frames[depth, 2], s_frames[depth, 3],
+        )  # fmt: skip
+        if s_frames[depth, 4] >= 0:
+            state[s_frames[depth, 4]] = s_frames[depth, 5]
+        n, free, chosen, top = hi - lo, s_frames[depth, 6], -1, last
+        if (
+            2 * n > len(signs) or free + n + 4 > len(s_corners)
+            or 2 * last - first > len(s_list) or depth + 2 > len(s_frames)
+        ):  # fmt: skip
+            return _SCRATCH_FULL
+        if used + n + 4 > len(o_corners) or parts + 2 >= len(o_start):
+            return _OUTPUT_FULL
+        for m in range(first, last):
+            i = s_list[m]
+            at = 0 if chosen < 0 else n
+            seen = _signs(s_corners, lo, hi, a[i], b[i], c[i], e[i], f[i], signs, at)
+            if seen & 8:
+                return _UNDECIDED
+            if seen & 5 == 5:
+                if chosen < 0:
+                    chosen = i
+                else:
+                    s_list[top] = i
+                    top += 1
+            elif seen & 5:
+                state[i] = 1 if seen & 4 else -1
+        if chosen < 0:
+            copy_rows(s_corners, s_labels, lo, hi, o_corners, o_labels, used)
+            o_state[parts] = state
+            used += n
+            parts += 1
+            o_start[parts] = used
+            continue
+        i, label = chosen, knot_labels[chosen]
+        cut[0], cut[1], cut[2], cut[3], cut[4] = a[i], b[i], c[i], e[i], f[i]
+        if top == last:  # nothing else can cross: both parts are done
+            middle, used = split(
+                s_corners, s_labels, lo, hi, signs, cut, label, o_corners, o_labels, used
+            )
+            for side in (-1, 1):
+                state[i] = side
+                o_state[parts] = state
+                parts += 1
+                o_start[parts] = middle if side < 0 else used
+            continue
+        middle, end = split(
+            s_corners, s_labels, lo, hi, signs, cut, label, s_corners, s_labels, free
         )
+        for side in (1, -1):
+            frame = s_frames[depth]
+            frame[0], frame[1] = (free, middle) if side < 0 else (middle, end)
+            frame[2], frame[3], frame[4], frame[5] = last, top, i, side
+            frame[6] = end
+            depth += 1
+    return parts
 
 
 @jit()
@@ -164,142 +265,45 @@ def cut_pointwise(
     undecided cells, which have no parts.
     """
     cells, knots = start.shape[0] - 1, forms.shape[2]
-    room = corners.shape[0] + 256
-    o_start, o_parent = np.zeros(cells + 64, np.int64), np.empty(cells + 64, np.int64)
-    o_corners, o_labels = np.empty((room, 8)), np.empty(room, np.int64)
-    o_state = np.empty((cells + 64, knots), np.int8)
+    room, rows = 2 * cells + 64, 2 * corners.shape[0] + 256
+    o_start, o_parent = np.zeros(room, np.int64), np.empty(room, np.int64)
+    o_corners, o_labels = np.empty((rows, 8)), np.empty(rows, np.int64)
+    o_state = np.empty((room, knots), np.int8)
     undecided = np.empty(cells, np.int64)
-    parts, used, missed = 0, 0, 0
-    scratch, flags = np.empty((3, knots)), np.empty(knots, np.int64)
+    parts, missed, cell = 0, 0, 0
     state = np.empty(knots, np.int8)
-    # The stack: polygons in an arena of corners, lists of knots in an arena of numbers.
     s_corners, s_labels = np.empty((256, 8)), np.empty(256, np.int64)
-    s_list = np.empty(4 * knots + 16, np.int64)
-    # Per frame: corners low, high; candidates low, high; the knot just cut and the side taken.
-    frames = np.empty((64, 6), np.int64)
-    signs, row = np.empty(64, np.int64), np.empty(64, np.int64)
-    cut = np.empty(5)
-    for cell in range(cells):
-        low, high = start[cell], start[cell + 1]
-        a, b, c = forms[cell, 0], forms[cell, 1], forms[cell, 2]
-        e, f = errors[owner[cell], 0], errors[owner[cell], 1]
-        _scan(corners, low, high, a, b, c, e, f, scratch, flags)
-        count = 0
-        unknown = blind[cell]
-        for i in range(knots):
-            flag = flags[i]
-            if flag == 1:
-                state[i] = 1
-                continue
-            if flag == 2:
-                state[i] = -1
-                continue
-            positive, negative = flag & 1 != 0, flag & 2 != 0
-            if flag & 4:
-                # Not all signs are strict and proven: look at each corner closely.
-                positive, negative = False, False
-                for p in range(low, high):
-                    before = p - 1 if p > low else high - 1
-                    s = sign_at(corners, p, before, a[i], b[i], c[i], e[i], f[i])
-                    unknown = unknown or s == UNKNOWN
-                    positive = positive or s == 1
-                    negative = negative or s == -1
-                if unknown:
-                    break
-            if positive and negative:
-                s_list[count] = i
-                count += 1
-            else:
-                state[i] = 1 if positive else (-1 if negative else 0)
-        parts_before, used_before = parts, used
-        # Depth first: cut by the first knot that crosses, negative side first.
-        n = high - low
-        if n > s_corners.shape[0]:
-            s_corners, s_labels = grow(s_corners, n), grow(s_labels, n)
-        copy_rows(corners, low, high, s_corners, 0)
-        for k in range(n):
-            s_labels[k] = labels[low + k]
-        frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3], frames[0, 4] = 0, n, 0, count, -1
-        depth = 0 if unknown else 1
-        while depth > 0:
-            depth -= 1
-            lo, hi, first, last = (
-                frames[depth, 0],
-                frames[depth, 1],
-                frames[depth, 2],
-                frames[depth, 3],
-            )
-            if frames[depth, 4] >= 0:
-                state[frames[depth, 4]] = frames[depth, 5]
-            n = hi - lo
-            if n > signs.shape[0]:
-                signs, row = np.empty(2 * n, np.int64), np.empty(2 * n, np.int64)
-            if 2 * last - first > s_list.shape[0]:
-                s_list = grow(s_list, 2 * last - first)
-            chosen, top = -1, last
-            for m in range(first, last):
-                i = s_list[m]
-                seen = 0
-                for k in range(n):
-                    p = lo + k
-                    x, y = a[i] * s_corners[p, 0], b[i] * s_corners[p, 1]
-                    value = x + y + c[i]
-                    bound = U4 * (abs(x) + abs(y) + abs(c[i]))
-                    bound += (abs(a[i]) + abs(b[i]) + e[i]) * s_corners[p, 2]
-                    bound += e[i] * max(abs(s_corners[p, 0]), abs(s_corners[p, 1])) + f[i]
-                    s = 1 if value > 0.0 else -1
-                    if not (abs(value) > bound * UP + TINY):  # seldom: look closely
-                        before = p - 1 if k > 0 else hi - 1
-                        s = sign_at(s_corners, p, before, a[i], b[i], c[i], e[i], f[i])
-                        unknown = unknown or s == UNKNOWN
-                    row[k] = s
-                    seen |= 1 << (s + 1)
-                if seen & 5 == 5:
-                    if chosen < 0:
-                        chosen = i
-                        for k in range(n):
-                            signs[k] = row[k]
-                    else:
-                        s_list[top] = i
-                        top += 1
-                else:
-                    state[i] = 1 if seen & 4 else -1
-            if unknown:
-                break
-            if chosen < 0:
-                if used + n > o_corners.shape[0]:
-                    o_corners, o_labels = grow(o_corners, used + n), grow(o_labels, used + n)
-                if parts + 2 > o_start.shape[0]:
-                    o_start, o_parent = grow(o_start, parts + 2), grow(o_parent, parts + 2)
-                    o_state = grow(o_state, parts + 2)
-                copy_rows(s_corners, lo, hi, o_corners, used)
-                for k in range(n):
-                    o_labels[used + k] = s_labels[lo + k]
-                for i in range(knots):
-                    o_state[parts, i] = state[i]
-                used += n
-                o_parent[parts] = cell
-                parts += 1
-                o_start[parts] = used
-                continue
-            i = chosen
-            cut[0], cut[1], cut[2], cut[3], cut[4] = a[i], b[i], c[i], e[i], f[i]
-            # The parts go above this frame's corners, the negative one on top of the stack.
-            if hi + n + 4 > s_corners.shape[0]:
-                s_corners, s_labels = grow(s_corners, hi + n + 4), grow(s_labels, hi + n + 4)
-            mid, end = split(s_corners, s_labels, lo, hi, signs, cut, knot_labels[i], hi)
-            if depth + 2 > frames.shape[0]:
-                frames = grow(frames, depth + 2)
-            for child in range(2):
-                frames[depth, 0] = hi if child == 0 else mid
-                frames[depth, 1] = mid if child == 0 else end
-                frames[depth, 2], frames[depth, 3] = last, top
-                frames[depth, 4], frames[depth, 5] = i, 1 - 2 * child
-                depth += 1
-        if unknown:
-            parts, used = parts_before, used_before
+    s_list, s_frames = np.empty(4 * knots + 16, np.int64), np.empty((64, 7), np.int64)
+    signs, cut = np.empty(128, np.int64), np.empty(5)
+    while cell < cells:
+        low, high, own = start[cell], start[cell + 1], owner[cell]
+        a, b, c, e, f = (
+            forms[cell, 0], forms[cell, 1], forms[cell, 2], errors[own, 0], errors[own, 1]
+        )  # fmt: skip
+        found = _UNDECIDED
+        if not blind[cell]:
+            _scan(corners, low, high, a, b, c, e, f, state)
+            found = _cut_cell(
+                corners, labels, low, high, a, b, c, e, f, knot_labels, state,
+                s_corners, s_labels, s_list, s_frames, signs, cut,
+                o_start, o_corners, o_labels, o_state, parts,
+            )  # fmt: skip
+        if found == _SCRATCH_FULL:
+            s_corners, s_labels = doubled(s_corners), doubled(s_labels)
+            s_list, s_frames, signs = doubled(s_list), doubled(s_frames), doubled(signs)
+            continue
+        if found == _OUTPUT_FULL:
+            o_start, o_parent, o_state = doubled(o_start), doubled(o_parent), doubled(o_state)
+            o_corners, o_labels = doubled(o_corners), doubled(o_labels)
+            continue
+        if found == _UNDECIDED:
             undecided[missed] = cell
             missed += 1
+        else:
+            o_parent[parts:found] = cell
+            parts = found
+        cell += 1
+    used = o_start[parts]
     return (
         o_start[: parts + 1], o_corners[:used], o_labels[:used],
         o_parent[:parts], o_state[:parts], undecided[:missed],

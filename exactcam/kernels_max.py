@@ -248,8 +248,10 @@ def cut_max(
                         s_labels = grow(s_labels, at + room)
                         first, second = min(code, rival), max(code, rival)
                         label = group_labels[group] + first * size + second
-                        middle, _ = split(s_corners, s_labels, a_lo, a_hi, signs, cut, label, at)
-                        a_lo, a_hi = at, middle
+                        a_lo, a_hi = split(
+                            s_corners, s_labels, a_lo, a_hi, signs, cut, label,
+                            s_corners, s_labels, at,
+                        )  # fmt: skip
                 if unknown:
                     break
                 if empty:
@@ -258,9 +260,7 @@ def cut_max(
                 if a_lo != base:
                     s_corners = grow(s_corners, base + length)
                     s_labels = grow(s_labels, base + length)
-                    copy_rows(s_corners, a_lo, a_hi, s_corners, base)
-                    for p in range(length):
-                        s_labels[base + p] = s_labels[a_lo + p]
+                    copy_rows(s_corners, s_labels, a_lo, a_hi, s_corners, s_labels, base)
                 frames = grow(frames, depth + 1)
                 frames[depth, 0], frames[depth, 1] = lo + base - hi, lo + base - hi + length
                 frames[depth, 2], frames[depth, 3], frames[depth, 4] = place + 1, group, code
@@ -268,9 +268,7 @@ def cut_max(
                 base += length
             if unknown:
                 break
-            copy_rows(s_corners, hi, base, s_corners, lo)
-            for p in range(hi, base):
-                s_labels[lo + p - hi] = s_labels[p]
+            copy_rows(s_corners, s_labels, hi, base, s_corners, s_labels, lo)
         if unknown:
             parts = parts_before
             undecided[missed] = cell

@@ -137,11 +137,12 @@ def sign_at(
 
 
 @jit()
-def meet(corners: np.ndarray, k: int, line: np.ndarray, at: int) -> None:
-    """Write (u, v, delta) of the meet of row k's line with `line` to row `at` (Lemma F2)."""
+def meet(corners: np.ndarray, k: int, line: np.ndarray, out: np.ndarray, at: int) -> None:
+    """Write (u, v, delta) of the meet of row k's line with `line` to row `at` of `out`
+    (Lemma F2)."""
     a1, b1, c1, e1, f1 = corners[k, 3], corners[k, 4], corners[k, 5], corners[k, 6], corners[k, 7]
     a2, b2, c2, e2, f2 = line[0], line[1], line[2], line[3], line[4]
-    corners[at, 0], corners[at, 1], corners[at, 2] = 0.0, 0.0, np.inf
+    out[at, 0], out[at, 1], out[at, 2] = 0.0, 0.0, np.inf
     p, q = a1 * b2, a2 * b1
     det = p - q
     slack = U4 * (abs(p) + abs(q)) + e1 * (abs(a2) + abs(b2)) + e2 * (abs(a1) + abs(b1))
@@ -165,4 +166,4 @@ def meet(corners: np.ndarray, k: int, line: np.ndarray, at: int) -> None:
     if not (r1 == 0.0 and r2 == 0.0):  # else both lines pass through the origin exactly
         d = (max(du, dv) + TINY) / (low * (1.0 - 2.0**-50)) * UP + TINY
     if d < np.inf:
-        corners[at, 0], corners[at, 1], corners[at, 2] = u, v, d
+        out[at, 0], out[at, 1], out[at, 2] = u, v, d

@@ -23,6 +23,7 @@ from exactcam.engine import Engine
 from exactcam.filter import FloatAffine, FloatMax, FloatPointwise
 from exactcam.geometry import meet, side
 from exactcam.glue import glue
+from exactcam.kernels import _scan
 from exactcam.kernels_max import _difference
 from exactcam.matrix import Convolution, Dense, Matrix, Sparse
 from exactcam.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
@@ -131,13 +132,41 @@ def test_float_sign_next_to_its_bound(
 
 
 @MANY
+@given(
+    line=lines(), corners=st.lists(st.tuples(floats, floats, slips), min_size=1, max_size=5),
+    aim=st.none() | st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0, 1.001]),
+)  # fmt: skip
+def test_a_scan_proves_the_sign_at_all_corners(line: Any, corners: Any, aim: float | None) -> None:
+    """F3 at a cell's centre: whatever the exact corners and form are, within their errors.
+
+    `aim` puts the constant so that the line passes near the corners.
+    """
+    (a, b, c, e, f), _ = line
+    cell = np.asarray([[normal(u, d), normal(v, d), d, 0, 0, 0, 0, 0] for u, v, d in corners])
+    if aim is not None:
+        nearest = min((a * u + b * v for u, v in cell[:, :2]), key=abs)
+        c = normal(-nearest - aim * ((abs(a) + abs(b) + e) * float(cell[:, 2].max()) + f), f)
+    state = np.empty(1, dtype=np.int8)
+    _scan(cell, 0, len(cell), *(np.asarray([x]) for x in (a, b, c, e, f)), state)
+    if not np.isfinite([a, b, c]).all() or state[0] == 0:
+        return
+    pushes = [(mpq(e), 0), (-mpq(e), 0), (0, mpq(e)), (0, -mpq(e))]
+    for u, v, d in cell[:, :3]:
+        for (s, t), h, (p, q) in product(
+            product((-mpq(d), mpq(d)), repeat=2), (-mpq(f), mpq(f)), pushes
+        ):
+            exact = (mpq(a) + p) * (mpq(u) + s) + (mpq(b) + q) * (mpq(v) + t) + mpq(c) + h
+            assert sign(exact) == state[0]
+
+
+@MANY
 @given(pair=line_pairs())
 def test_meet_is_within_its_bound(pair: Any) -> None:
     """F2, whatever the lines; a bound of zero means the exact point."""
     (first, exact1), (second, exact2) = pair
     corners = np.zeros((2, 8))
     corners[0, 3:] = first
-    float_meet(corners, 0, np.asarray(second), 1)
+    float_meet(corners, 0, np.asarray(second), corners, 1)
     u, v, delta = corners[1, :3]
     if not delta < np.inf:
         return
@@ -207,7 +236,7 @@ def test_sign_at_is_the_side_of_the_vertex(
     if float_corner:
         scratch = np.zeros((2, 8))
         scratch[0, 3:] = corners[0, 3:]
-        float_meet(scratch, 0, corners[1, 3:].copy(), 1)
+        float_meet(scratch, 0, corners[1, 3:].copy(), scratch, 1)
         corners[1, :3] = scratch[1, :3]
     else:
         corners[1, :3] = frame.point(meet(l1, l2))

@@ -59,5 +59,5 @@ def test_products_of_errors_that_underflow_prove_nothing() -> None:
     assert float_sign(0.0, 0.0, tiny, 0.0, 0.0, 0.0, tiny, 0.0) == UNKNOWN
     corners = np.zeros((2, 8))
     corners[0, 3:] = [1.0, 2.0**-100, 0.0, 0.0, 0.0]
-    meet(corners, 0, np.asarray([0.0, 2.0**-100, 0.0, 0.0, tiny]), 1)  # v may be 2^-900
+    meet(corners, 0, np.asarray([0.0, 2.0**-100, 0.0, 0.0, tiny]), corners, 1)  # v may be 2^-900
     assert corners[1, 2] >= 2.0**-900
