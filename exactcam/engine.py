@@ -27,7 +27,7 @@ from .geometry import Line, Point, Polygon, meet, reduced, side
 from .network import Network
 from .nodes import Affine, Pointwise
 from .reference import refine
-from .rounding import Forms, Frame
+from .rounding import Forms, Frame, quiet
 from .slice import Slice, Window
 from .ties import Ties
 from .trace import Trace
@@ -121,6 +121,7 @@ class Engine:
     returns a mask. Results do not depend on it (G1); tests do.
     """
 
+    @quiet()
     def __init__(
         self,
         network: Network,
@@ -153,6 +154,7 @@ class Engine:
         widest = max(network.sizes)
         self.batch_size = int(min(4096, max(16, _BATCH_BYTES // (24 * widest))))
 
+    @quiet()
     def start(self) -> Task:
         """The window as a batch of one cell, before the first activation."""
         corners = self._rows(zip(self.window.vertices, self.window.sides, strict=True))
@@ -186,6 +188,7 @@ class Engine:
             else:
                 stack.append(self.step(task))
 
+    @quiet()
     def step(self, task: Task) -> Task:
         """Cut every cell of a task along its activation node (the next units of a wide one)."""
         a, first = task.activation, task.units
@@ -225,6 +228,7 @@ class Engine:
             return Task(a, out, parents, values, stop)
         return Task(a + 1, out, parents, values)
 
+    @quiet()
     def _values(self, task: Task) -> dict[int, Forms]:
         """The live forms on a task's cells, up to the input of its activation node."""
         if task.activation == 0:

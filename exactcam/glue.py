@@ -26,7 +26,7 @@ from .geometry import Point, meet, reduced
 from .nodes import Block
 from .partition import Partition
 from .rational import mpq, to_float
-from .rounding import TINY, UNIT, UP
+from .rounding import TINY, UNIT, UP, quiet
 
 __all__ = ["glue"]
 
@@ -144,10 +144,6 @@ def _key(point: Point) -> tuple[mpq, mpq]:
     return mpq(point[0], point[2]), mpq(point[1], point[2])
 
 
-# A float that overflows makes a bound that proves nothing: exact arithmetic takes over.
-_quiet = np.errstate(over="ignore", invalid="ignore")
-
-
 class _Exact:
     """Exact vertices and output maps of cells, from their patterns and labels."""
 
@@ -183,7 +179,7 @@ class _Exact:
         """The exact output maps of one cell; in canonical order cells share most work."""
         return self.engine.trace.output(self.cells.codes[cell])
 
-    @_quiet
+    @quiet()
     def map_keys(self) -> list[Any]:
         """A key for each cell, equal where the output maps are equal.
 
@@ -203,7 +199,7 @@ class _Exact:
             keys[cell] = tuple(self.form(cell).columns.ravel())
         return keys
 
-    @_quiet
+    @quiet()
     def may_tie(self, level: mpq) -> np.ndarray:
         """Cells without a corner-wise proof (Lemma F3) that one side, or one output, wins."""
         height = to_float(level)

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 from uuid import uuid4
-
-import numpy as np
 
 from .engine import Batch, Engine, Task, concatenated
 
-__all__ = ["Job", "divide", "solve", "solved"]
+__all__ = ["Job", "divide", "regions", "solve", "solved"]
 
 _CELLS = 2048  # an early layer has at least so many cells before a run is divided
 _JOBS = 256  # about as many jobs, of at least _SHARE cells each
@@ -30,10 +29,11 @@ _SHARE = 8
 
 @dataclass(frozen=True)
 class Job:
-    """Some cells of an early layer with all that is needed to refine them elsewhere, but
-    for the setting (network, slice, window), which is known by its `token`."""
+    """Job `number` of a run: some cells of an early layer with all that is needed to refine
+    them elsewhere, but for the setting (network, slice, window), known by its `token`."""
 
     token: str
+    number: int
     task: Task
 
 
@@ -46,11 +46,21 @@ def divide(engine: Engine) -> list[Job]:
             break
         tasks = [engine.step(part) for task in tasks for part in task.divided(engine.batch_size)]
     share = max(_SHARE, -(-sum(len(task.cells) for task in tasks) // _JOBS))
-    return [Job(token, part.alone()) for task in tasks for part in task.divided(share)]
+    parts = (part.alone() for task in tasks for part in task.divided(share))
+    return [Job(token, number, part) for number, part in enumerate(parts)]
 
 
-def solve(job: Job, setting: bytes | None = None) -> Batch | None:
-    """The activation regions inside a job's cells, in canonical order.
+def regions(engine: Engine, number: int, batch: Batch) -> Any:
+    """What `solve` makes of a solution unless told otherwise: the activation regions."""
+    return batch
+
+
+Finish = Callable[[Engine, int, Batch], Any]
+
+
+def solve(job: Job, setting: bytes | None = None, finish: Finish = regions) -> Any:
+    """The activation regions inside a job's cells, in canonical order, and what `finish`
+    makes of them where they are found: what is left to do then does not wait in one process.
 
     None in a process that has not met the job's setting: it wants it along, once.
     """
@@ -59,43 +69,44 @@ def solve(job: Job, setting: bytes | None = None) -> Batch | None:
     engine = _engines.get(job.token)
     if engine is None:
         return None
-    with np.errstate(over="ignore", invalid="ignore"):
-        return concatenated(list(engine.run([job.task])))
+    return finish(engine, job.number, concatenated(list(engine.run([job.task]))))
 
 
-def solved(jobs: list[Job], executor: Executor | None, ahead: int = 8) -> Iterator[Batch]:
+def solved(
+    jobs: list[Job], executor: Executor | None, finish: Finish = regions, ahead: int = 8
+) -> Iterator[Any]:
     """The solutions of jobs in their order; at most `ahead` are asked for in advance.
 
     Processes that were forked know the setting; where one does not, it is sent.
     """
     if executor is None:
         for job in jobs:
-            yield _found(solve(job))
+            yield _found(solve(job, None, finish))
         return
     setting: bytes | None = None
-    waiting: deque[tuple[Job, Future[Batch | None]]] = deque()
+    waiting: deque[tuple[Job, Future[Any]]] = deque()
     try:
         coming = iter(jobs)
         while True:
             for job in islice(coming, ahead - len(waiting)):
-                waiting.append((job, executor.submit(solve, job, setting)))
+                waiting.append((job, executor.submit(solve, job, setting, finish)))
             if not waiting:
                 return
             first, future = waiting.popleft()
-            batch = future.result()
-            if batch is None:
+            found = future.result()
+            if found is None:
                 engine = _engines[first.token]
                 setting = pickle.dumps((engine.network, engine.plane, engine.window))
-                batch = executor.submit(solve, first, setting).result()
-            yield _found(batch)
+                found = executor.submit(solve, first, setting, finish).result()
+            yield _found(found)
     finally:
         for _, future in waiting:
             future.cancel()
 
 
-def _found(batch: Batch | None) -> Batch:
-    assert batch is not None, "a worker was given the setting and did not use it"
-    return batch
+def _found(found: Any) -> Any:
+    assert found is not None, "a worker was given the setting and did not use it"
+    return found
 
 
 _engines: OrderedDict[str, Engine] = OrderedDict()  # per process: the last settings met

@@ -8,21 +8,41 @@ change of coordinates is exact.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from .rational import mpq, mpz, to_float
 from .slice import Slice, Window
 
-__all__ = ["TINY", "UNIT", "UP", "Forms", "Frame", "rounded", "rounded_quotients"]
+__all__ = ["TINY", "UNIT", "UP", "Forms", "Frame", "quiet", "rounded", "rounded_quotients"]
 
 UNIT = 2.0**-53  # half the spacing of floats at 1
 UP = 1.0 + 2.0**-46  # rounds a short chain of additions of bounds upwards
 TINY = 2.0**-1000  # far above any accumulated underflow, far below any useful value
 _MIN_NORMAL = 2.0**-960  # below this a correctly rounded number may have lost relative accuracy
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """How the float engine computes (also a decorator): a float that overflows is no news,
+    since its bound proves nothing and exact arithmetic takes over; and products are made
+    for the cache of one core, so BLAS uses one thread."""
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        _threads().limit(limits=1, user_api="blas"),
+    ):
+        yield
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)

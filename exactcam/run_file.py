@@ -3,10 +3,11 @@
 A result file (`partition_file`) holds every exact vertex; a run file holds what
 determines them - patterns and labels - with the certified float corners, so it is
 written at the engine's speed and only one job is in memory at a time. It is strict
-JSON lines: a header (format "exactcam-run", version 1, `network_sha256`, the slice
+JSON lines: a header (format "exactcam-run", version 2, `network_sha256`, the slice
 document, the number of `jobs`), one line per finished job in order (`job`, `cells`, and
 the arrays of its `Batch` as base64 of zlib-compressed little-endian bytes with their
-CRC-32), and an end line with the totals. A file without an end line is partial: the
+CRC-32; each pattern but a job's first as what differs from the one before, exclusive or,
+which is almost nothing), and an end line with the totals. A file without an end line is partial: the
 next run with the same network, slice and window takes its finished jobs as done.
 """
 
@@ -60,11 +61,17 @@ class RunTotals:
     def vertices(self) -> int:
         return 1 + self.edges - self.activation_regions
 
-    def add(self, batch: Batch, unit: float) -> None:
-        """Count a batch; `unit` is the area of the local unit square."""
-        self.activation_regions += len(batch)
-        self.corners += len(batch.labels)
-        self.outer_edges += int((batch.labels < 0).sum())
+    def add(self, other: RunTotals) -> None:
+        self.activation_regions += other.activation_regions
+        self.corners += other.corners
+        self.outer_edges += other.outer_edges
+        self.area += other.area
+        self.area_error += other.area_error
+        self.area_error += 2.0**-50 * abs(self.area)
+
+    @classmethod
+    def of(cls, engine: Engine, batch: Batch) -> RunTotals:
+        """Those of one batch."""
         u, v, d = batch.corners[:, :3].T
         following = np.arange(1, len(u) + 1)
         following[batch.start[1:] - 1] = batch.start[:-1]
@@ -73,9 +80,11 @@ class RunTotals:
         # products, the sum and this bound itself are rounded some (number of terms) times.
         moved = 2.0 * (d + d[following]) * (1.0 + d + d[following])
         rounding = 2.0**-52 * (len(u) + 8.0) * float(np.abs(doubled).sum() + 2.0**-900)
-        self.area += unit * float(doubled.sum()) / 2.0
-        self.area_error += unit * (float(moved.sum()) + rounding) * (1.0 + 2.0**-20)
-        self.area_error += 2.0**-50 * abs(self.area)
+        unit = to_float(engine.frame.scale**2)  # the area of the local unit square
+        area = unit * float(doubled.sum()) / 2.0
+        error = unit * (float(moved.sum()) + rounding) * (1.0 + 2.0**-20)
+        outer = int((batch.labels < 0).sum())
+        return cls(len(batch), len(batch.labels), outer, area, error + 2.0**-50 * abs(area))
 
 
 def write_run(
@@ -91,7 +100,6 @@ def write_run(
     """
     path, jobs = Path(path), divide(engine)
     header, totals = _header(engine, len(jobs)), RunTotals()
-    unit = to_float(engine.frame.scale**2)
     done = 0
     if path.exists():
         kept = 0
@@ -99,9 +107,10 @@ def write_run(
             if kept == 0 and line != header:
                 raise FileFormatError(f"{path}: is the run of another network, slice or window")
             if kept and "end" in line:
-                return _replayed(path, engine, unit)
+                return _replayed(path, engine)
             if kept:
-                totals.add(_batch(line, done, engine, f"{path}: job {done}"), unit)
+                batch = _batch(line, done, engine, f"{path}: job {done}")
+                totals.add(RunTotals.of(engine, batch))
                 done += 1
             kept = end
         with path.open("r+b") as stream:  # drop a line that was cut off
@@ -111,13 +120,13 @@ def write_run(
         fresh = True
     with path.open("ab") as stream:
         if fresh:
-            _write(stream, header)
-        for number, batch in enumerate(solved(jobs[done:], executor), done):
-            _write(stream, _document(number, batch))
-            totals.add(batch, unit)
+            _write(stream, _text(header))
+        for text, own in solved(jobs[done:], executor, _packed):
+            _write(stream, text)
+            totals.add(own)
             if progress is not None:
                 progress(totals.activation_regions)
-        _write(stream, {"end": True, "cells": totals.activation_regions})
+        _write(stream, _text({"end": True, "cells": totals.activation_regions}))
     return totals
 
 
@@ -126,10 +135,10 @@ def read_run(engine: Engine, path: str | Path) -> Partition:
     return glue(engine, list(_finished(Path(path), engine)))
 
 
-def _replayed(path: Path, engine: Engine, unit: float) -> RunTotals:
+def _replayed(path: Path, engine: Engine) -> RunTotals:
     totals = RunTotals()
     for batch in _finished(path, engine):
-        totals.add(batch, unit)
+        totals.add(RunTotals.of(engine, batch))
     return totals
 
 
@@ -153,15 +162,19 @@ def _finished(path: Path, engine: Engine) -> Iterator[Batch]:
 def _header(engine: Engine, jobs: Any) -> dict[str, Any]:
     return {
         "format": "exactcam-run",
-        "version": 1,
+        "version": 2,
         "network_sha256": engine.network.sha256,
         "slice": slice_document(engine.plane, engine.window),
         "jobs": jobs,
     }
 
 
-def _write(stream: Any, line: dict[str, Any]) -> None:
-    stream.write(dump(line).encode("ascii") + b"\n")
+def _text(line: dict[str, Any]) -> bytes:
+    return dump(line).encode("ascii") + b"\n"
+
+
+def _write(stream: Any, text: bytes) -> None:
+    stream.write(text)
     stream.flush()
 
 
@@ -182,13 +195,18 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield end, line
 
 
-def _document(number: int, batch: Batch) -> dict[str, Any]:
+def _packed(engine: Engine, number: int, batch: Batch) -> tuple[bytes, RunTotals]:
+    """The line of a finished job and its totals; made by whoever solved it."""
     arrays = {}
     for name, kind in _ARRAYS.items():
         array = getattr(batch, name)
+        if name == "codes":
+            array = np.concatenate([array[:1], array[1:] ^ array[:-1]])
         raw = array.astype(kind or array.dtype.newbyteorder("<")).tobytes()
-        arrays[name] = [base64.b64encode(zlib.compress(raw, 1)).decode("ascii"), zlib.crc32(raw)]
-    return {"job": number, "cells": len(batch), **arrays}
+        packed = zlib.compress(raw, 0 if name == "corners" else 1)  # random digits: only stored
+        arrays[name] = [base64.b64encode(packed).decode("ascii"), zlib.crc32(raw)]
+    line = {"job": number, "cells": len(batch), **arrays}
+    return _text(line), RunTotals.of(engine, batch)
 
 
 def _batch(line: dict[str, Any], number: int, engine: Engine, where: str) -> Batch:
@@ -206,7 +224,8 @@ def _batch(line: dict[str, Any], number: int, engine: Engine, where: str) -> Bat
                 raise FileFormatError(f"{where}: its bytes do not match their checksum")
             arrays.append(np.frombuffer(raw, dtype=dtype).astype(dtype.newbyteorder("=")))
         start, corners, labels, codes = arrays
-        batch = Batch(start, corners.reshape(-1, 8), labels, codes.reshape(cells, units))
+        codes = np.bitwise_xor.accumulate(codes.reshape(cells, units), axis=0)
+        batch = Batch(start, corners.reshape(-1, 8), labels, codes)
     except (ValueError, TypeError, zlib.error, binascii.Error) as error:
         raise FileFormatError(f"{where}: damaged ({error})") from None
     if len(start) != cells + 1 or start[0] or not len(labels) == len(batch.corners) == start[-1]:

@@ -94,7 +94,7 @@ def _engines(
 ) -> tuple[dict[str, Callable[[], int]], float | None]:
     network, plane = case.network, case.plane
     engines: dict[str, Callable[[], int]] = {
-        "cells": lambda: sum(len(b) for b in _quietly(prepared.pop())),
+        "cells": lambda: sum(len(b) for b in prepared.pop().run()),
         "complete": lambda: len(partition(network, plane, window)),
     }
     floor = None
@@ -109,11 +109,6 @@ def _engines(
     if len(part) <= limits["reference"]:
         engines["reference"] = lambda: len(partition(network, plane, window, engine="reference"))
     return engines, floor
-
-
-def _quietly(engine: Any) -> Any:
-    with np.errstate(over="ignore", invalid="ignore"):
-        yield from engine.run()
 
 
 def _regioncam(layers: list[tuple[np.ndarray, np.ndarray]]) -> int:

@@ -30,30 +30,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_partition_options(parser)
     parser.add_argument("--level", default="0", help="level of the boundary of one output")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", help="write a result file (.gz compresses)"
-    )
-    parser.add_argument(
-        "--run", dest="run_file", metavar="FILE", help="work through a run file: written as regions are found, "
-        "and an interrupted run goes on where its file ends",
+        "-o", "--output", metavar="OUT",
+        help="write a result file (.gz compresses); a name that ends in .run: stream regions "
+        "there as they are found, and go on where an interrupted run ended",
     )  # fmt: skip
     parser.add_argument(
         "--totals", action="store_true",
-        help="with --run: only what needs no memory for the whole (regions, edges, area)",
+        help="with -o FILE.run: only what needs no memory for the whole (regions, edges, area)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def run(args: argparse.Namespace) -> int:
     start, level = time.perf_counter(), rational(args.level.strip(), "--level")
-    if args.totals and (args.run_file is None or args.output is not None):
-        raise ExactcamError("--totals goes with --run, and without -o")
-    part = partition_of(args) if args.run_file is None else _through_file(args)
+    streamed = args.output is not None and args.output.endswith(".run")
+    if args.totals and not streamed:
+        raise ExactcamError("--totals goes with -o FILE.run")
+    part = _through_file(args) if streamed else partition_of(args)
     if isinstance(part, RunTotals):
         found = {**asdict(part), "edges": part.edges, "vertices": part.vertices}
         lines = (f"{name.replace('_', ' '):20}{value:,}" for name, value in found.items())
         print(json.dumps(found) if args.json else "\n".join(lines))
         return 0
-    if args.output is not None:
+    if args.output is not None and not streamed:
         part.save(args.output)
     facts = summary(part, level)
     facts["seconds"] = round(time.perf_counter() - start, 3)
@@ -65,11 +64,11 @@ def _through_file(args: argparse.Namespace) -> Partition | RunTotals:
     network = load_model(args)
     plane, window = slice_of(args, network.inputs), window_from(args)
     if args.engine not in (None, "fast"):
-        raise ExactcamError("--run is for the fast engine")
+        raise ExactcamError("-o FILE.run is for the fast engine")
     with Progress("regions") as progress, workers(args) as executor:
         engine = Engine(network, plane, window)
-        totals = write_run(engine, args.run_file, executor, progress)
-        return totals if args.totals else read_run(engine, args.run_file)
+        totals = write_run(engine, args.output, executor, progress)
+        return totals if args.totals else read_run(engine, args.output)
 
 
 def summary(part: Partition, level: Any = 0) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def test_a_killed_command_leaves_a_partial_file_and_goes_on(
 ) -> None:
     model, path = tmp_path / "model.json", tmp_path / "x.run"
     exactcam.write_network(random_network([2, 48, 48, 48, 1], 1), model)
-    command = [sys.executable, "-m", "exactcam", "partition", str(model), "--run", str(path)]
+    command = [sys.executable, "-m", "exactcam", "partition", str(model), "-o", str(path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     while process.poll() is None and (not path.exists() or path.stat().st_size < 20_000):
         time.sleep(0.01)
