@@ -65,17 +65,20 @@ def _fast(
     from .engine import Engine
     from .glue import glue
     from .parallel import divide, solved
+    from .regions import Regions
 
     engine = Engine(network, plane, outline)
-    found, batches = 0, []
+    found, parts = 0, []
     with processes(jobs) if executor is None and jobs != 1 else nullcontext(executor) as workers:
-        pieces = engine.run() if workers is None else solved(divide(engine), workers)
-        for batch in pieces:
-            batches.append(batch)
-            found += len(batch)
+        pieces = (
+            map(Regions.of, engine.run()) if workers is None else solved(divide(engine), workers)
+        )
+        for part in pieces:
+            parts.append(part)
+            found += len(part)
             if progress is not None:
                 progress(found)
-    return glue(engine, batches)
+    return glue(engine, parts)
 
 
 @contextmanager

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -54,12 +53,6 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.start) - 1
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Neighbouring cells differ in few units: the others travel once.
-        varying = np.nonzero((self.codes != self.codes[:1]).any(axis=0))[0]
-        own = (self.codes[:1].copy(), varying, self.codes[:, varying])
-        return _unpacked, (self.start, self.corners, self.labels, *own)
 
     def part(self, low: int, high: int) -> Batch:
         """Cells low to high."""
@@ -357,15 +350,6 @@ def exact_polygon(lines: list[Line]) -> Polygon:
         inside = side((a, b, c), corners[(k + 2) % len(lines)])
         out.append((corners[k], (a, b, c) if inside > 0 else (-a, -b, -c)))
     return out
-
-
-def _unpacked(
-    start: np.ndarray, corners: np.ndarray, labels: np.ndarray,
-    first: np.ndarray, varying: np.ndarray, own: np.ndarray,
-) -> Batch:  # fmt: skip
-    codes = np.repeat(first, len(start) - 1, axis=0)
-    codes[:, varying] = own
-    return Batch(start, corners, labels, codes)
 
 
 def concatenated(batches: list[Batch]) -> Batch:

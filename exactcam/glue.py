@@ -13,19 +13,20 @@ fewer, corners that could be confused are placed exactly.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from .engine import Batch, Engine, concatenated
+from .engine import Engine
 from .errors import InvariantError
 from .filter import kernels
 from .geometry import Point, meet, reduced
 from .nodes import Block
 from .partition import Partition
 from .rational import mpq, to_float
+from .regions import Regions
 from .rounding import TINY, UNIT, UP, quiet
 
 __all__ = ["glue"]
@@ -33,12 +34,12 @@ __all__ = ["glue"]
 _VAGUE = 2.0**-8  # corners less certain than this would join everything: placed exactly at once
 
 
-def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
-    """The canonical `Partition` of all batches of an engine's run."""
-    cells = concatenated(list(batches))
+def glue(engine: Engine, parts: Iterable[Regions]) -> Partition:
+    """The canonical `Partition` of all regions of an engine's run."""
+    cells = Regions.joined(parts)
     exact = _Exact(engine, cells)
     corner_cells = np.repeat(np.arange(len(cells)), np.diff(cells.start))
-    points = cells.corners[:, :3].copy()
+    points = cells.points.copy()
     exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
     edges = (len(points) + int((cells.labels < 0).sum())) // 2
     wanted = 1 + edges - len(cells)
@@ -63,8 +64,7 @@ def glue(engine: Engine, batches: Sequence[Batch]) -> Partition:
     sample = order[np.sort(first)]
     return Partition(
         engine.network, engine.plane, engine.window,
-        cells.codes.astype(engine.network.pattern_dtype, copy=False),
-        cells.start, rank[names],
+        cells.patterns, cells.start, rank[names],
         _Vertices(exact, sample), exact, "fast",
     )  # fmt: skip
 
@@ -104,7 +104,7 @@ def _suspects(names: np.ndarray, start: np.ndarray) -> np.ndarray:
 
 def _rotation(
     exact: _Exact,
-    cells: Batch,
+    cells: Regions,
     points: np.ndarray,
     boxes: tuple[np.ndarray, np.ndarray],
     owner: np.ndarray,
@@ -126,13 +126,12 @@ def _rotation(
 
 
 def _least(
-    exact: _Exact, cells: Batch, points: np.ndarray, tied: list[int], low: int, high: int
+    exact: _Exact, cells: Regions, points: np.ndarray, tied: list[int], low: int, high: int
 ) -> int:
     if len(tied) == 2:
         a, b = tied
         edge = a if b == a + 1 else b if (a == low and b == high - 1) else -1
-        if edge >= 0 and cells.corners[edge, 4] == 0.0 and cells.corners[edge, 6] == 0.0:
-            # A vertical edge: its ends have equal u.
+        if edge >= 0 and cells.upright[edge]:
             (va, da), (vb, db) = points[a, 1:], points[b, 1:]
             if abs(va - vb) > (da + db) * UP:
                 return a if va < vb else b
@@ -147,7 +146,7 @@ def _key(point: Point) -> tuple[mpq, mpq]:
 class _Exact:
     """Exact vertices and output maps of cells, from their patterns and labels."""
 
-    def __init__(self, engine: Engine, cells: Batch) -> None:
+    def __init__(self, engine: Engine, cells: Regions) -> None:
         self.engine, self.cells = engine, cells
 
     def points(self, corners: np.ndarray) -> list[Point]:
@@ -159,7 +158,7 @@ class _Exact:
             corner, cell = int(corners[k]), int(owner[k])
             low, high = int(cells.start[cell]), int(cells.start[cell + 1])
             before = corner - 1 if corner > low else high - 1
-            codes = cells.codes[cell]
+            codes = cells.patterns[cell]
             lines = (trace.line(codes, int(cells.labels[e])) for e in (before, corner))
             out[k] = reduced(meet(*lines))
         return [out[k] for k in range(len(corners))]
@@ -172,12 +171,12 @@ class _Exact:
     def names(self) -> np.ndarray:
         """Vertex numbers of all corners from their exact points."""
         seen: dict[Point, int] = {}
-        found = self.points(np.arange(len(self.cells.corners)))
+        found = self.points(np.arange(len(self.cells.points)))
         return np.asarray([seen.setdefault(p, len(seen)) for p in found], dtype=np.int64)
 
     def form(self, cell: int) -> Block:
         """The exact output maps of one cell; in canonical order cells share most work."""
-        return self.engine.trace.output(self.cells.codes[cell])
+        return self.engine.trace.output(self.cells.patterns[cell])
 
     @quiet()
     def map_keys(self) -> list[Any]:
@@ -207,7 +206,7 @@ class _Exact:
         for first in range(0, len(self.cells), 4096):
             cells = slice(first, min(first + 4096, len(self.cells)))
             low, high = self.cells.start[cells.start], self.cells.start[cells.stop]
-            u, v, d = self.cells.corners[low:high, :3].T[:, :, None]
+            u, v, d = self.cells.points[low:high].T[:, :, None]
             sizes = np.diff(self.cells.start[cells.start : cells.stop + 1])
             owner = np.repeat(np.arange(len(sizes)), sizes)
             a, b, c, e, f = np.moveaxis(self._maps[cells], 1, 0)[:, owner]

@@ -19,6 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from .engine import Batch, Engine, Task, concatenated
+from .regions import Regions
 
 __all__ = ["Job", "divide", "regions", "solve", "solved"]
 
@@ -51,8 +52,8 @@ def divide(engine: Engine) -> list[Job]:
 
 
 def regions(engine: Engine, number: int, batch: Batch) -> Any:
-    """What `solve` makes of a solution unless told otherwise: the activation regions."""
-    return batch
+    """What `solve` makes of a solution unless told otherwise."""
+    return Regions.of(batch)
 
 
 Finish = Callable[[Engine, int, Batch], Any]

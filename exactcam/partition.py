@@ -27,6 +27,7 @@ from .nodes import Block
 from .partition_file import PartitionReader, write_partition
 from .rational import mpq, mpz, to_float
 from .reference import RawCell
+from .regions import Patterns
 from .slice import Slice, Window
 
 __all__ = ["Cell", "Counts", "Edges", "Partition", "assemble", "load_partition"]
@@ -79,7 +80,7 @@ class Cell:
     @property
     def pattern(self) -> np.ndarray:
         """The code of every unit, in layer order (see `exactcam.nodes`)."""
-        return self.partition.patterns[self.index]
+        return self.partition.pattern(self.index)
 
     @property
     def affine(self) -> list[tuple[mpq, mpq, mpq]]:
@@ -116,7 +117,7 @@ class Deferred(Protocol):
 class Partition:
     """All activation regions of a network on a window of a slice.
 
-    `patterns` (F, units), `offsets` (F + 1,) and `corners` hold the combinatorics:
+    `patterns` (F, units; perhaps packed), `offsets` (F + 1,) and `corners` hold the combinatorics:
     cell i has vertices corners[offsets[i]:offsets[i+1]]. `vertices` are reduced
     homogeneous integer points; `forms` (F, outputs, 3) over `form_scale` are the
     output maps in slice coordinates. `vertices` may be a sequence that computes its
@@ -128,7 +129,7 @@ class Partition:
         network: Network,
         slice: Slice,
         window: Window,
-        patterns: np.ndarray,
+        patterns: np.ndarray | Patterns,
         offsets: np.ndarray,
         corners: np.ndarray,
         vertices: Sequence[Point],
@@ -136,13 +137,11 @@ class Partition:
         engine: str,
     ) -> None:
         self.network, self.slice, self.window, self.engine = network, slice, window, engine
-        self.patterns, self.offsets, self.corners = patterns, offsets, corners
-        self.vertices, self._forms = vertices, forms
-        for array in (patterns, offsets, corners):
-            _frozen(array)
+        self.offsets, self.corners = _frozen(offsets), _frozen(corners)
+        self._patterns, self.vertices, self._forms = patterns, vertices, forms
 
     def __len__(self) -> int:
-        return len(self.patterns)
+        return len(self._patterns)
 
     def __repr__(self) -> str:
         return f"<Partition of {len(self)} activation regions, {self.vertex_count} vertices>"
@@ -150,6 +149,16 @@ class Partition:
     @property
     def vertex_count(self) -> int:
         return len(self.vertices)
+
+    @cached_property
+    def patterns(self) -> np.ndarray:
+        """The code of every unit on every region, (F, units) in `network.pattern_dtype`."""
+        codes = self._patterns if isinstance(self._patterns, np.ndarray) else self._patterns.whole()
+        return _frozen(codes.astype(self.network.pattern_dtype, copy=False))
+
+    def pattern(self, cell: int) -> np.ndarray:
+        """The code of every unit on one region."""
+        return self._patterns[cell].astype(self.network.pattern_dtype)
 
     @cached_property
     def _output_maps(self) -> tuple[np.ndarray, mpz]:

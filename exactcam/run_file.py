@@ -30,6 +30,7 @@ from .glue import glue
 from .parallel import divide, solved
 from .partition import Partition
 from .rational import to_float
+from .regions import Regions
 from .slice_file import slice_document
 from .strict import count, dump, fields, parse
 
@@ -132,7 +133,7 @@ def write_run(
 
 def read_run(engine: Engine, path: str | Path) -> Partition:
     """The partition of a finished run, its vertices named; needs memory for all of it."""
-    return glue(engine, list(_finished(Path(path), engine)))
+    return glue(engine, map(Regions.of, _finished(Path(path), engine)))
 
 
 def _replayed(path: Path, engine: Engine) -> RunTotals:

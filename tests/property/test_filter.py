@@ -30,6 +30,7 @@ from exactcam.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
 from exactcam.predicates import UNKNOWN, float_sign, plane_sign, sign_at
 from exactcam.predicates import meet as float_meet
 from exactcam.rational import integer_matrix, mpq, mpz, objects, rational, sign, to_float
+from exactcam.regions import Regions
 from exactcam.rounding import TINY, UNIT, UP, Forms, Frame, rounded
 from exactcam.testing.strategies import cases, functions
 
@@ -459,7 +460,7 @@ def test_results_do_not_depend_on_the_filter_or_the_batches(
         for blind in _blinds(seed):
             engine = Engine(*case, blind=blind)
             engine.batch_size, engine.units = size, units
-            parts.append(glue(engine, list(engine.run())))
+            parts.append(glue(engine, map(Regions.of, engine.run())))
             cut, exact = engine.statistics.cells_cut, engine.statistics.exact_cells
             assert blind is None or len(parts) % 3 == 0 or exact == cut
     for one, other in pairwise(parts):

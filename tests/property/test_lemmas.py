@@ -381,7 +381,7 @@ def _moved(line: Any, share: Any) -> list[Fraction]:
 @given(first=lines_with_errors, second=lines_with_errors, moves=st.tuples(shares, shares))
 def test_lemma_22(first: Any, second: Any, moves: Any) -> None:
     corners = np.asarray([[0.0, 0.0, 0.0, *first], [0.0] * 8])
-    float_meet(corners, 0, np.asarray(second), 1)
+    float_meet(corners, 0, np.asarray(second), corners, 1)
     out = corners[1]
     if np.isfinite(out[2]):
         (a, b, c), (d, e, f) = (_moved(x, m) for x, m in zip((first, second), moves, strict=True))

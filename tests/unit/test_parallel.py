@@ -57,9 +57,9 @@ def test_any_executor_gives_the_same_partition(network: Network, truth: Partitio
 def test_the_division_does_not_depend_on_the_workers(network: Network) -> None:
     jobs = divide(engine(network))
     assert len(jobs) > 20
-    alone = [batch.codes.tobytes() for batch in solved(jobs, None)]
+    alone = [batch.patterns.whole().tobytes() for batch in solved(jobs, None)]
     with ThreadPoolExecutor(1) as executor:
-        assert [b.codes.tobytes() for b in solved(jobs, executor, ahead=3)] == alone
+        assert [b.patterns.whole().tobytes() for b in solved(jobs, executor, ahead=3)] == alone
 
 
 def test_too_few_jobs_are_refused(network: Network) -> None:
@@ -151,7 +151,7 @@ def test_a_cluster_that_loses_a_worker_loses_nothing(network: Network, truth: Pa
             batches.append(batch)
             if k == 2:
                 next(iter(cluster.workers.values())).process.process.kill()
-        codes = np.concatenate([batch.codes for batch in batches])
+        codes = np.concatenate([batch.patterns.whole() for batch in batches])
         assert np.array_equal(codes, truth.patterns)
 
 
@@ -170,6 +170,6 @@ def test_a_broken_pool_says_so(network: Network) -> None:
 
 def test_a_process_that_does_not_know_the_network_is_told(network: Network) -> None:
     jobs = divide(engine(network))
-    alone = [batch.codes.tobytes() for batch in solved(jobs, None)]
+    alone = [batch.patterns.whole().tobytes() for batch in solved(jobs, None)]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        assert [batch.codes.tobytes() for batch in solved(jobs, pool)] == alone
+        assert [batch.patterns.whole().tobytes() for batch in solved(jobs, pool)] == alone

@@ -1,0 +1,97 @@
+"""What the fast engine keeps of the regions it has found, until someone asks for more.
+
+Millions of regions have to fit: of a corner only its place and its edge's label are
+kept, and patterns only as far as they vary among neighbours in the canonical order,
+which is little. So it is also what travels between processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Patterns", "Regions"]
+
+_RUN = 256  # cells whose patterns share what is the same in all of them
+
+
+class Patterns:
+    """Patterns of consecutive cells: indexed by cell, or `whole` as an array (cells, units).
+
+    `runs` are triples: the first pattern, the units that vary, and their codes (cells, units).
+    """
+
+    def __init__(self, runs: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
+        self.runs = runs
+        self._ends = np.cumsum([len(own) for _, _, own in runs])
+
+    @classmethod
+    def of(cls, codes: np.ndarray) -> Patterns:
+        runs = []
+        for low in range(0, len(codes), _RUN):
+            part = codes[low : low + _RUN]
+            varying = np.nonzero((part != part[:1]).any(axis=0))[0]
+            runs.append((part[0].copy(), varying, part[:, varying]))
+        return cls(runs)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, cell: int) -> np.ndarray:
+        number = int(np.searchsorted(self._ends, cell, side="right"))
+        first, varying, own = self.runs[number]
+        row = first.copy()
+        row[varying] = own[cell - int(self._ends[number])]  # from the run's end: negative
+        return row
+
+    def whole(self) -> np.ndarray:
+        out = np.empty((len(self), len(self.runs[0][0])), dtype=self.runs[0][0].dtype)
+        for (first, varying, own), end in zip(self.runs, self._ends.tolist(), strict=True):
+            rows = out[end - len(own) : end]
+            rows[:] = first
+            rows[:, varying] = own
+        return out
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Regions in canonical order: number i has corners start[i]:start[i+1].
+
+    `points` (n, 3) are the corners (u, v, delta) in local coordinates (see `predicates`),
+    `labels` (n,) name the lines of the edges that leave them, `upright` (n,) says which of
+    those are known to have equal u along them.
+    """
+
+    start: np.ndarray
+    points: np.ndarray
+    labels: np.ndarray
+    upright: np.ndarray
+    patterns: Patterns
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    @classmethod
+    def of(cls, batch: Any) -> Regions:
+        """What is kept of an `engine.Batch` of regions."""
+        corners = batch.corners
+        upright = (corners[:, 4] == 0.0) & (corners[:, 6] == 0.0)
+        points, patterns = corners[:, :3].copy(), Patterns.of(batch.codes)
+        return cls(batch.start, points, batch.labels, upright, patterns)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Regions]) -> Regions:
+        """Several as one, in the given order."""
+        parts = list(parts)
+        shifts = np.cumsum([0, *(part.start[-1] for part in parts[:-1])])
+        starts = [part.start[1:] + shift for part, shift in zip(parts, shifts, strict=True)]
+        return cls(
+            np.concatenate([[0], *starts]),
+            np.concatenate([part.points for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.upright for part in parts]),
+            Patterns([run for part in parts for run in part.patterns.runs]),
+        )
