@@ -18,6 +18,7 @@ from .boundary import Boundary, cut_by_class
 from .geometry import Point
 from .rational import to_hex
 from .slice_file import slice_sha256
+from .strict import dump
 
 if TYPE_CHECKING:
     from .partition import Partition
@@ -44,9 +45,10 @@ def certificate_lines(partition: Partition) -> Iterator[str]:
     """The lines of the certificate, without their newlines."""
     boundary = partition.decision_boundary()
     counts = partition.counts
-    yield "exactcam-certificate 1"
+    yield "exactcam-certificate 2"
     yield f"network {partition.network.sha256}"
     yield f"slice {slice_sha256(partition.slice, partition.window)}"
+    yield f"notes {dump(list(partition.network.notes))}"
     yield _line(
         "counts",
         counts.activation_regions, counts.linear_regions, counts.affine_pieces,

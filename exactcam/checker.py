@@ -3,12 +3,11 @@
     python -I checker.py NETWORK SLICE CERTIFICATE
 
 This one file needs nothing but Python 3.11 and its standard library, and imports nothing
-of exactcam, so that an error of the engine cannot excuse itself here. What is claimed
-and how the files look is specified in proofs/certificate.md and proofs/network.md, why
-these checks suffice is proved in proofs/checking.md, whose lemmas are named here. The
-network and the slice are the question and come from whoever asks; the certificate is
-only ever the answer. Exit status: 0 verified, 1 rejected (a claim is not confirmed),
-2 usage or an unreadable file, 3 malformed. All arithmetic is on integers.
+of exactcam, so that an error of the engine cannot excuse itself here. The claim and the
+files are specified in proofs/certificate.md and proofs/network.md; proofs/checking.md, whose
+lemmas are named here, proves that these checks suffice. Network and slice are the question
+and come from whoever asks; the certificate is only ever the answer. Exit status: 0 verified,
+1 rejected (a claim is not confirmed), 2 usage or an unreadable file, 3 malformed.
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ INTEGER = re.compile(r"-?[1-9a-f][0-9a-f]{0,65534}|0", re.ASCII)
 
 Point = tuple[int, int, int]  # (x, y, w), w > 0: the point (x/w, y/w)
 Face = tuple[int, ...]  # the numbers of its vertices
-Shape = tuple[int, int]  # of a matrix: rows, columns
 Values = list[list[int]]  # per value of the network, its entries over denominator * w
 # A node: size, denominator, and (values, w, sides of breakpoints, maximisers) -> its entries.
 Node = tuple[int, int, Callable[[Values, int, list[int], list[int]], list[int]]]
@@ -64,19 +62,22 @@ def read_json(path: str) -> Any:
     """The JSON value of a file, which must be in canonical form: one text for one value."""
     with open(path, "rb") as file:
         demand(len(data := file.read(MAX_FILE + 1)) <= MAX_FILE, "too-large")
+    return parse(data)
+
+
+def parse(line: bytes) -> Any:
     try:
-        value = json.loads(data.decode("ascii"))
-        same = digest(value) == hashlib.sha256(data.removesuffix(b"\n")).hexdigest()
-        demand(same and data.endswith(b"\n"), "json-is-not-canonical")
+        value = json.loads(line.decode("ascii"))
+        demand(line == canonical(value) + b"\n", "json-is-not-canonical")
     except (ValueError, RecursionError):
         raise Malformed("json") from None
     return value
 
 
-def digest(value: Any) -> str:
-    """SHA-256 of the canonical text: sorted keys, no white space, ASCII."""
+def canonical(value: Any) -> bytes:
+    """The canonical text: sorted keys, no white space, ASCII."""
     options: Any = {"sort_keys": True, "separators": (",", ":"), "allow_nan": False}
-    return hashlib.sha256(json.dumps(value, **options).encode()).hexdigest()
+    return json.dumps(value, **options).encode()
 
 
 def record(value: Any, names: str) -> list[Any]:
@@ -90,8 +91,9 @@ def choose(value: Any, key: str, table: dict[str, Any]) -> Any:
     return table[value[key]]
 
 
-def array(value: Any, length: int | None = None) -> list[Any]:
+def array(value: Any, length: int | None = None, of: type = object) -> list[Any]:
     demand(isinstance(value, list) and length in (None, len(value)), "array")
+    demand(all(isinstance(x, of) for x in value), "text")  # `of` is str where it is given
     return list(value)
 
 
@@ -110,8 +112,7 @@ def rationals(texts: Any, length: int | None = None) -> list[Fraction]:
     for text in array(texts, length):
         above, slash, below = text.partition("/") if isinstance(text, str) else (None, "", "")
         numerator, denominator = integer(above), integer(below) if slash else 1
-        lowest = denominator > 1 and math.gcd(numerator, denominator) == 1
-        demand(lowest or not slash, "rational")
+        demand(not slash or denominator > 1 == math.gcd(numerator, denominator), "rational")
         out.append(Fraction(numerator, denominator))
     return out
 
@@ -128,7 +129,7 @@ class Plane:  # the slice (u, v) -> origin + u e1 + v e2 and the window in it
     def __init__(self, document: Any) -> None:
         kind, version, window, *vectors = record(document, "format version window e1 e2 origin")
         demand((kind, naturals([version])) == ("exactcam-slice", [1]), "slice-version")
-        self.digest = digest(document)
+        self.digest = hashlib.sha256(canonical(document)).hexdigest()
         self.size = len(array(vectors[0]))
         e1, e2, origin = (rationals(vector, self.size) for vector in vectors)
         pivot = next((i for i, x in enumerate(e1) if x), 0)
@@ -136,8 +137,7 @@ class Plane:  # the slice (u, v) -> origin + u e1 + v e2 and the window in it
         demand(plane, "slice-is-no-plane")
         flat, self.denominator = common([*e1, *e2, *origin])
         self.rows = [flat[k :: self.size] for k in range(self.size)]
-        corners = [common(rationals(corner, 2)) for corner in array(window)]
-        self.window = [(x, y, w) for (x, y), w in corners]
+        self.window = [(x, y, w) for (x, y), w in (common(rationals(c, 2)) for c in array(window))]
         demand(not fault(self.window), "window-is-not-convex")
 
 
@@ -212,7 +212,7 @@ def attaining(members: Sequence[int]) -> int:
     return sum(1 << k for k, member in enumerate(members) if member == largest)
 
 
-def matrix(value: Any, shape: Shape, factor: int) -> Callable[[list[int]], list[int]]:
+def matrix(value: Any, shape: tuple[int, int], factor: int) -> Callable[[list[int]], list[int]]:
     """An integer matrix times a factor, as the function that multiplies a vector by it."""
     rows: list[tuple[list[int], list[int]]] = [([], []) for _ in range(shape[0])]
     kinds = {"dense": stored, "sparse": stored, "convolution": convolution}
@@ -224,7 +224,7 @@ def matrix(value: Any, shape: Shape, factor: int) -> Callable[[list[int]], list[
     return lambda x: [sum(map(mul, entries, map(x.__getitem__, at))) for at, entries in rows]
 
 
-def stored(value: Any, shape: Shape) -> Iterable[tuple[int, int, int]]:
+def stored(value: Any, shape: tuple[int, int]) -> Iterable[tuple[int, int, int]]:
     """Row r holds entries[k] at column indices[k] for indptr[r] <= k < indptr[r + 1]."""
     rows, cols = shape
     if value["kind"] == "dense":
@@ -243,7 +243,7 @@ def stored(value: Any, shape: Shape) -> Iterable[tuple[int, int, int]]:
         yield from ((row, columns[k], numbers[k]) for k in range(low, high))
 
 
-def convolution(value: Any, shape: Shape) -> Iterable[tuple[int, int, int]]:
+def convolution(value: Any, shape: tuple[int, int]) -> Iterable[tuple[int, int, int]]:
     """Output o at tap t reads input o * stride + t * dilation - padding, or zero outside."""
     names = "kind transpose entries groups source target kernel stride padding dilation"
     _, transpose, entries, n, *lists = record(value, names)
@@ -287,12 +287,12 @@ class Network:
     node k's, each integers over d * w with a denominator d that no point changes (Lemma 1)."""
 
     def __init__(self, document: Any, plane: Plane) -> None:
-        names = "format version inputs nodes output"
-        kind, version, inputs, listed, output, *words = record(document, names + " names notes")
-        demand(all(type(t) is str for texts in words for t in array(texts)), "text")
+        keys = "format version inputs nodes output"
+        kind, version, inputs, listed, output, *texts = record(document, keys + " names notes")
+        _, self.notes = (array(text, of=str) for text in texts)
         demand((kind, naturals([version])) == ("exactcam-network", [1]), "network-version")
         demand(naturals([inputs]) == [plane.size], "slice-does-not-fit")
-        self.digest = digest({name: document[name] for name in names.split()})
+        self.digest = hashlib.sha256(canonical({k: document[k] for k in keys.split()})).hexdigest()
         self.plane, self.nodes = plane, []
         sizes, denominators = [plane.size], [plane.denominator]
         kinds = {"affine": affine, "pointwise": pointwise, "max": max_groups}
@@ -303,8 +303,7 @@ class Network:
             denominators.append(denominator)
             self.nodes.append(at)
         self.output = naturals([output], len(sizes))[0]
-        # A single output is compared with the constant zero, as if that were output 1.
-        self.rivals = [0] if sizes[self.output] == 1 else []
+        self.rivals = [0] if sizes[self.output] == 1 else []  # zero is as if it were output 1
         self.classes = sizes[self.output] + len(self.rivals)
 
     def at(self, point: Point) -> Vertex:
@@ -351,8 +350,7 @@ def output_map(corners: Sequence[Vertex]) -> tuple[Fraction, ...]:
 
 class Partition:  # the regions, in convex pieces, and the ties of the outputs, as they come
     def __init__(self, network: Network) -> None:
-        self.network = network
-        self.vertices: list[Vertex] = []
+        self.network, self.vertices = network, list[Vertex]()
         self.number: dict[Point, int] = {}
         self.open: dict[tuple[int, int], int] = {}  # edges without reverse: region to the left
         self.patterns: dict[tuple[int, ...], int] = {}  # the region that has it
@@ -370,8 +368,7 @@ class Partition:  # the regions, in convex pieces, and the ties of the outputs, 
     def piece(self, ids: Face, new: bool) -> None:
         """The first piece of a new region, or one more of the last region."""
         corners = [self.vertices[i] for i in ids]
-        wrong = fault([c.point for c in corners])
-        confirm(not wrong, wrong)
+        confirm(not (wrong := fault([c.point for c in corners])), wrong)
         above = reduce(or_, (c.above for c in corners))
         below = reduce(or_, (c.below for c in corners))
         confirm(above & below == 0, "unit-is-not-affine")  # Lemma 10
@@ -453,14 +450,16 @@ def verify(network_path: str, slice_path: str, certificate_path: str) -> str:
     plane = Plane(read_json(slice_path))
     network = Network(read_json(network_path), plane)
     lines = read_lines(certificate_path)
-    head, *three = (next(lines, [""]) for _ in range(4))
-    demand(head == ["exactcam-certificate", "1"], "certificate-version")
-    demand([(x[0], len(x)) for x in three] == [("network", 2), ("slice", 2), ("counts", 7)], "line")
-    confirm(three[0][1] == network.digest, "network-is-another")
-    confirm(three[1][1] == plane.digest, "slice-is-another")
-    counts = list(map(integer, three[2][1:]))
-    partition = Partition(network)
-    ties: dict[Face, int] = {}
+    head, *four = (next(lines, [""]) for _ in range(5))
+    demand(head == ["exactcam-certificate", "2"], "certificate-version")
+    four[2][1:] = [" ".join(four[2][1:])]  # text may hold spaces
+    demand([x[0] for x in four] == ["network", "slice", "notes", "counts"], "line")
+    demand(list(map(len, four)) == [2, 2, 2, 7], "line")
+    notes, counts = array(parse(f"{four[2][1]}\n".encode()), of=str), [*map(integer, four[3][1:])]
+    confirm(four[0][1] == network.digest, "network-is-another")
+    confirm(four[1][1] == plane.digest, "slice-is-another")
+    confirm(notes == network.notes, "notes-are-others")
+    partition, ties = Partition(network), dict[Face, int]()
     order, at = {"v": 0, "c": 0, "p": 0, "t": 1, "end": 2}, 0
     for kind, *words in lines:
         demand(order.get(kind, -1) >= at, "line")
@@ -480,7 +479,8 @@ def verify(network_path: str, slice_path: str, certificate_path: str) -> str:
     confirm(ties == partition.ties, "boundary-is-another")
     confirm(counts == found, "counts-are-others")
     what = map("{} {}".format, found, COUNTED.split(","))
-    return f"{', '.join(what)}; network {network.digest}, slice {plane.digest}"
+    told = f"; {len(notes)} substitution{'s' * (len(notes) > 1)} noted in the network"
+    return f"{', '.join(what)}; network {network.digest}, slice {plane.digest}{told * bool(notes)}"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -83,11 +83,19 @@ def bent(seed: int) -> Network:
     return Network(2, (first, Pointwise(1, functions, np.asarray([0, 1, 2, 0])), last), 3)
 
 
+def noted() -> Network:
+    """A network that says how it differs from the model it came from."""
+    made = small(7, 2, 3, 2)
+    notes = ("layer 1: a note  with spaces", 'é, "quoted" \\ and\nbroken')
+    return Network(made.inputs, made.nodes, made.output, made.names, notes)
+
+
 NETWORKS = {
     "bent": lambda: bent(2),
     "scalar": lambda: small(3, 2, 4, 3, 1),
     "classes": lambda: small(5, 2, 5, 3),
     "maxout": lambda: maxout(1),
+    "noted": noted,
 }
 
 

@@ -123,10 +123,10 @@ def as_piece(lines: list[str], rng: random.Random) -> None:
 
 
 def count(lines: list[str], rng: random.Random) -> None:
-    words = lines[3].split()
+    words = lines[4].split()
     k = rng.randrange(1, 7)
     words[k] = f"{int(words[k], 16) + rng.choice([-1, 1]):x}"
-    lines[3] = " ".join(words)
+    lines[4] = " ".join(words)
 
 
 def tie_elsewhere(lines: list[str], rng: random.Random) -> None:
@@ -177,7 +177,7 @@ def meaning(lines: list[str]) -> object:
         elif kind == "t":
             cut = words.index("=")
             ties.append((polygon(words[:cut]), tuple(words[cut:])))
-    return lines[:4], sorted(map(str, regions)), sorted(map(str, ties)), sorted(number)
+    return lines[:5], sorted(map(str, regions)), sorted(map(str, ties)), sorted(number)
 
 
 @MANY
@@ -205,7 +205,7 @@ def test_what_says_the_same_is_verified(
     pieces = [f"{'p' if k else 'c'} {piece}" for b in blocks for k, piece in enumerate(b)]
     ties = [line for line in asked.lines if line.startswith("t ")]
     rng.shuffle(ties)
-    lines = [*asked.lines[:4], *vertices, *pieces, *ties, "end"]
+    lines = [*asked.lines[:5], *vertices, *pieces, *ties, "end"]
     assert asked.verdict(lines) == "verified"
 
 
@@ -230,7 +230,7 @@ def test_merging_across_any_unit_is_rejected(tmp_path: Path, which: int, slope: 
     network = Network(2, (first, relu, Affine.dense(2, [[0] * 4], [1])), 3)
     asked = question(tmp_path, partition(network, engine="reference"))
     assert len(asked.partition) == 2
-    lines = [*asked.lines[:3], "counts 1 1 1 0 0 0", *tiny.SQUARE.splitlines(), "c 0 1 2 3", "end"]
+    lines = [*asked.lines[:4], "counts 1 1 1 0 0 0", *tiny.SQUARE.splitlines(), "c 0 1 2 3", "end"]
     assert asked.verdict(lines) == "rejected unit-is-not-affine"
 
 
@@ -245,7 +245,7 @@ def test_merging_across_a_max_group_is_rejected(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="ascii")
     plane = checker.Plane(checker.read_json(str(tmp_path / "slice")))
     digest = checker.Network(checker.read_json(str(tmp_path / "network")), plane).digest
-    head = tiny.CERTIFICATE.splitlines()[:3]
+    head = tiny.CERTIFICATE.splitlines()[:4]
     head[1] = f"network {digest}"
     lines = [*head, "counts 1 1 1 0 0 0", *tiny.SQUARE.splitlines(), "c 0 1 2 3", "end"]
     (tmp_path / "certificate").write_text("\n".join(lines) + "\n", encoding="ascii")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import subprocess
 import sys
@@ -12,9 +13,10 @@ import pytest
 
 from exactcam import checker
 
-from . import tiny
-from .conftest import verdict
+from . import keep, tiny
+from .conftest import Question, verdict
 
+FLIPPED = next(damage for damage in tiny.REJECT if damage[0] == "flipped")
 SOURCE = Path(checker.__file__).read_text(encoding="utf-8")
 SPECIFICATION = Path(__file__).parents[2] / "proofs" / "certificate.md"
 
@@ -28,7 +30,7 @@ def judge(folder: Path, texts: dict[str, str]) -> str:
 def test_the_worked_example_verifies(tmp_path: Path) -> None:
     assert judge(tmp_path, tiny.EXAMPLE) == "verified"
     text = SPECIFICATION.read_text(encoding="utf-8")
-    shown = re.sub(r" {4,}.*", "", text[text.index("exactcam-certificate 1\nnetwork") :])
+    shown = re.sub(r" {4,}.*", "", text[text.index("exactcam-certificate 2\nnetwork") :])
     assert shown.startswith(tiny.CERTIFICATE)
     assert tiny.SLICE.strip() in text
     for part in tiny.NETWORK.strip().split('"nodes":[')[0], tiny.POINTWISE:
@@ -94,6 +96,16 @@ def test_files_are_read_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert judge(tmp_path, tiny.EXAMPLE) == "malformed line-is-too-long"
 
 
+def test_committed_certificates_are_what_would_be_written_now(tmp_path: Path) -> None:
+    here = Path(keep.__file__).parent
+    kept = {
+        f"{kind}/{folder.name}": {f.name: f.read_bytes() for f in folder.iterdir()}
+        for kind in ("accept", "reject", "malformed")
+        for folder in (here / kind).iterdir()
+    }
+    assert kept == keep.accepted(tmp_path) | keep.damages()
+
+
 def test_committed_certificates_with_a_bare_interpreter() -> None:
     script = Path(__file__).with_name("committed.py")
     command = [sys.executable, "-I", "-S", str(script)]
@@ -101,7 +113,7 @@ def test_committed_certificates_with_a_bare_interpreter() -> None:
     assert (run.returncode, run.stdout.split(", ")[-1]) == (0, "0 wrong\n"), run.stdout
 
 
-@pytest.mark.parametrize("damage", [None, tiny.REJECT[4], tiny.CERTIFICATE_DAMAGES[0]])
+@pytest.mark.parametrize("damage", [None, FLIPPED, tiny.CERTIFICATE_DAMAGES[0]])
 def test_what_main_prints_and_returns(
     tmp_path: Path, damage: tiny.Damage | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,10 +126,48 @@ def test_what_main_prints_and_returns(
     network, where = (line.split()[1] for line in tiny.CERTIFICATE.splitlines()[1:3])
     expected = {
         None: (0, f"verified: {counts}; network {network}, slice {where}\n"),
-        tiny.REJECT[4]: (1, "rejected: polygon-is-not-convex\n"),
+        FLIPPED: (1, "rejected: polygon-is-not-convex\n"),
         tiny.CERTIFICATE_DAMAGES[0]: (3, "malformed: certificate-version\n"),
     }[damage]
     assert (checker.main(files), capsys.readouterr().out) == expected
+
+
+def test_substitutions_are_part_of_the_verdict(
+    questions: dict[str, Question], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = questions["noted"]
+    both = asked.lines[3].removeprefix("notes ")
+    one, other = json.loads(both)
+    assert (one, other) == asked.partition.network.notes
+    certificate = asked.network.with_name("certificate")
+    for notes, expected in [
+        (both, "verified"),
+        (json.dumps([other, one], separators=(",", ":")), "rejected notes-are-others"),
+        (json.dumps([one], separators=(",", ":")), "rejected notes-are-others"),
+        ("[]", "rejected notes-are-others"),
+        (both.replace("\\u00e9", "\u00e9"), "malformed text"),
+        (both.replace("  with", " with"), "rejected notes-are-others"),
+    ]:
+        lines = [*asked.lines[:3], f"notes {notes}", *asked.lines[4:]]
+        certificate.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        files = [str(asked.network), str(asked.slice), str(certificate)]
+        status = checker.main(files)
+        said = capsys.readouterr().out
+        assert (status == 0) == (expected == "verified")
+        if status:
+            assert said == expected.replace(" ", ": ") + "\n"
+        else:
+            assert said.endswith("; 2 substitutions noted in the network\n")
+
+
+def test_one_substitution_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = {name: tiny.EXAMPLE[name] for name in tiny.EXAMPLE}
+    texts["network"] = texts["network"].replace('"notes":[]', '"notes":["a"]')
+    texts["certificate"] = texts["certificate"].replace("notes []", 'notes ["a"]')
+    assert judge(tmp_path, texts) == "verified"
+    files = [str(tmp_path / name) for name in ("network", "slice", "certificate")]
+    assert checker.main(files) == 0
+    assert capsys.readouterr().out.endswith("; 1 substitution noted in the network\n")
 
 
 def test_main_without_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,9 +21,10 @@ SLICE = (
     '"window":[["-1","-1"],["1","-1"],["1","1"],["-1","1"]]}\n'
 )
 CERTIFICATE = """\
-exactcam-certificate 1
+exactcam-certificate 2
 network 675e8db77c0f15ce7a7229acf855cb454bc8ab35103faf27d814cf71352b747f
 slice 3fe7ac5494fc2dc8ff8e3ceaf9542b3e0e82476212eb0d1352a3bbfa37511d93
+notes []
 counts 2 2 2 1 0 0
 v -1 -1 1
 v 0 -1 1
@@ -70,6 +71,8 @@ REJECT: list[Damage] = [
     ("another-hash", "network-is-another", "certificate", "network 6", "network 7"),
     ("another-window", "slice-is-another", "slice", '["1","1"]', '["1","2"]'),
     ("another-slice-hash", "slice-is-another", "certificate", "slice 3", "slice 4"),
+    ("note-kept-back", "notes-are-others", "network", '"notes":[]', '"notes":["rounded"]'),
+    ("note-invented", "notes-are-others", "certificate", "notes []", 'notes ["rounded"]'),
     ("flipped", "polygon-is-not-convex", "certificate", "c 0 1 2 3", "c 0 3 2 1"),
     ("two-corners", "polygon-is-not-convex", "certificate", "c 0 1 2 3", "c 0 1"),
     ("flat-corner", "polygon-is-not-convex", "certificate", "c 0 1 2 3",
@@ -114,10 +117,20 @@ CERTIFICATE_DAMAGES: list[Damage] = [
     (name, rule, "certificate", old, new)
     for name, rule, old, new in [
         ("empty", "certificate-version", CERTIFICATE, ""),
-        ("version", "certificate-version", "certificate 1", "certificate 2"),
-        ("no-version", "certificate-version", "exactcam-certificate 1\n", ""),
+        ("version", "certificate-version", "certificate 2", "certificate 1"),
+        ("no-version", "certificate-version", "exactcam-certificate 2\n", ""),
         ("header-order", "line", "network ", "slice "),
         ("header-long", "line", "counts 2", "counts 2 2"),
+        ("network-line-long", "line", "\nslice", " 0\nslice"),
+        ("slice-line-long", "line", "\nnotes", " 0\nnotes"),
+        ("notes-missing", "line", "notes []\n", ""),
+        ("notes-nothing", "json", "notes []", "notes"),
+        ("notes-cut", "json", "notes []", "notes ["),
+        ("notes-space", "json-is-not-canonical", "notes []", "notes [ ]"),
+        ("notes-null", "array", "notes []", "notes null"),
+        ("notes-text", "array", "notes []", 'notes "a"'),
+        ("notes-number", "text", "notes []", "notes [1]"),
+        ("notes-array", "text", "notes []", "notes [[]]"),
         ("header-short", "line", "counts 2 ", "counts "),
         ("header-cut", "line", CERTIFICATE[CERTIFICATE.index("slice") :], ""),
         ("no-end", "line", "end\n", ""),
