@@ -31,7 +31,7 @@ from .reference import refine
 if TYPE_CHECKING:
     from .partition import Partition
 
-__all__ = ["Boundary", "Plateau", "Segment", "cut_by_class", "decision_boundary"]
+__all__ = ["Boundary", "Plateau", "Segment", "cut_by_class", "cut_cells", "decision_boundary"]
 
 Classes = tuple[int, ...]
 
@@ -166,6 +166,18 @@ def cut_by_class(
             winner = code // 2 if isinstance(tie.unit, Pointwise) else code
             out.append((cell, points, None if plateau else winner))
     return out
+
+
+def cut_cells(partition: Partition) -> Iterator[list[list[Point]] | None]:
+    """For every cell in order its parts along the boundary at level 0, as `cut_by_class` has
+    them, or None: the cell is one part, on which one output is strictly the largest."""
+    tie = _tie(partition, 0)
+    cut = set(tie.cells())
+    for cell in range(len(partition)):
+        if cell in cut:
+            yield [points for points, _ in _parts(partition, cell, tie)]
+        else:
+            yield None
 
 
 def _tie(partition: Partition, level: Any) -> _LevelTie | _ArgmaxTie:

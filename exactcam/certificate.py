@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .boundary import Boundary, cut_by_class
+import numpy as np
+
+from .boundary import Boundary, cut_cells
 from .geometry import Point
 from .rational import to_hex
 from .slice_file import slice_sha256
@@ -54,13 +55,33 @@ def certificate_lines(partition: Partition) -> Iterator[str]:
         counts.activation_regions, counts.linear_regions, counts.affine_pieces,
         len(boundary.segments), len(boundary.plateaus), len(boundary.points),
     )  # fmt: skip
+    # Vertices of the partition have their numbers here; of points, only those of cells that
+    # the boundary meets, which may be new ones: most of a large partition is never looked up.
+    known = np.full(partition.vertex_count, -1, dtype=np.int64)
     number: dict[Point, int] = {}
-    for _, parts in groupby(cut_by_class(partition), key=lambda part: part[0]):
-        for k, (_, points, _) in enumerate(parts):
+    written = 0
+    for cell, parts in enumerate(cut_cells(partition)):
+        own = partition.corners[partition.offsets[cell] : partition.offsets[cell + 1]].tolist()
+        if parts is None:
+            for vertex in own:
+                if known[vertex] < 0:
+                    known[vertex] = written
+                    written += 1
+                    yield _vertex(partition.vertices[vertex])
+            yield _line("c", *known[own].tolist())
+            continue
+        vertices = {partition.vertices[vertex]: vertex for vertex in own}
+        for k, points in enumerate(parts):
             for point in points:
-                if point not in number:
-                    number[point] = len(number)
-                    yield "v " + " ".join(map(to_hex, point))
+                vertex = vertices.get(point, -1)
+                if vertex >= 0 and known[vertex] >= 0:
+                    number[point] = int(known[vertex])
+                elif point not in number:
+                    number[point] = written
+                    written += 1
+                    yield _vertex(point)
+                    if vertex >= 0:
+                        known[vertex] = number[point]
             yield _line("c" if k == 0 else "p", *(number[p] for p in points))
     for face, classes in _ties(partition, boundary):
         numbers = [number[p] for p in face]
@@ -82,6 +103,10 @@ def _ties(
         largest = column.max()
         tied = [k for k, value in enumerate(column) if value == largest]
         yield (point,), tied if len(column) > 1 else ()
+
+
+def _vertex(point: Point) -> str:
+    return "v " + " ".join(map(to_hex, point))
 
 
 def _line(*words: str | int) -> str:

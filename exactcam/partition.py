@@ -188,7 +188,7 @@ class Partition:
         """Object array (F, outputs, 3) of integers: output maps times `form_scale`."""
         return self._output_maps[0]
 
-    @property
+    @cached_property
     def form_scale(self) -> mpz:
         """The positive integer under all output maps."""
         return self._forms[1] if isinstance(self._forms, tuple) else self._forms.form(0).denominator
