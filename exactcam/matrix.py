@@ -11,7 +11,7 @@ numpy object arrays: numpy does the loops, gmpy2 the arithmetic.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,6 +42,10 @@ class Dense:
 
     def with_numbers(self, numbers: np.ndarray) -> Dense:
         return Dense(numbers.reshape(self.entries.shape))
+
+    def with_rows(self, rows: Sequence[int]) -> Dense:
+        """The matrix of some of the rows."""
+        return Dense(self.entries[rows])
 
     def apply(self, columns: np.ndarray) -> np.ndarray:
         """This matrix times `columns`, object array (cols, k). O(rows cols k)."""

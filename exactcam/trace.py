@@ -9,6 +9,7 @@ pattern through the network in integers; siblings share what they have in common
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict, defaultdict
 from itertools import accumulate
 from typing import Any
@@ -16,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from .geometry import Line
+from .matrix import Dense
 from .network import Network
-from .nodes import Block, MaxGroups, Pointwise
+from .nodes import Affine, Block, MaxGroups, Pointwise
 from .reference import Siblings, through_affine
 from .slice import Slice, Window
 
@@ -40,25 +42,34 @@ class Labels:
                 squares = [len(g) ** 2 for g in node.groups]
                 self.pairs[a] = np.asarray([0, *accumulate(squares)], dtype=np.int64)
                 sizes.append(sum(squares))
-        self.starts = np.asarray([0, *accumulate(sizes)], dtype=np.int64)
+        self._starts = [0, *accumulate(sizes)]
+        self.starts = np.asarray(self._starts, dtype=np.int64)
 
     def node(self, label: int) -> int:
         """The activation (its position in the pattern) that a label belongs to."""
-        return int(np.searchsorted(self.starts, label, side="right")) - 1
+        return bisect_right(self._starts, label) - 1
 
-    def line(self, network: Network, label: int, block: Block) -> Line:
-        """The exact line of a label, `block` being the input of its node on the cell."""
+    def rows(self, network: Network, label: int) -> list[int]:
+        """The entries of its node's input that a label's line is made of."""
         a = self.node(label)
         node, number = network.nodes[network.activations[a]], label - int(self.starts[a])
         if isinstance(node, Pointwise):
-            unit, q, p = (array[number] for array in node.knots)
-            row = q * block.columns[unit] - p * block.denominator * block.weights
-            return row[0], row[1], row[2]
+            return [int(node.knots[0][number])]
         assert isinstance(node, MaxGroups)
         group = int(np.searchsorted(self.pairs[a], number, side="right")) - 1
         members = node.groups[group]
         first, second = divmod(number - int(self.pairs[a][group]), len(members))
-        row = block.columns[members[first]] - block.columns[members[second]]
+        return [members[first], members[second]]
+
+    def line(self, network: Network, label: int, block: Block) -> Line:
+        """The exact line of a label, `block` being its `rows` on the cell."""
+        a = self.node(label)
+        node = network.nodes[network.activations[a]]
+        if isinstance(node, Pointwise):
+            _, q, p = (array[label - int(self.starts[a])] for array in node.knots)
+            row = q * block.columns[0] - p * block.denominator * block.weights
+        else:
+            row = block.columns[0] - block.columns[1]
         return row[0], row[1], row[2]
 
 
@@ -71,6 +82,8 @@ class Trace:
         self._root, _ = through_affine(network, 0, {0: plane.block})
         self._families: OrderedDict[tuple[int, bytes], Siblings] = OrderedDict()
         self._latest: dict[int, tuple[Any, dict[int, Block]]] = defaultdict(lambda: (None, {}))
+        self._direct = [self._only_affine(a) for a in range(len(network.activations))]
+        self._passed: dict[int, tuple[bytes, Block]] = {}
 
     def input(self, codes: np.ndarray, activation: int) -> Block:
         """The input of an activation node as exact forms on the cells with these codes
@@ -86,7 +99,8 @@ class Trace:
         """The exact line of a label on the cell with these codes (unoriented)."""
         if label < 0:
             return self.window.sides[-1 - label]
-        return self.labels.line(self.network, label, self.input(codes, self.labels.node(label)))
+        rows = self.labels.rows(self.network, label)
+        return self.labels.line(self.network, label, self._rows(codes, label, rows))
 
     def cut_labels(
         self, codes: np.ndarray, activation: int, parts: list[np.ndarray]
@@ -105,10 +119,47 @@ class Trace:
         out: dict[Line, int] = {}
         for number in numbers:
             label = number + int(self.labels.starts[a])
-            x, y, z = self.labels.line(self.network, label, block)
+            rows = self.labels.rows(self.network, label)
+            some = Block(block.columns[rows], block.weights, block.denominator)
+            x, y, z = self.labels.line(self.network, label, some)
             out.setdefault((x, y, z), label)
             out.setdefault((-x, -y, -z), label)
         return out
+
+    def _only_affine(self, activation: int) -> Affine | None:
+        """The node whose value is the input of an activation, if it is the one dense affine
+        node between that and the activation before: then its rows can be had one by one."""
+        if activation == 0:
+            return None
+        value = self.network.nodes[self.network.activations[activation]].inputs[0]
+        before = self.network.activations[activation - 1]
+        node = self.network.nodes[value - 1] if value else None
+        if not isinstance(node, Affine) or value - 1 < before:
+            return None
+        plain = all(isinstance(matrix, Dense) for matrix in node.matrices)
+        return node if plain and max(node.inputs) <= before + 1 else None
+
+    def _rows(self, codes: np.ndarray, label: int, rows: list[int]) -> Block:
+        """Some entries of the input of a label's node. A vertex needs one row for each of its
+        lines, and all rows of a wide layer cost hundreds of times that."""
+        a = self.labels.node(label)
+        node = self._direct[a]
+        if node is None:
+            block = self.input(codes, a)
+            return Block(block.columns[rows], block.weights, block.denominator)
+        k, offsets = self.network.activations[a - 1], self.network.unit_offsets
+        values = self._values(codes, a - 1)
+        key = codes[: offsets[a]].tobytes()
+        seen, passed = self._passed.get(a, (b"", None))
+        if passed is None or seen != key:
+            activation = self.network.nodes[k]
+            assert not isinstance(activation, Affine)
+            own = codes[offsets[a - 1] : offsets[a]].astype(np.int64)
+            passed = activation.apply(values[activation.source], own)
+            self._passed[a] = (key, passed)
+        matrices = [m.with_rows(rows) for m in node.matrices if isinstance(m, Dense)]
+        some = Affine(node.inputs, tuple(matrices), node.bias[rows], node.scale)
+        return some.apply([passed if i == k + 1 else values[i] for i in node.inputs])
 
     def _values(self, codes: np.ndarray, activation: int) -> dict[int, Block]:
         if activation == 0:
