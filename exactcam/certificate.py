@@ -30,8 +30,9 @@ __all__ = ["certificate_lines", "write_certificate"]
 def write_certificate(partition: Partition, path: str | Path) -> None:
     """Write the certificate of a partition and of its decision boundary.
 
-    Packed if the name ends in ``.gz``; equal partitions give equal bytes. Takes a
-    few hundred bytes a region beside the partition itself. Raises OSError.
+    Packed if the name ends in ``.gz``; equal partitions give equal bytes. Beside the
+    partition and its exact vertices, takes eight bytes a vertex and what the cells that
+    the decision boundary meets take. Raises OSError.
     """
     with Path(path).open("wb") as raw:
         packed = str(path).endswith(".gz")
