@@ -24,8 +24,7 @@ from .regions import Regions
 __all__ = ["Job", "divide", "regions", "solve", "solved"]
 
 _CELLS = 2048  # an early layer has at least so many cells before a run is divided
-_JOBS = 256  # about as many jobs, of at least _SHARE cells each
-_SHARE = 8
+_JOBS = 256  # about as many jobs, of 8 to 64 cells each: more would need memory at once
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def divide(engine: Engine) -> list[Job]:
         if sum(len(task.cells) for task in tasks) >= _CELLS:
             break
         tasks = [engine.step(part) for task in tasks for part in task.divided(engine.batch_size)]
-    share = max(_SHARE, -(-sum(len(task.cells) for task in tasks) // _JOBS))
+    share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
     parts = (part.alone() for task in tasks for part in task.divided(share))
     return [Job(token, number, part) for number, part in enumerate(parts)]
 
