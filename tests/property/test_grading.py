@@ -68,6 +68,8 @@ def test_a_region_taken_out_is_the_one_that_is_missing(case: tuple, pick: int) -
     gone = pick % len(part)
     cells = [output.polygon(k) for k in range(len(part))]
     assume(convex_polygons(*_flat(cells))[gone])  # a cell with a polygon of its own
+    # One as thin as the rounding is rightly called merged with a neighbour, or doubles it.
+    assume(part.cells[gone].area > 2.0**-40 * np.abs(np.concatenate(cells)).max() ** 2)
     twins = [set(map(tuple, c.tolist())) for c in cells]
     assume(twins.count(twins[gone]) == 1)
     result = compare(part, cells[:gone] + cells[gone + 1 :], 0 if pick % 2 else "1e-300")

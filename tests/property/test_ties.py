@@ -16,6 +16,7 @@ from exactcam.glue import glue
 from exactcam.matrix import Convolution
 from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
 from exactcam.rational import integer_matrix, objects, rational
+from exactcam.regions import Regions
 from exactcam.testing.strategies import cases
 from exactcam.ties import Ties
 from exactcam.trace import Trace
@@ -145,7 +146,7 @@ def test_a_wide_layer_cut_a_few_units_at_a_time(
 ) -> None:
     engine = Engine(*case)
     engine.units, engine.batch_size = units, 4
-    ours = glue(engine, list(engine.run()))
+    ours = glue(engine, map(Regions.of, engine.run()))
     truth = partition(*case, engine="reference")
     assert np.array_equal(ours.patterns, truth.patterns)
     assert np.array_equal(ours.corners, truth.corners)
