@@ -168,7 +168,9 @@ class Engine:
         """The network's output as forms on the regions, in the order of `run`."""
         for leaf in self._leaves(None):
             for task in leaf.divided(self.batch_size):
-                yield self._values(task)[self.network.output]
+                with quiet():
+                    values = self._values(task)
+                yield values[self.network.output]
 
     def _leaves(self, tasks: list[Task] | None) -> Iterator[Task]:
         stack = [self.start()] if tasks is None else tasks[::-1]
@@ -221,7 +223,6 @@ class Engine:
             return Task(a, out, parents, values, stop)
         return Task(a + 1, out, parents, values)
 
-    @quiet()
     def _values(self, task: Task) -> dict[int, Forms]:
         """The live forms on a task's cells, up to the input of its activation node."""
         if task.activation == 0:
