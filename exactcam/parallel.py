@@ -50,7 +50,7 @@ def divide(engine: Engine) -> list[Job]:
     return [Job(token, number, part) for number, part in enumerate(parts)]
 
 
-def regions(engine: Engine, number: int, batch: Batch) -> Any:
+def regions(engine: Engine, number: int, batch: Batch) -> Regions:
     """What `solve` makes of a solution unless told otherwise."""
     return Regions.of(batch)
 
