@@ -84,7 +84,9 @@ def _all_positive(
     """Whether one bound proves `cut` positive at all corners (Lemma F3), whose coordinates
     and deltas are at most `size` and `far`."""
     a, b, c = cut[0], cut[1], cut[2]
-    bound = (abs(a) + abs(b)) * (U4 * size + far) + U4 * abs(c) + cut[3] * (size + far) + cut[4]
+    bound = (
+        (abs(a) + abs(b)) * (U4 * size + far + TINY) + U4 * abs(c) + cut[3] * (size + far) + cut[4]
+    )
     bound = bound * UP + TINY
     proven = True
     for p in range(low, high):
