@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import numba
 
-__all__ = ["jit"]
+__all__ = ["jit", "ready"]
 
 _SOURCES = ("rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max")
 
@@ -34,6 +35,14 @@ def jit(**options: Any) -> Callable[[Any], Any]:
             numba.config.CACHE_DIR = before
 
     return decorate
+
+
+def ready() -> bool:
+    """Whether this process, or an earlier one that left its cache, has compiled the kernels."""
+    kernels = sys.modules.get(f"{__package__}.kernels")
+    if kernels is not None and kernels.cut_pointwise.signatures:
+        return True
+    return _FOLDER is not None and any(Path(_FOLDER).rglob("kernels.cut_pointwise-*.nbi"))
 
 
 def _folder() -> str | None:

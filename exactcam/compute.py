@@ -15,19 +15,21 @@ from typing import Any
 from .errors import ExactcamError, SliceError
 from .network import Network
 from .partition import Partition, assemble
-from .reference import activation_cells
+from .reference import RawCell, activation_cells
 from .slice import Slice, Window, window_of
 
 __all__ = ["ENGINES", "partition", "processes"]
 
 ENGINES = ("fast", "reference")
+_SMALL = 128  # units: so many are worth trying without compiled kernels
+_PATIENCE = 2.0  # seconds: compiling takes some fifteen
 
 
 def partition(
     network: Network,
     slice: Slice | None = None,
     window: Window | Sequence[Any] = (-1, -1, 1, 1),
-    engine: str = "fast",
+    engine: str | None = None,
     progress: Callable[[int], None] | None = None,
     jobs: int = 1,
     executor: Executor | None = None,
@@ -38,9 +40,11 @@ def partition(
     (umin, vmin, umax, vmax) or a list of corners. `progress` is called now and
     then with the number of regions found. The fast engine uses `jobs` processes, or
     any `executor` (of dask.distributed: `Client.get_executor()`); the result is the
-    same. Raises SliceError where the slice does not fit the network.
+    same. `engine` is "fast" or "reference"; None is the fast one, save for a small problem
+    on a machine where that must be compiled first: two seconds of the reference may do.
+    Raises SliceError where the slice does not fit the network.
     """
-    if engine not in ENGINES:
+    if engine is not None and engine not in ENGINES:
         raise ExactcamError(f"engine {engine!r} is not one of {', '.join(ENGINES)}")
     plane = Slice.plane(network.inputs) if slice is None else slice
     if not isinstance(plane, Slice):
@@ -48,10 +52,29 @@ def partition(
     if plane.size != network.inputs:
         raise SliceError(f"the slice has {plane.size} inputs, the network {network.inputs}")
     outline = window_of(window)
-    if engine == "fast":
-        return _fast(network, plane, outline, progress, jobs, executor)
-    cells = activation_cells(network, plane, outline, progress)
-    return assemble(network, plane, outline, cells, engine)
+    if engine is None and jobs == 1 and executor is None and network.units <= _SMALL:
+        quick = _uncompiled(network, plane, outline)
+        if quick is not None:
+            return quick
+    if engine == "reference":
+        cells = activation_cells(network, plane, outline, progress)
+        return assemble(network, plane, outline, cells, engine)
+    return _fast(network, plane, outline, progress, jobs, executor)
+
+
+def _uncompiled(network: Network, plane: Slice, outline: Window) -> Partition | None:
+    """What the reference finds in the time that compiling the fast engine is no gain;
+    None where that is not everything, or the engine is compiled."""
+    from .compiled import ready
+
+    limit = time.monotonic() + _PATIENCE
+    cells: list[RawCell] = []
+    if not ready():
+        for cell in activation_cells(network, plane, outline):
+            cells.append(cell)
+            if time.monotonic() > limit:
+                return None
+    return assemble(network, plane, outline, cells, "reference") if cells else None
 
 
 def _fast(
