@@ -15,7 +15,7 @@ from .matrix import Dense
 from .nodes import Affine, Pointwise
 from .rational import mpq, mpz
 
-__all__ = ["copied_knots", "tied_knots"]
+__all__ = ["copied_knots", "separate", "tied_knots"]
 
 Copies = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -47,12 +47,15 @@ def copied_knots(node: Pointwise, source: Affine) -> Copies | None:
     return None if len(first) == len(units) else (np.asarray(first), which, factor)
 
 
+def separate(knots: int) -> Copies:
+    """Where no two of so many knots coincide."""
+    return np.arange(knots), np.arange(knots), np.ones(knots, np.int8)
+
+
 def tied_knots(copies: Copies | None, classes: np.ndarray, breakpoint: np.ndarray) -> Copies:
     """`copies` with the knots that coincide on a cell: those with one class of input (see
     `ties`) and one breakpoint, both named by numbers, int64 (knots,)."""
-    knots = len(classes)
-    everyone = np.arange(knots)
-    first, which, factor = copies or (everyone, everyone, np.ones(knots, np.int8))
+    first, which, factor = copies or separate(len(classes))
     keys = np.stack([classes[first], breakpoint[first]])
     _, head, number = np.unique(keys, axis=1, return_index=True, return_inverse=True)
     kept, place = np.unique(head[number.ravel()], return_inverse=True)

@@ -18,10 +18,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
-from .filter import FloatAffine, FloatMax, FloatPointwise
+from .filter import FloatAffine
+from .filter_units import FloatMax, FloatPointwise
 from .geometry import Line, Point, Polygon, meet, reduced, side
 from .network import Network
 from .nodes import Affine, Pointwise
@@ -34,6 +36,7 @@ from .trace import Trace
 __all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon"]
 
 _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
+_LOSS = 2.0**18  # what bounds may lose between the layers before they are taken unit by unit
 _UNITS = 512  # so many units of a wide layer cut at a time, lest a large cell fill the memory
 
 
@@ -138,6 +141,7 @@ class Engine:
                 self._float.append(FloatPointwise(node, source))
             else:
                 self._float.append(FloatMax(node))
+        self.closely = self._loss() > _LOSS
         readers = Counter(v for node in network.nodes for v in node.inputs)
         # Activations read only by the next node, once: siblings can share its product.
         self._sequential = {
@@ -146,6 +150,15 @@ class Engine:
         }  # fmt: skip
         widest = max(network.sizes)
         self.batch_size = int(min(4096, max(16, _BATCH_BYTES // (24 * widest))))
+
+    def _loss(self) -> float:
+        """About how much faster than the values bounds grow that take all inputs of a layer for
+        the worst one: where weights are random and half the inputs zero, sqrt(2 n) a layer."""
+        loss = [1.0]
+        for node, ready in zip(self.network.nodes, self._float, strict=True):
+            own = sqrt(2.0 * ready.terms) if isinstance(ready, FloatAffine) else 1.0
+            loss.append(own * max(loss[v] for v in node.inputs))
+        return max(loss)
 
     @quiet()
     def start(self) -> Task:
@@ -240,11 +253,13 @@ class Engine:
             and isinstance(after, FloatAffine)
             and isinstance(ready, FloatPointwise)
         ):
-            family = ready.family(values[node.source], parents, codes, after.inputs.index(k + 1))
+            family = ready.family(
+                values[node.source], parents, codes, after.inputs.index(k + 1), self.closely
+            )
             heads = parents[family.first]
             value = ready.heads(values[node.source], family)
             inputs = [value if v == k + 1 else values[v].of(heads) for v in after.inputs]
-            forms = {k + 2: after.apply_siblings(inputs, family)}
+            forms = {k + 2: after.apply_siblings(inputs, family, self.closely)}
             return self._affine(k + 2, {**self._kept(values, k + 1, parents), **forms})
         value = ready.apply(values[node.source].of(parents), codes)
         return self._affine(k + 1, {**self._kept(values, k, parents), k + 1: value})
@@ -256,7 +271,7 @@ class Engine:
 
     def _affine(self, start: int, values: dict[int, Forms]) -> dict[int, Forms]:
         while start < len(self._float) and isinstance(ready := self._float[start], FloatAffine):
-            values[start + 1] = ready.apply([values[i] for i in ready.inputs])
+            values[start + 1] = ready.apply([values[i] for i in ready.inputs], self.closely)
             start += 1
         return {v: f for v, f in values.items() if self.network.last_use[v] >= start}
 

@@ -21,6 +21,7 @@ __all__ = [
     "row_classes",
     "sizes",
     "sparse_product",
+    "steepest",
 ]
 
 
@@ -151,6 +152,22 @@ def apply_pieces(
 
 
 @jit()
+def steepest(
+    codes: np.ndarray, first: np.ndarray, pieces: np.ndarray, slopes: np.ndarray
+) -> np.ndarray:
+    """For runs of cells that begin at `first` the largest slope of each unit on its pieces,
+    (families, units); the functions' `slopes` are moduli."""
+    out = np.zeros((first.shape[0], codes.shape[1]))
+    family = -1
+    for cell in range(codes.shape[0]):
+        if family + 1 < first.shape[0] and cell == first[family + 1]:
+            family += 1
+        for j in range(codes.shape[1]):
+            out[family, j] = max(out[family, j], slopes[pieces[j], codes[cell, j] // 2])
+    return out
+
+
+@jit()
 def sizes(forms: np.ndarray, out: np.ndarray) -> None:
     """The largest |a| + |b| and |c| of each cell's forms to out[:, 0] and out[:, 1];
     not a number where one of them is none."""
@@ -168,14 +185,15 @@ def sizes(forms: np.ndarray, out: np.ndarray) -> None:
 
 @jit()
 def affine_errors(
-    measures: np.ndarray, sums: np.ndarray, moved: np.ndarray, bias: np.ndarray,
-    gamma: float, limit: float, sound: bool,
+    measures: np.ndarray, passed: np.ndarray, sums: np.ndarray, moved: np.ndarray,
+    bias: np.ndarray, gamma: float, limit: float, sound: bool,
 ) -> np.ndarray:  # fmt: skip
     """Lemma F1: errors (cells, 2, size) of an affine layer.
 
     `measures` (inputs, cells, 4) are the largest |a| + |b|, |c|, e and f of each input,
     `sums` (inputs, size) the rows' sums of moduli, `moved` the same with room for entries
-    that were changed afterwards, `bias` its moduli. Sums that stay below `limit` are exact.
+    that were changed afterwards, `bias` its moduli. `passed` (cells, 2, size) bounds what
+    comes of the inputs' errors, unless it has no cells. Sums that stay below `limit` are exact.
     """
     inputs, cells = measures.shape[0], measures.shape[1]
     out = np.empty((cells, 2, bias.shape[0]))
@@ -201,8 +219,11 @@ def affine_errors(
             for i in range(bias.shape[0]):
                 shift = bias[i] if r == 1 else 0.0
                 total = gamma * shift
+                if passed.shape[0] > 0:
+                    total += passed[cell, r, i]
                 for k in range(inputs):
-                    total += measures[k, cell, 2 + r] * sums[k, i]
+                    if passed.shape[0] == 0:
+                        total += measures[k, cell, 2 + r] * sums[k, i]
                     total += gamma * measures[k, cell, r] * moved[k, i]
                 # Nothing was rounded where every term has a zero factor (and no weight
                 # may have become zero).

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from exactcam import Network, Slice, Window
 from exactcam.engine import Engine
-from exactcam.filter import FloatAffine, FloatMax, FloatPointwise
+from exactcam.filter import FloatAffine
+from exactcam.filter_units import FloatMax, FloatPointwise
 from exactcam.geometry import meet, side
 from exactcam.glue import glue
 from exactcam.kernels import _scan
@@ -347,11 +348,11 @@ def quiet() -> Any:
 @SOME
 @given(data=st.data())
 def test_affine_errors_cover(data: st.DataObject) -> None:
-    """F1: several inputs, every kind of matrix."""
+    """F1: several inputs, every kind of matrix; errors taken for the worst input, or each."""
     sizes = data.draw(st.lists(st.sampled_from([1, 3, 4, 4]), min_size=1, max_size=2))
     node = data.draw(affine_nodes(sizes, data.draw(st.sampled_from([1, 4, 4]))))
     inputs = [data.draw(forms(n)) for n in sizes]
-    found = FloatAffine(node).apply([x for x, _ in inputs])
+    found = FloatAffine(node).apply([x for x, _ in inputs], data.draw(st.booleans()))
     truth = [values(node.apply([block(x[cell]) for _, x in inputs])) for cell in range(2)]
     assert_covered(found, truth)
 
@@ -403,15 +404,12 @@ def test_siblings_errors_cover(data: st.DataObject) -> None:
     for member in (1, 2, 4):
         unit = data.draw(st.integers(0, 3))
         codes[member, unit] = data.draw(st.integers(0, int(node.code_limits[unit])))
-    ready = FloatPointwise(node)
-    family = ready.family(source, cells, codes, which)
+    ready, closely = FloatPointwise(node), data.draw(st.booleans())
+    family = ready.family(source, cells, codes, which, closely)
     heads = cells[family.first]
     others = [None if n == 4 else data.draw(forms(n)) for n in sizes]
-    inputs = [
-        ready.apply(source.of(heads), codes[family.first]) if x is None else x[0].of(heads)
-        for x in others
-    ]
-    found = FloatAffine(after).apply_siblings(inputs, family)
+    inputs = [ready.heads(source, family) if x is None else x[0].of(heads) for x in others]
+    found = FloatAffine(after).apply_siblings(inputs, family, closely)
     truth = []
     for cell, own in zip(cells.tolist(), codes, strict=True):
         active = node.apply(block(exact[cell]), own)
@@ -456,10 +454,10 @@ def test_results_do_not_depend_on_the_filter_or_the_batches(
     case: tuple[Network, Slice, Window], seed: int
 ) -> None:
     parts = []
-    for size, units in ((1, 512), (3, 1), (100, 512), (100, 2)):
+    for size, units, closely in ((1, 512, 0), (3, 1, 1), (100, 512, 1), (100, 2, 0)):
         for blind in _blinds(seed):
             engine = Engine(*case, blind=blind)
-            engine.batch_size, engine.units = size, units
+            engine.batch_size, engine.units, engine.closely = size, units, bool(closely)
             parts.append(glue(engine, map(Regions.of, engine.run())))
             cut, exact = engine.statistics.cells_cut, engine.statistics.exact_cells
             assert blind is None or len(parts) % 3 == 0 or exact == cut

@@ -345,13 +345,13 @@ def test_lemma_20(terms: list[tuple[float, float]], order: Any) -> None:
 
 
 @FEW
-@given(case=cases())
-def test_lemma_21(case: Case) -> None:
+@given(case=cases(), closely=st.booleans())
+def test_lemma_21(case: Case, closely: bool) -> None:
     network, plane, window = case
     first = network.nodes[0]
     assert isinstance(first, Affine)
     frame = Frame(window)
-    found = FloatAffine(first).apply([frame.forms(plane)] * len(first.inputs))
+    found = FloatAffine(first).apply([frame.forms(plane)] * len(first.inputs), closely)
     exact = first.apply([plane.block] * len(first.inputs))
     for row in range(first.size):
         local = frame._local(*exact.columns[row])

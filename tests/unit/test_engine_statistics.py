@@ -50,6 +50,15 @@ def test_families_need_no_exact_cell(family: str) -> None:
     assert engine.statistics.exact_cells == 0
 
 
+@pytest.mark.parametrize(("width", "depth"), [(12, 16), (16, 12)])
+def test_deep_networks_need_no_exact_cell(width: int, depth: int) -> None:
+    """Bounds that took the worst input of a layer for all left cells undecided at such depths."""
+    window = Window.rectangle("-1/2", "-1/2", "1/2", "1/2")
+    engine = Engine(from_arrays(he(width, depth)), Slice.plane(2), window)
+    assert sum(len(batch) for batch in engine.run()) > 300
+    assert engine.statistics.exact_cells == 0
+
+
 def test_scaled_and_negated_units_follow_the_first() -> None:
     rows = np.array([[0.3, 0.7], [0.6, 1.4], [-0.3, -0.7], [0.1, -0.9]])
     network: Network = from_arrays(

@@ -1,0 +1,235 @@
+"""The float filter on activation nodes: their cuts and their values, with proven errors.
+
+What `filter` is for affine nodes: Lemma F1's part on pointwise nodes (Lemma 21 of
+proofs/filter.md), breakpoints by Knuth's two-sum, max groups that copy. A cut looks at
+the forms of all knots on a cell; knots that coincide (`copies`, `ties`) cut once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .copies import copied_knots, separate, tied_knots
+from .filter import Family, Polygons, kernels
+from .nodes import Affine, MaxGroups, Pointwise
+from .rational import mpq
+from .rounding import TINY, UNIT, UP, Forms, rounded
+
+__all__ = ["FloatMax", "FloatPointwise"]
+
+
+class FloatPointwise:
+    """A pointwise node prepared: forms of its knots, and its value on chosen pieces."""
+
+    def __init__(self, node: Pointwise, source: Affine | None = None) -> None:
+        self.units, q, p = node.knots
+        self.copies = None if source is None else copied_knots(node, source)
+        at = np.asarray([mpq(x, y) for x, y in zip(p, q, strict=True)], dtype=object)
+        names: dict[Any, int] = {}
+        self.breakpoint = np.asarray([names.setdefault(t, len(names)) for t in at], np.int64)
+        self.at, at_errors, _ = rounded(at)
+        self.at_error = np.abs(self.at) * at_errors
+        self.plain = len(self.units) == node.size and not self.at.any() and not at_errors.any()
+        self.which = node.which
+        width = max(len(f.pieces) for f in node.functions)
+        table = np.asarray(
+            [[f.pieces[min(j, len(f.pieces) - 1)] for j in range(width)] for f in node.functions],
+            dtype=object,
+        ).reshape(len(node.functions), width, 2)
+        floats, errors, grid = rounded(table)
+        self.slopes, self.intercepts = floats[..., 0].copy(), floats[..., 1].copy()
+        self.exact = (np.abs(np.frexp(self.slopes)[0]) == 0.5) | (self.slopes == 0.0)
+        self.exact &= (self.intercepts == 0.0) & (errors == 0.0).all(axis=2)
+        self.exact |= (self.slopes == 0.0) & (errors == 0.0).all(axis=2)
+        self.lost = ~(errors <= UNIT).all()
+        self.steepest = np.abs(self.slopes).max(axis=1)[self.which]
+        self.grid = grid
+
+    def _knot_forms(self, x: Forms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(coefficients, errors, owner) of input minus breakpoint, one column per knot."""
+        if self.plain:
+            return x.coefficients, x.errors, x.owner
+        coefficients = x.coefficients.take(self.units, axis=2)
+        errors = x.errors[x.owner].take(self.units, axis=2)
+        shifted = coefficients[:, 2] - self.at
+        # The subtraction's own error, exactly (Knuth's two-sum), is zero where it was exact.
+        back = shifted - coefficients[:, 2]
+        lost = (coefficients[:, 2] - (shifted - back)) + (-self.at - back)
+        extra = np.abs(lost) + self.at_error
+        errors[:, 1] = np.where(extra == 0.0, errors[:, 1], (errors[:, 1] + extra) * UP + TINY)
+        coefficients[:, 2] = shifted
+        return coefficients, errors, np.arange(len(errors))
+
+    def family(
+        self, x: Forms, cells: np.ndarray, codes: np.ndarray, which: int, closely: bool
+    ) -> Family:
+        """Siblings among `cells`: equal neighbours are one family."""
+        new = np.ones(len(cells), dtype=bool)
+        new[1:] = cells[1:] != cells[:-1]
+        first = np.nonzero(new)[0]
+        codes = np.ascontiguousarray(codes)
+        heads = x.of(cells[first])
+        errors, steepest = x.errors, self.steepest
+        if closely:
+            steepest = kernels().steepest(codes, first, self.which, np.abs(self.slopes))[:, None]
+            errors = errors[heads.owner]
+        # An error that is not zero must not become zero by underflow, here and in `apply`.
+        errors = np.where(
+            (errors == 0.0) | (steepest == 0.0), 0.0, np.maximum(errors * steepest, TINY)
+        )
+        if not closely:
+            errors = errors.max(axis=2, keepdims=True)[heads.owner]
+        if not self._safe(heads.grid)[self.which].all():
+            unit = np.inf if self.lost else 4.0 * UNIT
+            size = np.abs(heads.coefficients) * steepest
+            size[:, 0] += size[:, 1]
+            size[:, 2] += np.abs(self.intercepts).max()
+            if not closely:
+                size = size.max(axis=2, keepdims=True)
+            errors = (errors + unit * size[:, ::2]) * UP + TINY
+        return Family(
+            np.cumsum(new) - 1, first, codes, x.coefficients, cells,
+            self.which, self.slopes, self.intercepts, errors, which,
+        )  # fmt: skip
+
+    def heads(self, x: Forms, family: Family) -> Forms:
+        """The node's forms on the first member of each family, with the family's errors."""
+        out = np.empty((len(family.first), *x.coefficients.shape[1:]))
+        kernels().apply_pieces(
+            x.coefficients, family.cells, family.codes, family.first,
+            self.which, self.slopes, self.intercepts, out,
+        )  # fmt: skip
+        grid = None if self.grid is None or x.grid is None else self.grid + x.grid
+        return Forms(out, family.errors, np.arange(len(out)), grid)
+
+    def _safe(self, grid: int | None) -> np.ndarray:
+        """Which pieces of which functions are applied to exact forms without rounding."""
+        if self.grid is not None and grid is not None and self.grid + grid < 900:
+            return self.exact
+        # A power of two may underflow: only 0, 1 and -1 are safe.
+        return self.exact & (np.abs(self.slopes) == np.abs(np.rint(self.slopes)))
+
+    def cut(
+        self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray,
+        classes: np.ndarray | None = None, above: np.ndarray | None = None,
+    ) -> Any:  # fmt: skip
+        """`kernels.cut_pointwise` along this node, with codes in place of states.
+
+        `classes` (size,): units whose input has one class have the same exact input on all
+        these cells, zero for class 0; where `above` it is positive inside them (`ties`).
+        """
+        copies = self.copies
+        if classes is not None:
+            x = x.without(classes == 0)
+            copies = tied_knots(self.copies, classes[self.units], self.breakpoint)
+        forms, errors, owner = self._knot_forms(x)
+        labels = np.arange(label, label + forms.shape[2])
+        if copies is not None:
+            first, which, factor = copies
+            forms, errors = forms.take(first, axis=2), errors.take(first, axis=2)
+            labels = labels[first]
+        from .kernels import cut_pointwise
+
+        *parts, state, undecided = cut_pointwise(*polygons, forms, errors, owner, labels, blind)
+        if copies is not None:
+            state = state[:, which] * factor
+        if self.plain:
+            return *parts, state + np.int8(1), undecided
+        codes = np.zeros((len(self.which), len(state)), dtype=np.int64)
+        np.add.at(codes, self.units, state.T.astype(np.int64) + 1)
+        return *parts, codes.T, undecided
+
+    def cut_some(
+        self, polygons: Polygons, x: Forms, rows: np.ndarray, label: int, blind: np.ndarray,
+        known: np.ndarray, stop: int, classes: np.ndarray | None = None,
+    ) -> Any:  # fmt: skip
+        """`cut` along the units up to `stop` of a `plain` node, when the first have cut
+        already and the cells have codes `known` (cells, units); cell i has forms x.of(rows[i])."""
+        from .kernels import cut_pointwise
+
+        low, copies = known.shape[1], self.copies
+        if classes is not None:
+            x = x.without(classes == 0)
+            copies = tied_knots(copies, classes, self.breakpoint)
+        first, which, factor = copies or separate(len(self.units))
+        lead, factor = first[which[low:stop]], factor[low:stop]
+        leads, place = np.unique(lead, return_inverse=True)
+        new = int(np.searchsorted(leads, low))
+        knots = leads[new:]
+        *parts, parents, state, undecided = cut_pointwise(
+            *polygons, x.coefficients.take(knots, axis=2)[rows], x.errors.take(knots, axis=2),
+            x.owner[rows], label + knots, blind,
+        )  # fmt: skip
+        # Copies of units that have cut are where those are.
+        old = known[parents][:, leads[:new]].astype(np.int8) - np.int8(1)
+        both = np.concatenate([old, state], axis=1)
+        return *parts, parents, both[:, place.ravel()] * factor + np.int8(1), undecided
+
+    def apply(self, x: Forms, codes: np.ndarray) -> Forms:
+        """The node's forms where the units have `codes` (cells, units)."""
+        piece = codes // 2
+        slope, intercept = self.slopes[self.which, piece], self.intercepts[self.which, piece]
+        out = x.coefficients * slope[:, None]
+        out[:, 2] += intercept
+        size = np.abs(slope)
+        errors = x.errors[x.owner]
+        exact = self._safe(x.grid)[self.which, piece]
+        lin = const = unit = np.zeros(())
+        if not exact.all():
+            lin = np.abs(x.coefficients[:, 0]) + np.abs(x.coefficients[:, 1])
+            const = np.abs(x.coefficients[:, 2]) * size + np.abs(intercept)
+            unit = np.where(exact, 0.0, np.inf if self.lost else 4.0 * UNIT)
+        e = errors[:, 0] * size + unit * (size * lin)
+        f = errors[:, 1] * size + unit * const
+        e = np.where(exact & ((errors[:, 0] == 0.0) | (size == 0.0)), 0.0, e * UP + TINY)
+        f = np.where(exact & ((errors[:, 1] == 0.0) | (size == 0.0)), 0.0, f * UP + TINY)
+        grid = None if self.grid is None or x.grid is None else self.grid + x.grid
+        return Forms(out, np.stack([e, f], axis=1), np.arange(len(out)), grid)
+
+
+class FloatMax:
+    """A max node prepared: members of its groups as flat arrays."""
+
+    def __init__(self, node: MaxGroups) -> None:
+        sizes = np.asarray([len(g) for g in node.groups], dtype=np.int64)
+        self.start = np.concatenate([[0], np.cumsum(sizes)])
+        self.members = np.asarray([m for g in node.groups for m in g], dtype=np.int64)
+        self.labels = np.concatenate([[0], np.cumsum(sizes**2)[:-1]]).astype(np.int64)
+
+    def cut(
+        self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray,
+        classes: np.ndarray | None = None, above: np.ndarray | None = None,
+    ) -> Any:  # fmt: skip
+        """`kernels.cut_max` along this node; `classes` and `above` as in `FloatPointwise.cut`."""
+        from .kernels_max import cut_max
+
+        size = x.coefficients.shape[2]
+        above = np.zeros(size, dtype=np.bool_) if above is None else above
+        if classes is None:
+            classes = np.arange(1, size + 1)
+        else:
+            x = x.without(classes == 0)
+        return cut_max(
+            *polygons,
+            x.coefficients,
+            x.errors,
+            x.owner,
+            self.start,
+            self.members,
+            self.labels + label,
+            blind,
+            classes,
+            above,
+        )
+
+    def apply(self, x: Forms, codes: np.ndarray) -> Forms:
+        """The node's forms where the groups take the members at positions `codes`."""
+        index = self.members[self.start[:-1] + codes][:, None, :]
+        return Forms(
+            np.take_along_axis(x.coefficients, index, axis=2),
+            np.take_along_axis(x.errors[x.owner], index, axis=2),
+            np.arange(len(codes)),
+            x.grid,
+        )
