@@ -33,7 +33,7 @@ from .slice import Slice, Window
 from .ties import Ties
 from .trace import Trace
 
-__all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon"]
+__all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon", "gathered"]
 
 _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
 _LOSS = 2.0**18  # what bounds may lose between the layers before they are taken unit by unit
@@ -376,3 +376,15 @@ def concatenated(batches: list[Batch]) -> Batch:
         np.concatenate([[0], *starts]),
         *(np.concatenate([getattr(b, name) for b in batches]) for name in ("corners", "labels", "codes")),
     )  # fmt: skip
+
+
+def gathered(batches: Iterable[Batch], cells: int) -> Iterator[Batch]:
+    """The same cells in the same order, at least so many in each batch but the last."""
+    waiting: list[Batch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= cells:
+            yield concatenated(waiting)
+            waiting = []
+    if waiting:
+        yield concatenated(waiting)

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from .engine import Batch, Engine, Task, concatenated
+from .engine import Batch, Engine, Task, gathered
 from .regions import Regions
 
 __all__ = ["Job", "divide", "regions", "solve", "solved"]
@@ -50,17 +50,18 @@ def divide(engine: Engine) -> list[Job]:
     return [Job(token, number, part) for number, part in enumerate(parts)]
 
 
-def regions(engine: Engine, number: int, batch: Batch) -> Regions:
+def regions(engine: Engine, number: int, batches: Iterable[Batch]) -> Regions:
     """What `solve` makes of a solution unless told otherwise."""
-    return Regions.of(batch)
+    return Regions.joined(map(Regions.of, gathered(batches, 256)))
 
 
-Finish = Callable[[Engine, int, Batch], Any]
+Finish = Callable[[Engine, int, Iterable[Batch]], Any]
 
 
 def solve(job: Job, setting: bytes | None = None, finish: Finish = regions) -> Any:
     """The activation regions inside a job's cells, in canonical order, and what `finish`
-    makes of them where they are found: what is left to do then does not wait in one process.
+    makes of them where and as they are found: what is left to do then does not wait in one
+    process, and a job may hold more regions than fit into memory.
 
     None in a process that has not met the job's setting: it wants it along, once.
     """
@@ -69,7 +70,7 @@ def solve(job: Job, setting: bytes | None = None, finish: Finish = regions) -> A
     engine = _engines.get(job.token)
     if engine is None:
         return None
-    return finish(engine, job.number, concatenated(list(engine.run([job.task]))))
+    return finish(engine, job.number, engine.run([job.task]))
 
 
 def solved(

@@ -2,12 +2,13 @@
 
 A result file (`partition_file`) holds every exact vertex; a run file holds what
 determines them - patterns and labels - with the certified float corners, so it is
-written at the engine's speed and only one job is in memory at a time. It is strict
-JSON lines: a header (format "exactcam-run", version 2, `network_sha256`, the slice
-document, the number of `jobs`), one line per finished job in order (`job`, `cells`, and
-the arrays of its `Batch` as base64 of zlib-compressed little-endian bytes with their
-CRC-32; each pattern but a job's first as what differs from the one before, exclusive or,
-which is almost nothing), and an end line with the totals. A file without an end line is partial: the
+written at the engine's speed and only a little of a job is in memory at a time. It is strict
+JSON lines: a header (format "exactcam-run", version 3, `network_sha256`, the slice
+document, the number of `jobs`), lines for each finished job in order, and an end line with
+the totals. A job has a line for some thousand of its regions at a time (`job`, `left`: how
+many lines of it follow, `cells`, and the arrays of a `Batch` as base64 of zlib-compressed
+little-endian bytes with their CRC-32; each pattern but a line's first as what differs from
+the one before, exclusive or, which is almost nothing). A file without an end line is partial: the
 next run with the same network, slice and window takes its finished jobs as done.
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from .engine import Batch, Engine
+from .engine import Batch, Engine, gathered
 from .errors import FileFormatError
 from .glue import glue
 from .parallel import divide, solved
@@ -36,6 +37,7 @@ from .strict import count, dump, fields, parse
 
 __all__ = ["RunTotals", "read_run", "write_run"]
 
+_CELLS = 4096  # a line has at least so many regions, save a job's last
 _LARGEST = 1 << 30  # bytes of one array: refuses a file made to fill the memory
 _ARRAYS = {"start": "<i8", "corners": "<f8", "labels": "<i8", "codes": None}
 
@@ -96,32 +98,25 @@ def write_run(
 ) -> RunTotals:
     """Run the engine into a file, going on where a partial one ends; the totals.
 
-    Memory is that of the largest job and of the jobs in flight. Raises FileFormatError
+    Memory is that of a batch, and of the packed jobs in flight. Raises FileFormatError
     where the file is of another run or damaged before its last line.
     """
     path, jobs = Path(path), divide(engine)
-    header, totals = _header(engine, len(jobs)), RunTotals()
-    done = 0
+    totals, own, done, kept = RunTotals(), RunTotals(), 0, 0
     if path.exists():
-        kept = 0
-        for end, line in _lines(path):
-            if kept == 0 and line != header:
-                raise FileFormatError(f"{path}: is the run of another network, slice or window")
-            if kept and "end" in line:
-                return _replayed(path, engine)
-            if kept:
-                batch = _batch(line, done, engine, f"{path}: job {done}")
-                totals.add(RunTotals.of(engine, batch))
-                done += 1
-            kept = end
-        with path.open("r+b") as stream:  # drop a line that was cut off
+        for end, job, left, batch in _parts(path, engine, len(jobs)):
+            if batch is None and job >= 0:
+                return totals
+            if batch is not None:
+                own.add(RunTotals.of(engine, batch))
+            if left == 0:
+                totals.add(own)
+                own, done, kept = RunTotals(), job + 1, end
+        with path.open("r+b") as stream:  # drop a job that was cut off
             stream.truncate(kept)
-        fresh = kept == 0
-    else:
-        fresh = True
     with path.open("ab") as stream:
-        if fresh:
-            _write(stream, _text(header))
+        if kept == 0:
+            _write(stream, _text(_header(engine, len(jobs))))
         for text, own in solved(jobs[done:], executor, _packed):
             _write(stream, text)
             totals.add(own)
@@ -136,34 +131,48 @@ def read_run(engine: Engine, path: str | Path) -> Partition:
     return glue(engine, map(Regions.of, _finished(Path(path), engine)))
 
 
-def _replayed(path: Path, engine: Engine) -> RunTotals:
-    totals = RunTotals()
-    for batch in _finished(path, engine):
-        totals.add(RunTotals.of(engine, batch))
-    return totals
-
-
 def _finished(path: Path, engine: Engine) -> Iterator[Batch]:
-    job, cells, ended = -1, 0, False
-    for _, line in _lines(path):
-        if job < 0 and line != _header(engine, line.get("jobs")):
-            raise FileFormatError(f"{path}: is the run of another network, slice or window")
-        if ended or ("end" in line and line != {"end": True, "cells": cells}):
-            raise FileFormatError(f"{path}: its end line is wrong or not the last")
-        ended = "end" in line
-        if job >= 0 and not ended:
-            batch = _batch(line, job, engine, f"{path}: job {job}")
-            cells += len(batch)
+    ended = False
+    for _, job, _, batch in _parts(path, engine, None):
+        ended = batch is None and job >= 0
+        if batch is not None:
             yield batch
-        job += 1
     if not ended:
         raise FileFormatError(f"{path}: is partial: run it again to go on where it ends")
+
+
+def _parts(
+    path: Path, engine: Engine, jobs: int | None
+) -> Iterator[tuple[int, int, int, Batch | None]]:
+    """(offset of its end, job, how many lines of that follow, batch) of every line, the job
+    being -1 for the header and the number of jobs for the end line, which have no batch."""
+    job, left, cells, ended = -1, 0, 0, False
+    for end, line in _lines(path):
+        if job < 0:
+            if line != _header(engine, line.get("jobs") if jobs is None else jobs):
+                raise FileFormatError(f"{path}: is the run of another network, slice or window")
+            yield end, job, 0, None
+            jobs, job = line["jobs"], 0
+            continue
+        if ended or ("end" in line and (job != jobs or line != {"end": True, "cells": cells})):
+            raise FileFormatError(f"{path}: its end line is wrong or not the last")
+        ended = "end" in line
+        if ended:
+            yield end, job, 0, None
+            continue
+        before, where = left, f"{path}: job {job}"
+        left, batch = _batch(line, job, engine, where)
+        if before and left != before - 1:
+            raise FileFormatError(f"{where}: a line is missing")
+        cells += len(batch)
+        yield end, job, left, batch
+        job += left == 0
 
 
 def _header(engine: Engine, jobs: Any) -> dict[str, Any]:
     return {
         "format": "exactcam-run",
-        "version": 2,
+        "version": 3,
         "network_sha256": engine.network.sha256,
         "slice": slice_document(engine.plane, engine.window),
         "jobs": jobs,
@@ -196,8 +205,19 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             yield end, line
 
 
-def _packed(engine: Engine, number: int, batch: Batch) -> tuple[bytes, RunTotals]:
-    """The line of a finished job and its totals; made by whoever solved it."""
+def _packed(engine: Engine, number: int, batches: Iterable[Batch]) -> tuple[bytes, RunTotals]:
+    """The lines of a finished job and its totals; made by whoever solved it."""
+    totals, lines = RunTotals(), []
+    for batch in gathered(batches, _CELLS):
+        totals.add(RunTotals.of(engine, batch))
+        lines.append({"cells": len(batch), **_arrays(batch)})
+    return b"".join(
+        _text({"job": number, "left": left, **line})
+        for left, line in zip(range(len(lines))[::-1], lines, strict=True)
+    ), totals
+
+
+def _arrays(batch: Batch) -> dict[str, list[Any]]:
     arrays = {}
     for name, kind in _ARRAYS.items():
         array = getattr(batch, name)
@@ -206,12 +226,12 @@ def _packed(engine: Engine, number: int, batch: Batch) -> tuple[bytes, RunTotals
         raw = array.astype(kind or array.dtype.newbyteorder("<")).tobytes()
         packed = zlib.compress(raw, 0 if name == "corners" else 1)  # random digits: only stored
         arrays[name] = [base64.b64encode(packed).decode("ascii"), zlib.crc32(raw)]
-    line = {"job": number, "cells": len(batch), **arrays}
-    return _text(line), RunTotals.of(engine, batch)
+    return arrays
 
 
-def _batch(line: dict[str, Any], number: int, engine: Engine, where: str) -> Batch:
-    job, cells, *pairs = fields(line, ("job", "cells", *_ARRAYS), where)
+def _batch(line: dict[str, Any], number: int, engine: Engine, where: str) -> tuple[int, Batch]:
+    """How many lines of its job follow, and the batch of a line."""
+    job, left, cells, *pairs = fields(line, ("job", "left", "cells", *_ARRAYS), where)
     units = engine.network.units
     if job != number or not (count(cells, where) and all(isinstance(p, list) for p in pairs)):
         raise FileFormatError(f"{where}: job {job} of {cells} cells is out of place")
@@ -231,4 +251,4 @@ def _batch(line: dict[str, Any], number: int, engine: Engine, where: str) -> Bat
         raise FileFormatError(f"{where}: damaged ({error})") from None
     if len(start) != cells + 1 or start[0] or not len(labels) == len(batch.corners) == start[-1]:
         raise FileFormatError(f"{where}: its arrays do not fit together")
-    return batch
+    return count(left, where), batch

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import exactcam
-from exactcam import ExactcamError, Network, Partition, Slice, Window
+from exactcam import ExactcamError, Network, Partition, Slice, Window, run_file
 from exactcam.engine import Engine
 from exactcam.errors import FileFormatError
 from exactcam.parallel import divide, solve, solved
@@ -77,15 +77,20 @@ def test_a_run_file_holds_the_partition(network: Network, truth: Partition, tmp_
     assert again == totals
 
 
+@pytest.mark.parametrize("size", [1, 4096])
 @pytest.mark.parametrize("cut", [1, 40, 2000])
-def test_a_cut_run_goes_on(network: Network, truth: Partition, tmp_path: Path, cut: int) -> None:
+def test_a_cut_run_goes_on(
+    network: Network, truth: Partition, tmp_path: Path, cut: int, size: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     path = tmp_path / "x.run"
+    monkeypatch.setattr(run_file, "_CELLS", size)
     totals = write_run(engine(network), path)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2 + cut])
     with pytest.raises(FileFormatError, match="partial"):
         read_run(engine(network), path)
-    finished = path.read_bytes().count(b"\n") - 1
+    finished = path.read_bytes().count(b'"left":0')
     solved_jobs = []
 
     class Counting(ThreadPoolExecutor):
@@ -109,11 +114,28 @@ def test_damage_and_other_runs_are_refused(network: Network, tmp_path: Path) -> 
             use(other, path)
     lines = path.read_bytes().split(b"\n")
     job = json.loads(lines[3])
-    for name, value in (("labels", ["AAAA", 0]), ("cells", 1), ("job", 7), ("codes", 3)):
+    for name, value in (
+        ("labels", ["AAAA", 0]),
+        ("cells", 1),
+        ("job", 7),
+        ("codes", 3),
+        ("left", -1),
+    ):
         lines[3] = json.dumps({**job, name: value}).encode()
         path.write_bytes(b"\n".join(lines))
         with pytest.raises(FileFormatError, match="job"):
             read_run(engine(network), path)
+
+
+def test_a_job_that_lacks_a_line_is_refused(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    write_run(engine(network), path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    first = {**json.loads(lines[1]), "left": 2}
+    path.write_bytes(b"".join([lines[0], json.dumps(first).encode() + b"\n", *lines[1:]]))
+    for use in (write_run, read_run):
+        with pytest.raises(FileFormatError, match="job 0: a line is missing"):
+            use(engine(network), path)
 
 
 def test_a_killed_command_leaves_a_partial_file_and_goes_on(
