@@ -10,11 +10,11 @@ next. Any `concurrent.futures.Executor` will do, dask.distributed's among them.
 from __future__ import annotations
 
 import pickle
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +25,9 @@ __all__ = ["Job", "divide", "regions", "solve", "solved"]
 
 _CELLS = 2048  # an early layer has at least so many cells before a run is divided
 _JOBS = 256  # about as many jobs, of 8 to 64 cells each: more would need memory at once
+
+
+_SHARE = 0.02  # seconds of work handed over at a time: a handover costs a worker less than one
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Job:
 
 def divide(engine: Engine) -> list[Job]:
     """The run of an engine as jobs, in canonical order."""
-    token = _remember(engine)
+    token = uuid4().hex
     tasks = [engine.start()]
     for _ in engine.network.activations:
         if sum(len(task.cells) for task in tasks) >= _CELLS:
@@ -47,7 +50,9 @@ def divide(engine: Engine) -> list[Job]:
         tasks = [engine.step(part) for task in tasks for part in task.divided(engine.batch_size)]
     share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
     parts = (part.alone() for task in tasks for part in task.divided(share))
-    return [Job(token, number, part) for number, part in enumerate(parts)]
+    jobs = [Job(token, number, part) for number, part in enumerate(parts)]
+    _remember(token, engine, jobs)
+    return jobs
 
 
 def regions(engine: Engine, number: int, batches: Iterable[Batch]) -> Regions:
@@ -58,64 +63,73 @@ def regions(engine: Engine, number: int, batches: Iterable[Batch]) -> Regions:
 Finish = Callable[[Engine, int, Iterable[Batch]], Any]
 
 
-def solve(job: Job, setting: bytes | None = None, finish: Finish = regions) -> Any:
+def solve(job: Job, finish: Finish = regions) -> Any:
     """The activation regions inside a job's cells, in canonical order, and what `finish`
     makes of them where and as they are found: what is left to do then does not wait in one
     process, and a job may hold more regions than fit into memory.
-
-    None in a process that has not met the job's setting: it wants it along, once.
     """
-    if job.token not in _engines and setting is not None:
-        _remember(Engine(*pickle.loads(setting)), job.token)
-    engine = _engines.get(job.token)
-    if engine is None:
-        return None
+    engine, _ = _known[job.token]
     return finish(engine, job.number, engine.run([job.task]))
 
 
 def solved(
-    jobs: list[Job], executor: Executor | None, finish: Finish = regions, ahead: int = 8
+    jobs: list[Job], executor: Executor | None, finish: Finish = regions, ahead: int = 32
 ) -> Iterator[Any]:
-    """The solutions of jobs in their order; at most `ahead` are asked for in advance.
+    """The solutions of jobs in their order; about `ahead` handovers are made in advance.
 
-    Processes that were forked know the setting; where one does not, it is sent.
+    Processes that were forked know jobs and setting; where one does not, they are sent.
     """
     if executor is None:
         for job in jobs:
-            yield _found(solve(job, None, finish))
+            yield solve(job, finish)
         return
+    forked, share, at = True, 1, 0
     setting: bytes | None = None
-    waiting: deque[tuple[Job, Future[Any]]] = deque()
+    waiting: deque[tuple[list[Job], Future[Any]]] = deque()
     try:
-        coming = iter(jobs)
-        while True:
-            for job in islice(coming, ahead - len(waiting)):
-                waiting.append((job, executor.submit(solve, job, setting, finish)))
-            if not waiting:
-                return
-            first, future = waiting.popleft()
+        while at < len(jobs) or waiting:
+            while at < len(jobs) and len(waiting) < ahead:
+                part = jobs[at : at + share]
+                at += share
+                waiting.append((part, executor.submit(_share, *_named(part, forked), finish)))
+            part, future = waiting.popleft()
             found = future.result()
             if found is None:
-                engine = _engines[first.token]
-                setting = pickle.dumps((engine.network, engine.plane, engine.window))
-                found = executor.submit(solve, first, setting, finish).result()
-            yield _found(found)
+                forked = False
+                engine, _ = _known[jobs[0].token]
+                setting = setting or pickle.dumps((engine.network, engine.plane, engine.window))
+                found = executor.submit(_share, *_named(part, forked), finish, setting).result()
+            solutions, seconds = found
+            share = max(1, min(16, int(_SHARE * len(part) / max(seconds, 1e-9))))
+            yield from solutions
     finally:
         for _, future in waiting:
             future.cancel()
 
 
-def _found(found: Any) -> Any:
-    assert found is not None, "a worker was given the setting and did not use it"
-    return found
+def _named(jobs: list[Job], forked: bool) -> tuple[str, list[Any]]:
+    return jobs[0].token, [job.number if forked else job for job in jobs]
 
 
-_engines: OrderedDict[str, Engine] = OrderedDict()  # per process: the last settings met
+def _share(
+    token: str, jobs: list[Any], finish: Finish, setting: bytes | None = None
+) -> tuple[list[Any], float] | None:
+    """Solutions of some jobs, given as they are or by number, and the seconds they took; None
+    in a process that lacks what it needs."""
+    if setting is not None and token not in _known:
+        _remember(token, Engine(*pickle.loads(setting)), [])
+    _, known = _known.get(token, (None, None))
+    if known is None or not (known or isinstance(jobs[0], Job)):
+        return None
+    start = time.perf_counter()
+    out = [solve(job if isinstance(job, Job) else known[job], finish) for job in jobs]
+    return out, time.perf_counter() - start
 
 
-def _remember(engine: Engine, token: str | None = None) -> str:
-    token = token or uuid4().hex
-    _engines[token] = engine
-    if len(_engines) > 2:
-        _engines.popitem(last=False)
-    return token
+_known: OrderedDict[str, tuple[Engine, list[Job]]] = OrderedDict()  # per process: the last ones met
+
+
+def _remember(token: str, engine: Engine, jobs: list[Job]) -> None:
+    _known[token] = engine, jobs
+    if len(_known) > 2:
+        _known.popitem(last=False)
