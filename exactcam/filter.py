@@ -18,13 +18,15 @@ terms of row i and g = gamma_{n+6}, the computed form of y_i has errors at most
 Proof: a dot product of n terms costs gamma_n sum |w||x|, the roundings of W and t
 one u each, the additions of several inputs and the bias at most three more, and
 exact weights times input errors give sum |w| e_j <= (1 + u) r_i E. (First remark: so
-sum |w| e_j may stand for r_i E. It costs one more product, and deep networks need it:
-r_i E grows faster than the values do, by some (2n)^(1/2) a layer.) If moreover the x are
+sum |w| (e_j + g (|a_j| + |b_j|)) may stand for r_i (E + g M), alike for c. It costs one more
+product, and deep networks need it: r_i E grows faster than the values do, by some
+(2n)^(1/2) a layer.) If moreover the x are
 exact multiples of 2^-p, the W of 2^-q, t of 2^-(p+q), and r_i M (for the constants
 r_i C + |t_i|) is at most 2^(53 - p - q), every partial sum is an integer below 2^53 times
 2^-(p+q), hence exact: both errors are zero. (Second remark:) if up to d entries are
 changed afterwards, by adding w (x' - x) for each, there are 2d more terms and at most
-2 d max|w| M more in the sum of moduli, with M bounding the changed entries too.
+2 d max|w| M more in the sum of moduli, with M bounding the changed entries too; that
+sum is at most three times the one with the larger of |x_j|, |x'_j| for every j.
 
 Lemma F2 (meet). Let p be the computed intersection of two float lines, D a lower
 bound of the modulus of the determinant of the exact lines, and R_k a bound of the
@@ -90,8 +92,8 @@ class FloatAffine:
     def apply(self, inputs: Sequence[Forms], closely: bool = False) -> Forms:
         """The node's forms on all cells, errors by Lemma F1."""
         grid = self._grid(inputs)
-        passed = self._passed([x.errors[x.owner] for x in inputs] if closely else [])
-        errors = self._errors([_measure(x) for x in inputs], passed, grid, 0, 0)
+        bounds = [_bounds(x) for x in inputs] if closely else []
+        errors = self._errors([_measure(x) for x in inputs], bounds, grid, 0, 0)
         return Forms(self._product(inputs), errors, np.arange(len(errors)), grid)
 
     def apply_siblings(
@@ -113,11 +115,10 @@ class FloatAffine:
             product.dense, *product.by_column, own[:, :2], out,
         )  # fmt: skip
         own[:, 2:] = family.errors.max(axis=2)
-        given = [x.errors[x.owner] for x in inputs] if closely else []
-        given[family.which : family.which + 1] = [family.errors] if closely else []
-        passed = self._passed(given)
+        bounds = [_bounds(x) for x in inputs] if closely else []
+        bounds[family.which : family.which + 1] = [(family.errors, family.sizes)] if closely else []
         grid = self._grid(inputs)
-        errors = self._errors(measures, passed, grid, family.which, changed)
+        errors = self._errors(measures, bounds, grid, family.which, changed)
         return Forms(out, errors, family.member, grid)
 
     def _product(self, inputs: Sequence[Forms]) -> np.ndarray:
@@ -127,29 +128,26 @@ class FloatAffine:
         out[:, 2] += self.bias
         return out
 
-    def _passed(self, errors: Sequence[np.ndarray]) -> np.ndarray:
-        """What errors (cells, 2, size or 1) of the inputs can add up to in each row (first
-        remark of Lemma F1), (cells, 2, size); no cells where none are given."""
-        out = np.empty((len(errors[0]) if errors else 0, 2, len(self.bias)))
-        for k, own in enumerate(errors):
-            self.products[k].moduli(own, out, k > 0)
-        out *= 1.0 + 2.0 * (self.terms + 4) * UNIT
-        return out
-
     def _errors(
-        self, measures: list[np.ndarray], passed: np.ndarray, grid: int | None, which: int,
+        self, measures: list[np.ndarray], bounds: list[Bounds], grid: int | None, which: int,
         changed: int,
     ) -> np.ndarray:  # fmt: skip
-        """Lemma F1 for cells with inputs of the given `_measure` and errors that `_passed`
-        on, input `which` being changed afterwards in up to `changed` entries; (cells, 2, size)."""
+        """Lemma F1 for cells with inputs of the given `_measure`, of which input `which` was
+        changed afterwards in up to `changed` entries; with its first remark where `bounds`
+        of the inputs are given. (cells, 2, size)."""
         gamma = (self.terms + 2 * changed + 8) * UNIT * 1.001 if self.sound else np.inf
+        each = np.empty((len(bounds[0][0]) if bounds else 0, 2, len(self.bias)))
+        for k, (errors, sizes) in enumerate(bounds):
+            rounding = (3.0 if changed else 1.0) * gamma * sizes
+            self.products[k].moduli(errors + rounding, each, k > 0)
+        each *= 1.0 + 2.0 * (self.terms + 4) * UNIT
         sums = np.stack([product.sums for product in self.products])
         moved = sums.copy()
         moved[which] += 2 * changed * self.products[which].largest
         # Sums of moduli that cannot pass 2^53 units of the grid are exact; -1: none.
         limit = -1.0 if grid is None else 2.0 ** (53 - grid)
         return kernels().affine_errors(
-            np.stack(measures), passed, sums, moved, np.abs(self.bias), gamma, limit, self.sound
+            np.stack(measures), each, sums, moved, np.abs(self.bias), gamma, limit, self.sound
         )
 
     def _grid(self, inputs: Sequence[Forms]) -> int | None:
@@ -158,6 +156,14 @@ class FloatAffine:
             grids.append(None if own is None or x.grid is None else own + x.grid)
         known = [g for g in grids if g is not None]
         return max(known) if len(known) == len(grids) and max(known) < 900 else None
+
+
+Bounds = tuple[np.ndarray, np.ndarray]  # errors and moduli (cells, 2, size) of an input
+
+
+def _bounds(x: Forms) -> Bounds:
+    a, b, c = np.moveaxis(np.abs(x.coefficients), 1, 0)
+    return x.errors[x.owner], np.stack([a + b, c], axis=1)
 
 
 def _measure(x: Forms) -> np.ndarray:
@@ -174,9 +180,10 @@ class Family:
 
     `member` (cells,) is each cell's family, `first` (families,) its first cell; `codes`
     (cells, units), `cells` (cells,) the rows of `source` (the node's input) they come
-    from; `pieces`, `slopes`, `intercepts` the node's functions; `errors` (families, 2, units)
-    a bound for the errors of each unit on its pieces in the family, or (families, 2, 1) for
-    those of every unit on any piece; `which` input of the affine node.
+    from; `pieces`, `slopes`, `intercepts` the node's functions. `errors` and `sizes`
+    (families, 2, units) bound the errors and the forms of each unit on its pieces in the
+    family, where one looks closely; else `errors` (families, 2, 1) is for every unit on any
+    piece. `which` input of the affine node.
     """
 
     member: np.ndarray
@@ -188,6 +195,7 @@ class Family:
     slopes: np.ndarray
     intercepts: np.ndarray
     errors: np.ndarray
+    sizes: np.ndarray
     which: int
 
 
@@ -196,7 +204,6 @@ class _Product:
 
     def __init__(self, matrix: Matrix, numbers: np.ndarray) -> None:
         nothing = np.zeros(0, dtype=np.int64)
-        self.columns = matrix.shape[1]
         if isinstance(matrix, Dense):
             weights = numbers.reshape(matrix.shape)
             self.terms = matrix.shape[1]
@@ -228,7 +235,6 @@ class _Product:
 
     def moduli(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
         """The same with the moduli of W."""
-        x = np.broadcast_to(x, (*x.shape[:2], self.columns))
         self._times(x, out, add, *self._moduli)
 
     @cached_property

@@ -81,17 +81,19 @@ class FloatPointwise:
         )
         if not closely:
             errors = errors.max(axis=2, keepdims=True)[heads.owner]
-        if not self._safe(heads.grid)[self.which].all():
-            unit = np.inf if self.lost else 4.0 * UNIT
+        size = np.zeros((0, 3, 0))
+        safe = self._safe(heads.grid)[self.which].all()
+        if closely or not safe:
             size = np.abs(heads.coefficients) * steepest
             size[:, 0] += size[:, 1]
             size[:, 2] += np.abs(self.intercepts).max()
-            if not closely:
-                size = size.max(axis=2, keepdims=True)
-            errors = (errors + unit * size[:, ::2]) * UP + TINY
+        if not safe:
+            unit = np.inf if self.lost else 4.0 * UNIT
+            most = size if closely else size.max(axis=2, keepdims=True)
+            errors = (errors + unit * most[:, ::2]) * UP + TINY
         return Family(
             np.cumsum(new) - 1, first, codes, x.coefficients, cells,
-            self.which, self.slopes, self.intercepts, errors, which,
+            self.which, self.slopes, self.intercepts, errors, size[:, ::2], which,
         )  # fmt: skip
 
     def heads(self, x: Forms, family: Family) -> Forms:

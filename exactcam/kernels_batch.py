@@ -185,15 +185,15 @@ def sizes(forms: np.ndarray, out: np.ndarray) -> None:
 
 @jit()
 def affine_errors(
-    measures: np.ndarray, passed: np.ndarray, sums: np.ndarray, moved: np.ndarray,
+    measures: np.ndarray, each: np.ndarray, sums: np.ndarray, moved: np.ndarray,
     bias: np.ndarray, gamma: float, limit: float, sound: bool,
 ) -> np.ndarray:  # fmt: skip
     """Lemma F1: errors (cells, 2, size) of an affine layer.
 
     `measures` (inputs, cells, 4) are the largest |a| + |b|, |c|, e and f of each input,
     `sums` (inputs, size) the rows' sums of moduli, `moved` the same with room for entries
-    that were changed afterwards, `bias` its moduli. `passed` (cells, 2, size) bounds what
-    comes of the inputs' errors, unless it has no cells. Sums that stay below `limit` are exact.
+    that were changed afterwards, `bias` its moduli. `each` (cells, 2, size) bounds
+    all but the bias input by input, unless it has no cells. Sums that stay below `limit` are exact.
     """
     inputs, cells = measures.shape[0], measures.shape[1]
     out = np.empty((cells, 2, bias.shape[0]))
@@ -219,12 +219,12 @@ def affine_errors(
             for i in range(bias.shape[0]):
                 shift = bias[i] if r == 1 else 0.0
                 total = gamma * shift
-                if passed.shape[0] > 0:
-                    total += passed[cell, r, i]
-                for k in range(inputs):
-                    if passed.shape[0] == 0:
+                if each.shape[0] > 0:
+                    total += each[cell, r, i]
+                else:
+                    for k in range(inputs):
                         total += measures[k, cell, 2 + r] * sums[k, i]
-                    total += gamma * measures[k, cell, r] * moved[k, i]
+                        total += gamma * measures[k, cell, r] * moved[k, i]
                 # Nothing was rounded where every term has a zero factor (and no weight
                 # may have become zero).
                 still = sound and shift == 0.0 and (empty or no_terms[i])
