@@ -7,6 +7,7 @@ zero; knowing it beforehand keeps such networks as fast as any other.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -20,31 +21,31 @@ __all__ = ["copied_knots", "separate", "tied_knots"]
 Copies = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def copied_knots(node: Pointwise, source: Affine) -> Copies | None:
+def copied_knots(node: Pointwise, source: Affine, floats: np.ndarray) -> Copies | None:
     """Knots whose lines coincide everywhere: copied, scaled and negated units.
 
-    (first, which, factor): knot k has the state of knot first[which[k]] times factor[k].
-    None where no two exact rows (q w, q b - p) are proportional, or the layer is sparse.
+    `floats` (knots, inputs + 1) are roughly the lines, in the inputs of the layer `source`
+    in front. (first, which, factor): knot k has the state of knot first[which[k]] times
+    factor[k]. None where no two exact rows (q w, q b - p) are seen to be proportional.
     """
-    if not all(isinstance(matrix, Dense) for matrix in source.matrices):
+    knots = np.nonzero(_likely_copies(floats))[0]
+    if not len(knots):
         return None
-    units, q, p = node.knots
+    units, q, p = (array[knots] for array in node.knots)
     rows = np.concatenate([m.entries for m in source.matrices if isinstance(m, Dense)], axis=1)
     last = q * source.bias[units] - p * source.scale
     table = np.concatenate([rows[units] * q[:, None], last[:, None]], axis=1)
-    likely = _likely_copies(table)
-    seen: dict[Any, int] = {}
-    first: list[int] = []
-    leads: list[mpz] = []
-    which, factor = np.empty(len(units), np.int64), np.ones(len(units), np.int8)
-    for k, row in enumerate(table):
-        lead = next((x for x in row if x), mpz(0)) if likely[k] else mpz(0)
-        which[k] = seen.setdefault(tuple(x / mpq(lead) for x in row) if lead else k, len(first))
-        if which[k] == len(first):
-            first.append(k)
-            leads.append(lead)
-        factor[k] = 1 if (lead > 0) == (leads[which[k]] > 0) else -1
-    return None if len(first) == len(units) else (np.asarray(first), which, factor)
+    everyone, _, factor = separate(len(floats))
+    head = everyone.copy()  # the first knot with each one's line
+    seen: dict[Any, tuple[int, bool]] = {}
+    for k, row in zip(knots.tolist(), table, strict=True):
+        lead = next((x for x in row if x), mpz(0))
+        if lead:
+            key = tuple(x / mpq(lead) for x in row)
+            head[k], positive = seen.setdefault(key, (k, lead > 0))
+            factor[k] = 1 if (lead > 0) == positive else -1
+    first, which = np.unique(head, return_inverse=True)
+    return None if len(first) == len(floats) else (first, which.ravel(), factor)
 
 
 def separate(knots: int) -> Copies:
@@ -65,10 +66,9 @@ def tied_knots(copies: Copies | None, classes: np.ndarray, breakpoint: np.ndarra
 def _likely_copies(table: np.ndarray) -> np.ndarray:
     """Rows that are, to some digits, proportional to another; the others hardly are (and
     what is missed is only slower)."""
-    if not table.size or max(abs(table.max()), abs(table.min())).bit_length() > 1000:
-        return np.ones(len(table), dtype=bool)
-    floats = table.astype(np.float64)
-    lead = floats[np.arange(len(floats)), (floats != 0.0).argmax(axis=1)]
-    keys = np.round(floats / np.where(lead == 0.0, 1.0, lead)[:, None], 9) + 0.0
-    _, number, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    return np.asarray(count[number.ravel()] > 1)
+    lead = table[np.arange(len(table)), (table != 0.0).argmax(axis=1)]
+    with np.errstate(all="ignore"):
+        keys = np.round(table / np.where(lead == 0.0, 1.0, lead)[:, None], 9) + 0.0
+    names = [row.tobytes() for row in keys]
+    count = Counter(names)
+    return np.asarray([count[name] > 1 for name in names])

@@ -136,8 +136,8 @@ class Engine:
             if isinstance(node, Affine):
                 self._float.append(FloatAffine(node))
             elif isinstance(node, Pointwise):
-                before = network.nodes[node.source - 1] if node.source else None
-                source = before if isinstance(before, Affine) else None
+                before = self._float[node.source - 1] if node.source else None
+                source = before if isinstance(before, FloatAffine) else None
                 self._float.append(FloatPointwise(node, source))
             else:
                 self._float.append(FloatMax(node))

@@ -76,7 +76,7 @@ class FloatAffine:
     """An affine node prepared for Lemma F1; asked to look `closely`, with its first remark."""
 
     def __init__(self, node: Affine) -> None:
-        self.inputs = node.inputs
+        self.node, self.inputs = node, node.inputs
         self.products: list[_Product] = []
         self.grids: list[int | None] = []
         self.terms, lossy = 0, 0.0
@@ -88,6 +88,14 @@ class FloatAffine:
             self.grids.append(grid)
         self.bias, errors, self.bias_grid = rounded_quotients(node.bias, node.scale)
         self.sound = max(lossy, float(errors.max(initial=0.0))) <= UNIT
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """The rounded weights and bias side by side, (size, inputs + 1); None if not dense."""
+        if not all(product.dense.size for product in self.products):
+            return None
+        parts = [product.dense.T for product in self.products]
+        return np.concatenate([*parts, self.bias[:, None]], axis=1)
 
     def apply(self, inputs: Sequence[Forms], closely: bool = False) -> Forms:
         """The node's forms on all cells, errors by Lemma F1."""

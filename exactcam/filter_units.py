@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from .copies import copied_knots, separate, tied_knots
-from .filter import Family, Polygons, kernels
-from .nodes import Affine, MaxGroups, Pointwise
+from .filter import Family, FloatAffine, Polygons, kernels
+from .nodes import MaxGroups, Pointwise
 from .rational import mpq
 from .rounding import TINY, UNIT, UP, Forms, rounded
 
@@ -23,13 +23,18 @@ __all__ = ["FloatMax", "FloatPointwise"]
 class FloatPointwise:
     """A pointwise node prepared: forms of its knots, and its value on chosen pieces."""
 
-    def __init__(self, node: Pointwise, source: Affine | None = None) -> None:
+    def __init__(self, node: Pointwise, source: FloatAffine | None = None) -> None:
         self.units, q, p = node.knots
-        self.copies = None if source is None else copied_knots(node, source)
-        at = np.asarray([mpq(x, y) for x, y in zip(p, q, strict=True)], dtype=object)
-        names: dict[Any, int] = {}
-        self.breakpoint = np.asarray([names.setdefault(t, len(names)) for t in at], np.int64)
-        self.at, at_errors, _ = rounded(at)
+        pairs = list(zip(p.tolist(), q.tolist(), strict=True))
+        names = {pair: k for k, pair in enumerate(dict.fromkeys(pairs))}
+        self.breakpoint = np.asarray([names[pair] for pair in pairs], dtype=np.int64)
+        known = np.asarray([mpq(*pair) for pair in names], dtype=object)
+        self.at, at_errors = (x[self.breakpoint] for x in rounded(known)[:2])
+        self.copies = None
+        if source is not None and source.rows is not None:
+            lines = source.rows[self.units]
+            lines[:, -1] -= self.at
+            self.copies = copied_knots(node, source.node, lines)
         self.at_error = np.abs(self.at) * at_errors
         self.plain = len(self.units) == node.size and not self.at.any() and not at_errors.any()
         self.which = node.which

@@ -92,13 +92,14 @@ def _suspects(names: np.ndarray, start: np.ndarray) -> np.ndarray:
     ends = names[following]
     suspect = np.zeros(int(names.max()) + 1, dtype=bool)
     suspect[names[names == ends]] = True
-    forward, backward = names * len(suspect) + ends, ends * len(suspect) + names
-    unique, count = np.unique(forward, return_counts=True)
-    suspect[unique[count > 1] // len(suspect)] = True
-    suspect[unique[count > 1] % len(suspect)] = True
-    alone = ~np.isin(forward, backward)
-    suspect[names[alone]] = True
-    suspect[ends[alone]] = True
+    # Sorted both ways, edges that pair off stand side by side with their twins.
+    forward = np.sort(names * len(suspect) + ends)
+    backward = np.sort(ends * len(suspect) + names)
+    twice = forward[1:][forward[1:] == forward[:-1]]
+    alone = forward[backward[np.searchsorted(backward, forward) % len(backward)] != forward]
+    for edges in (twice, alone):
+        suspect[edges // len(suspect)] = True
+        suspect[edges % len(suspect)] = True
     return np.nonzero(suspect[names])[0]
 
 

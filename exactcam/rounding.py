@@ -99,10 +99,14 @@ def rounded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int | None]:
 def rounded_quotients(numbers: np.ndarray, scale: mpz) -> tuple[np.ndarray, np.ndarray, int | None]:
     """`rounded` of integers over one positive scale; quick where all are exact floats."""
     exponent = scale.bit_length() - 1
-    dyadic = scale == 1 << exponent and exponent < 900 and numbers.size > 0
-    if dyadic and max(abs(numbers.max()), abs(numbers.min())) <= 1 << 53:
-        floats = np.ldexp(numbers.astype(np.float64), -exponent)
-        return floats, np.zeros(numbers.shape), exponent
+    if scale == 1 << exponent and exponent < 900 and numbers.size > 0:
+        try:
+            floats = numbers.astype(np.float64)
+        except OverflowError:  # beyond the range of floats: number by number below
+            floats = np.full(numbers.shape, np.inf)
+        # What is below 2^53 as a float was so before, and is exact.
+        if np.abs(floats).max() < 2.0**53:
+            return np.ldexp(floats, -exponent), np.zeros(numbers.shape), exponent
     fractions = np.asarray([mpq(x, scale) for x in numbers.ravel()], dtype=object)
     return rounded(fractions.reshape(numbers.shape))
 
