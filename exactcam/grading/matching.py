@@ -86,13 +86,14 @@ def match(
     pairs = _Pairs(engine, shapes, tolerance)
     covers, home = _links(engine, shapes)
     linked = [(h, c) for h, c in home.items() if c in covers.get(h, ())]
-    taken = _assign(pairs, *np.asarray(linked, dtype=np.int64).reshape(-1, 2).T)
+    one, two = np.asarray(linked, dtype=np.int64).reshape(-1, 2).T
+    taken = _assign(pairs, one, two, labels)
     free = np.asarray(sorted(set(range(len(engine.owner))) - set(taken)), dtype=np.int64)
     left = set(range(len(shapes))) - set(taken.values())
     open_cells = np.asarray(sorted(left), dtype=np.int64)
     hulls, cells = _nearby(engine.hulls, free, shapes, open_cells, tolerance)
     fits = labels.agree(engine.owner[hulls], cells) >= 0
-    small = _assign(pairs, hulls[fits], cells[fits])
+    small = _assign(pairs, hulls[fits], cells[fits], labels)
     taken |= small
     degenerate = _degenerate(output, engine, shapes, left - set(taken.values()), tolerance, labels)
     alone = {**{int(engine.owner[h]): c for h, c in small.items()}, **degenerate}
@@ -126,14 +127,21 @@ def _links(engine: Polygons, shapes: Shapes) -> tuple[dict[int, list[int]], dict
     return covers, home
 
 
-def _assign(pairs: _Pairs, hulls: np.ndarray, cells: np.ndarray) -> dict[int, int]:
-    """Each hull and each cell at most once, nearest first, within the pass mark."""
+def _assign(pairs: _Pairs, hulls: np.ndarray, cells: np.ndarray, labels: Labels) -> dict[int, int]:
+    """Each hull and each cell at most once, nearest first, within the pass mark; where there
+    is a choice (cells that round to one polygon) those last that pattern or map contradict."""
     within, _, value = pairs.within(hulls, cells)
+    hulls, cells, value = hulls[within], cells[within], value[within]
+    choice = np.zeros(len(hulls), dtype=bool)
+    for side in (hulls, cells):
+        choice |= np.bincount(side, minlength=1)[side] > 1
+    doubt = np.zeros(len(hulls), dtype=bool)
+    doubt[choice] = labels.agree(pairs.engine.owner[hulls[choice]], cells[choice]) < 0
     taken: dict[int, int] = {}
     used: set[int] = set()
-    for k in np.lexsort((cells, hulls, value)):
+    for k in np.lexsort((cells, hulls, value, doubt)):
         h, c = int(hulls[k]), int(cells[k])
-        if within[k] and h not in taken and c not in used:
+        if h not in taken and c not in used:
             taken[h] = c
             used.add(c)
     return taken

@@ -54,9 +54,9 @@ def test_rounded_cells_pass_whatever_their_order_and_direction(case: tuple, rand
     result = compare(part, mixed, rounding(part))
     assert not result.findings, result.summary()
     matched = dict(result.matched.tolist())
-    twins = [set(map(tuple, c.tolist())) for c in cells]
-    # Cells that round to the same vertices may stand for each other.
-    assert all(twins[matched[k]] == twins[order[k]] for k in range(len(order)))
+    # Cells as thin as the rounding may stand for each other.
+    least = 2.0**-40 * np.abs(np.concatenate(cells)).max() ** 2
+    assert all(matched[k] == i for k, i in enumerate(order) if part.cells[i].area > least)
 
 
 @quick
