@@ -87,16 +87,16 @@ def _fast(
 ) -> Partition:
     from .engine import Engine
     from .glue import glue
+    from .naming import pieces
     from .parallel import divide, solved
-    from .regions import Regions
 
     engine = Engine(network, plane, outline)
     found, parts = 0, []
     with processes(jobs) if executor is None and jobs != 1 else nullcontext(executor) as workers:
-        pieces = (
-            map(Regions.of, engine.run()) if workers is None else solved(divide(engine), workers)
+        coming = (
+            pieces(engine, engine.run()) if workers is None else solved(divide(engine), workers)
         )
-        for part in pieces:
+        for part in coming:
             parts.append(part)
             found += len(part)
             if progress is not None:

@@ -18,10 +18,13 @@ __all__ = [
     "affine_errors",
     "apply_pieces",
     "clusters",
+    "hulls",
+    "least_corners",
     "row_classes",
     "sizes",
     "sparse_product",
     "steepest",
+    "turned",
 ]
 
 
@@ -83,6 +86,53 @@ def clusters(low: np.ndarray, high: np.ndarray, order: np.ndarray) -> np.ndarray
             if k < last:
                 reach = high[order[k], axis] if begin == k else max(reach, high[order[k], axis])
     return names
+
+
+@jit()
+def hulls(points: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """For each cluster a point (u, v, delta) that all its points (n, 3) are within delta of,
+    their own deltas included."""
+    out = np.full((names.max() + 1, 3), -1.0)
+    for k in range(len(names)):
+        u, v, d = points[k]
+        hull = out[names[k]]
+        if hull[2] < 0.0:
+            hull[0], hull[1], hull[2] = u, v, d
+        apart = max(abs(u - hull[0]), abs(v - hull[1]))
+        hull[2] = max(hull[2], d if apart == 0.0 else (apart + d) * UP + TINY)
+    return out
+
+
+@jit()
+def least_corners(low: np.ndarray, high: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """For each cell the corner that is first by u, (cells,); -1 where the boxes leave it open."""
+    out = np.empty(len(start) - 1, np.int64)
+    for cell in range(len(out)):
+        reach, near = np.inf, 0
+        for k in range(start[cell], start[cell + 1]):
+            reach = min(reach, high[k, 0])
+        for k in range(start[cell], start[cell + 1]):
+            if low[k, 0] <= reach:
+                out[cell] = k
+                near += 1
+        if near != 1:
+            out[cell] = -1
+    return out
+
+
+@jit()
+def turned(start: np.ndarray, choice: np.ndarray) -> np.ndarray:
+    """The order of corners in which each cell begins with its chosen one."""
+    out = np.empty(start[-1], np.int64)
+    for cell in range(len(choice)):
+        at = start[cell]
+        for k in range(choice[cell], start[cell + 1]):
+            out[at] = k
+            at += 1
+        for k in range(start[cell], choice[cell]):
+            out[at] = k
+            at += 1
+    return out
 
 
 @jit()

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from .engine import Batch, Engine, Task, gathered
+from .engine import Batch, Engine, Task
+from .naming import pieces
 from .regions import Regions
 
 __all__ = ["Job", "divide", "regions", "solve", "solved"]
@@ -57,7 +58,7 @@ def divide(engine: Engine) -> list[Job]:
 
 def regions(engine: Engine, number: int, batches: Iterable[Batch]) -> Regions:
     """What `solve` makes of a solution unless told otherwise."""
-    return Regions.joined(map(Regions.of, gathered(batches, 256)))
+    return Regions.joined(pieces(engine, batches))
 
 
 Finish = Callable[[Engine, int, Iterable[Batch]], Any]

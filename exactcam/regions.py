@@ -1,15 +1,14 @@
 """What the fast engine keeps of the regions it has found, until someone asks for more.
 
-Millions of regions have to fit: of a corner only its place and its edge's label are
-kept, and patterns only as far as they vary among neighbours in the canonical order,
-which is little. So it is also what travels between processes.
+Millions of regions have to fit: corners share their vertex as far as `naming` has seen that
+they do, and patterns are kept only as far as they vary among neighbours in the canonical
+order, which is little. So it is also what travels between processes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -60,38 +59,33 @@ class Patterns:
 class Regions:
     """Regions in canonical order: number i has corners start[i]:start[i+1].
 
-    `points` (n, 3) are the corners (u, v, delta) in local coordinates (see `predicates`),
-    `labels` (n,) name the lines of the edges that leave them, `upright` (n,) says which of
-    those are known to have equal u along them.
+    `corners` (n,) are numbers of `vertices` (m, 3), rows (u, v, delta) in local coordinates
+    (see `predicates`): each corner's exact place is within delta of its vertex. `labels` (n,)
+    name the lines of the edges that leave the corners.
     """
 
     start: np.ndarray
-    points: np.ndarray
+    corners: np.ndarray
     labels: np.ndarray
-    upright: np.ndarray
+    vertices: np.ndarray
     patterns: Patterns
 
     def __len__(self) -> int:
         return len(self.start) - 1
 
     @classmethod
-    def of(cls, batch: Any) -> Regions:
-        """What is kept of an `engine.Batch` of regions."""
-        corners = batch.corners
-        upright = (corners[:, 4] == 0.0) & (corners[:, 6] == 0.0)
-        points, patterns = corners[:, :3].copy(), Patterns.of(batch.codes)
-        return cls(batch.start, points, batch.labels, upright, patterns)
-
-    @classmethod
     def joined(cls, parts: Iterable[Regions]) -> Regions:
-        """Several as one, in the given order."""
+        """Several as one, in the given order, their vertices apart."""
         parts = list(parts)
-        shifts = np.cumsum([0, *(part.start[-1] for part in parts[:-1])])
-        starts = [part.start[1:] + shift for part, shift in zip(parts, shifts, strict=True)]
+        rows = np.cumsum([0, *(len(part.labels) for part in parts)])
+        numbers = np.cumsum([0, *(len(part.vertices) for part in parts)])
+        kind = np.int32 if numbers[-1] < 1 << 31 else np.int64
+        starts = [part.start[1:] + shift for part, shift in zip(parts, rows, strict=False)]
+        corners = [p.corners + kind(shift) for p, shift in zip(parts, numbers, strict=False)]
         return cls(
             np.concatenate([[0], *starts]),
-            np.concatenate([part.points for part in parts]),
+            np.concatenate(corners),
             np.concatenate([part.labels for part in parts]),
-            np.concatenate([part.upright for part in parts]),
+            np.concatenate([part.vertices for part in parts]),
             Patterns([run for part in parts for run in part.patterns.runs]),
         )

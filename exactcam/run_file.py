@@ -28,10 +28,10 @@ import numpy as np
 from .engine import Batch, Engine, gathered
 from .errors import FileFormatError
 from .glue import glue
+from .naming import pieces
 from .parallel import divide, solved
 from .partition import Partition
 from .rational import to_float
-from .regions import Regions
 from .slice_file import slice_document
 from .strict import count, dump, fields, parse
 
@@ -128,7 +128,7 @@ def write_run(
 
 def read_run(engine: Engine, path: str | Path) -> Partition:
     """The partition of a finished run, its vertices named; needs memory for all of it."""
-    return glue(engine, map(Regions.of, _finished(Path(path), engine)))
+    return glue(engine, pieces(engine, _finished(Path(path), engine)))
 
 
 def _finished(path: Path, engine: Engine) -> Iterator[Batch]:

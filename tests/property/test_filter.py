@@ -27,11 +27,11 @@ from exactcam.glue import glue
 from exactcam.kernels import _scan
 from exactcam.kernels_max import _difference
 from exactcam.matrix import Convolution, Dense, Matrix, Sparse
+from exactcam.naming import pieces
 from exactcam.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
 from exactcam.predicates import UNKNOWN, float_sign, plane_sign, sign_at
 from exactcam.predicates import meet as float_meet
 from exactcam.rational import integer_matrix, mpq, mpz, objects, rational, sign, to_float
-from exactcam.regions import Regions
 from exactcam.rounding import TINY, UNIT, UP, Forms, Frame, rounded
 from exactcam.testing.strategies import cases, functions
 
@@ -458,7 +458,7 @@ def test_results_do_not_depend_on_the_filter_or_the_batches(
         for blind in _blinds(seed):
             engine = Engine(*case, blind=blind)
             engine.batch_size, engine.units, engine.closely = size, units, bool(closely)
-            parts.append(glue(engine, map(Regions.of, engine.run())))
+            parts.append(glue(engine, pieces(engine, engine.run())))
             cut, exact = engine.statistics.cells_cut, engine.statistics.exact_cells
             assert blind is None or len(parts) % 3 == 0 or exact == cut
     for one, other in pairwise(parts):

@@ -14,9 +14,9 @@ from exactcam import Network, Partition, Slice, Window, partition
 from exactcam.engine import Engine
 from exactcam.glue import glue
 from exactcam.matrix import Convolution
+from exactcam.naming import pieces
 from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
 from exactcam.rational import integer_matrix, objects, rational
-from exactcam.regions import Regions
 from exactcam.testing.strategies import cases
 from exactcam.ties import Ties
 from exactcam.trace import Trace
@@ -146,7 +146,7 @@ def test_a_wide_layer_cut_a_few_units_at_a_time(
 ) -> None:
     engine = Engine(*case)
     engine.units, engine.batch_size = units, 4
-    ours = glue(engine, map(Regions.of, engine.run()))
+    ours = glue(engine, pieces(engine, engine.run()))
     truth = partition(*case, engine="reference")
     assert np.array_equal(ours.patterns, truth.patterns)
     assert np.array_equal(ours.corners, truth.corners)

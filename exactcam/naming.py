@@ -1,0 +1,84 @@
+"""Which corners of some cells are surely near enough to be one vertex, and each cell's first.
+
+Corners whose error boxes meet share a cluster, so that equal vertices always do; whether a
+cluster is one vertex is for `glue` to prove, from all cells. Done for some thousand cells
+at a time, where they are found: in cache, and by whoever has found them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from .engine import Batch, Engine, gathered
+from .exact_cells import ExactCells
+from .filter import kernels
+from .geometry import Point
+from .rational import mpq
+from .regions import Patterns, Regions
+from .rounding import UP
+
+__all__ = ["clusters", "pieces"]
+
+_CELLS = 1024  # what is named at a time, at least
+_VAGUE = 2.0**-8  # corners less certain than this would join everything: placed exactly at once
+
+
+def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
+    """What is kept of an engine's batches: some thousand regions at a time, each from its
+    lexicographically least corner on, corners in one cluster being one vertex."""
+    kind = np.int32 if engine.trace.labels.starts[-1] < 1 << 31 else np.int64
+    for batch in gathered(batches, _CELLS):
+        points, corners = batch.corners[:, :3].copy(), np.arange(len(batch.corners))
+        patterns = Patterns.of(batch.codes)
+        exact = ExactCells(engine, Regions(batch.start, corners, batch.labels, points, patterns))
+        exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
+        low, high = _boxes(points)
+        names = kernels().clusters(low, high, np.argsort(low[:, 0], kind="stable"))
+        choice = kernels().least_corners(low, high, batch.start)
+        for cell in np.nonzero(choice < 0)[0].tolist():
+            choice[cell] = _least(exact, batch, points, low, high, cell)
+        order = kernels().turned(batch.start, choice)
+        yield Regions(
+            batch.start, names[order].astype(np.int32), batch.labels[order].astype(kind),
+            kernels().hulls(points, names), patterns,
+        )  # fmt: skip
+
+
+def clusters(points: np.ndarray) -> np.ndarray:
+    """For each point (u, v, delta) the number of its cluster: boxes that meet have equal numbers.
+
+    Splits by gaps in u, then by gaps in v, again and again while that splits anything,
+    which leaves boxes that chain together in both coordinates. O(points log points).
+    """
+    low, high = _boxes(points)
+    return kernels().clusters(low, high, np.argsort(low[:, 0], kind="stable"))
+
+
+def _boxes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high), each (points, 2): rounded outwards, so that boxes that meet still do."""
+    low = np.nextafter(points[:, :2] - points[:, 2:], -np.inf)
+    return low, np.nextafter(points[:, :2] + points[:, 2:], np.inf)
+
+
+def _least(
+    exact: ExactCells, batch: Batch, points: np.ndarray, low: np.ndarray, high: np.ndarray,
+    cell: int,
+) -> int:  # fmt: skip
+    """The lexicographically least corner of a cell of which boxes alone do not tell."""
+    first, last = int(batch.start[cell]), int(batch.start[cell + 1])
+    tied = [k for k in range(first, last) if low[k, 0] <= high[first:last, 0].min()]
+    if len(tied) == 2:
+        a, b = tied
+        edge = a if b == a + 1 else b if (a == first and b == last - 1) else -1
+        if edge >= 0 and batch.corners[edge, 4] == batch.corners[edge, 6] == 0.0:  # u is constant
+            (va, da), (vb, db) = points[a, 1:], points[b, 1:]
+            if abs(va - vb) > (da + db) * UP:
+                return a if va < vb else b
+    found = exact.points(np.asarray(tied))
+    return min(zip(found, tied, strict=True), key=lambda pair: _key(pair[0]))[1]
+
+
+def _key(point: Point) -> tuple[mpq, mpq]:
+    return mpq(point[0], point[2]), mpq(point[1], point[2])
