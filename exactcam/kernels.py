@@ -293,8 +293,12 @@ def cut_pointwise(
             s_list, s_frames, signs = doubled(s_list), doubled(s_frames), doubled(signs)
             continue
         if found == _OUTPUT_FULL:
-            o_start, o_parent, o_state = doubled(o_start), doubled(o_parent), doubled(o_state)
-            o_corners, o_labels = doubled(o_corners), doubled(o_labels)
+            # Generously: the cell begins again, and room that is not used costs nothing.
+            more, rows = 4 * o_start.shape[0], 4 * o_corners.shape[0]
+            o_start, o_parent, o_state = (
+                grow(o_start, more), grow(o_parent, more), grow(o_state, more)
+            )  # fmt: skip
+            o_corners, o_labels = grow(o_corners, rows), grow(o_labels, rows)
             continue
         if found == _UNDECIDED:
             undecided[missed] = cell

@@ -7,6 +7,8 @@ They decide nothing: rounding errors of the first two are bounded by Lemma F1 of
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .compiled import jit
@@ -104,19 +106,27 @@ def hulls(points: np.ndarray, names: np.ndarray) -> np.ndarray:
 
 
 @jit()
-def least_corners(low: np.ndarray, high: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """For each cell the corner that is first by u, (cells,); -1 where the boxes leave it open."""
+def least_corners(corners: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray) -> Any:
+    """For each cell its lexicographically least corner, (cells,); -1 where the boxes from `low`
+    to `high` leave it open. Two corners of one u are compared by v if their edge is upright."""
     out = np.empty(len(start) - 1, np.int64)
     for cell in range(len(out)):
-        reach, near = np.inf, 0
-        for k in range(start[cell], start[cell + 1]):
+        first, last = start[cell], start[cell + 1]
+        reach, near, a, b = np.inf, 0, -1, -1
+        for k in range(first, last):
             reach = min(reach, high[k, 0])
-        for k in range(start[cell], start[cell + 1]):
+        for k in range(first, last):
             if low[k, 0] <= reach:
-                out[cell] = k
+                a, b = b, k
                 near += 1
-        if near != 1:
-            out[cell] = -1
+        out[cell] = b if near == 1 else -1
+        if near == 2 and (b == a + 1 or (a == first and b == last - 1)):
+            edge = a if b == a + 1 else b
+            if corners[edge, 4] == 0.0 and corners[edge, 6] == 0.0:  # u is constant along it
+                if high[a, 1] < low[b, 1]:
+                    out[cell] = a
+                elif high[b, 1] < low[a, 1]:
+                    out[cell] = b
     return out
 
 

@@ -17,7 +17,6 @@ from .filter import kernels
 from .geometry import Point
 from .rational import mpq
 from .regions import Patterns, Regions
-from .rounding import UP
 
 __all__ = ["clusters", "pieces"]
 
@@ -36,9 +35,10 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
         exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
         low, high = _boxes(points)
         names = kernels().clusters(low, high, np.argsort(low[:, 0], kind="stable"))
-        choice = kernels().least_corners(low, high, batch.start)
+        choice = kernels().least_corners(batch.corners, batch.start, low, high)
         for cell in np.nonzero(choice < 0)[0].tolist():
-            choice[cell] = _least(exact, batch, points, low, high, cell)
+            first, last = int(batch.start[cell]), int(batch.start[cell + 1])
+            choice[cell] = _least(exact, np.arange(first, last))
         order = kernels().turned(batch.start, choice)
         yield Regions(
             batch.start, names[order].astype(np.int32), batch.labels[order].astype(kind),
@@ -62,22 +62,10 @@ def _boxes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, np.nextafter(points[:, :2] + points[:, 2:], np.inf)
 
 
-def _least(
-    exact: ExactCells, batch: Batch, points: np.ndarray, low: np.ndarray, high: np.ndarray,
-    cell: int,
-) -> int:  # fmt: skip
-    """The lexicographically least corner of a cell of which boxes alone do not tell."""
-    first, last = int(batch.start[cell]), int(batch.start[cell + 1])
-    tied = [k for k in range(first, last) if low[k, 0] <= high[first:last, 0].min()]
-    if len(tied) == 2:
-        a, b = tied
-        edge = a if b == a + 1 else b if (a == first and b == last - 1) else -1
-        if edge >= 0 and batch.corners[edge, 4] == batch.corners[edge, 6] == 0.0:  # u is constant
-            (va, da), (vb, db) = points[a, 1:], points[b, 1:]
-            if abs(va - vb) > (da + db) * UP:
-                return a if va < vb else b
-    found = exact.points(np.asarray(tied))
-    return min(zip(found, tied, strict=True), key=lambda pair: _key(pair[0]))[1]
+def _least(exact: ExactCells, corners: np.ndarray) -> int:
+    """The lexicographically least of some corners."""
+    found = zip(exact.points(corners), corners.tolist(), strict=True)
+    return min(found, key=lambda pair: _key(pair[0]))[1]
 
 
 def _key(point: Point) -> tuple[mpq, mpq]:
