@@ -148,8 +148,9 @@ class Engine:
             k for k in network.activations
             if readers[k + 1] == 1 and network.last_use[k + 1] == k + 1
         }  # fmt: skip
-        widest = max(network.sizes)
-        self.batch_size = int(min(4096, max(16, _BATCH_BYTES // (24 * widest))))
+        cells = _BATCH_BYTES // (24 * max(network.sizes))
+        # Weights that do not fit beside the forms are at least read for more cells at once.
+        self.batch_size = int(min(4096, max(16, cells if cells >= 128 else 2 * cells)))
 
     def _loss(self) -> float:
         """About how much faster than the values bounds grow that take all inputs of a layer for

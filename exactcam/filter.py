@@ -252,9 +252,14 @@ class _Product:
     @staticmethod
     def _times(x: np.ndarray, out: np.ndarray, add: bool, dense: np.ndarray, by_row: Any) -> None:
         flat, target = x.reshape(-1, x.shape[2]), out.reshape(-1, out.shape[2])
-        if dense.size and not add:
-            np.matmul(flat, dense, out=target)
-        elif dense.size:
+        if not dense.size:
+            kernels().sparse_product(*by_row, flat, target, add)
+            return
+        # Half the inputs are zero in all cells of a batch, as those are neighbours.
+        kept = np.nonzero(flat.any(axis=0))[0]
+        if 4 * len(kept) < 3 * flat.shape[1]:
+            flat, dense = flat.take(kept, axis=1), dense[kept]
+        if add:
             target += flat @ dense
         else:
-            kernels().sparse_product(*by_row, flat, target, add)
+            np.matmul(flat, dense, out=target)
