@@ -33,7 +33,7 @@ def doubled(array: np.ndarray) -> np.ndarray:
     return grow(array, array.shape[0] + 1)
 
 
-@jit()
+@jit(inline="always")
 def copy_rows(
     corners: np.ndarray, labels: np.ndarray, low: int, high: int,
     to_corners: np.ndarray, to_labels: np.ndarray, at: int,
@@ -45,7 +45,7 @@ def copy_rows(
         to_labels[at + k] = labels[low + k]
 
 
-@jit()
+@jit(inline="always")
 def split(
     corners: np.ndarray, labels: np.ndarray, low: int, high: int,
     signs: np.ndarray, cut: np.ndarray, label: int,
@@ -105,9 +105,8 @@ def _set_line(
 
 @jit()
 def _scan(
-    corners: np.ndarray, low: int, high: int,
-    a: np.ndarray, b: np.ndarray, c: np.ndarray, e: np.ndarray, f: np.ndarray,
-    state: np.ndarray,
+    corners: np.ndarray, low: int, high: int, forms: np.ndarray, cell: int,
+    errors: np.ndarray, own: int, state: np.ndarray,
 ) -> None:  # fmt: skip
     """The sign of every form on one cell, 0 where its centre does not prove one.
 
@@ -125,15 +124,17 @@ def _scan(
     ru, rv = max(u1 - u, u - u0) * UP + far, max(v1 - v, v - v0) * UP + far
     ku, kv = ru + U4 * abs(u) + TINY, rv + U4 * abs(v) + TINY
     reach = max(ru, rv) + max(abs(u), abs(v))
-    for i in range(a.shape[0]):
+    for i in range(forms.shape[2]):
         # NaN or infinity anywhere in a form makes the bound fail every comparison.
-        value = a[i] * u + b[i] * v + c[i]
-        bound = abs(a[i]) * ku + abs(b[i]) * kv + U4 * abs(c[i]) + e[i] * reach + f[i]
+        a, b, c = forms[cell, 0, i], forms[cell, 1, i], forms[cell, 2, i]
+        value = a * u + b * v + c
+        bound = abs(a) * ku + abs(b) * kv + U4 * abs(c)
+        bound += errors[own, 0, i] * reach + errors[own, 1, i]
         bound = bound * UP + TINY
         state[i] = (1 if value > bound else 0) - (1 if value < -bound else 0)
 
 
-@jit()
+@jit(inline="always")
 def _signs(
     corners: np.ndarray, low: int, high: int,
     a: float, b: float, c: float, e: float, f: float, signs: np.ndarray, at: int,
@@ -161,10 +162,10 @@ def _signs(
 _UNDECIDED, _SCRATCH_FULL, _OUTPUT_FULL = -1, -2, -3
 
 
-@jit()
+@jit(inline="always")
 def _cut_cell(
     corners: np.ndarray, labels: np.ndarray, low: int, high: int,
-    a: np.ndarray, b: np.ndarray, c: np.ndarray, e: np.ndarray, f: np.ndarray,
+    forms: np.ndarray, cell: int, errors: np.ndarray, own: int,
     knot_labels: np.ndarray, state: np.ndarray,
     s_corners: np.ndarray, s_labels: np.ndarray, s_list: np.ndarray, s_frames: np.ndarray,
     signs: np.ndarray, cut: np.ndarray,
@@ -187,8 +188,8 @@ def _cut_cell(
     # Per frame: corners low, high; candidates low, high; the knot just cut and the side
     # taken; where the arena is free.
     copy_rows(corners, labels, low, high, s_corners, s_labels, 0)
-    frame = s_frames[0]
-    frame[0], frame[1], frame[2], frame[3], frame[4], frame[6] = 0, n, 0, count, -1, n
+    s_frames[0, 0], s_frames[0, 1], s_frames[0, 2], s_frames[0, 3] = 0, n, 0, count
+    s_frames[0, 4], s_frames[0, 6] = -1, n
     depth = 1
     while depth > 0:
         # Depth first: cut by the first knot that crosses, negative side first.
@@ -209,7 +210,10 @@ def _cut_cell(
         for m in range(first, last):
             i = s_list[m]
             at = 0 if chosen < 0 else n
-            seen = _signs(s_corners, lo, hi, a[i], b[i], c[i], e[i], f[i], signs, at)
+            seen = _signs(
+                s_corners, lo, hi, forms[cell, 0, i], forms[cell, 1, i], forms[cell, 2, i],
+                errors[own, 0, i], errors[own, 1, i], signs, at,
+            )  # fmt: skip
             if seen & 8:
                 return _UNDECIDED
             if seen & 5 == 5:
@@ -222,20 +226,23 @@ def _cut_cell(
                 state[i] = 1 if seen & 4 else -1
         if chosen < 0:
             copy_rows(s_corners, s_labels, lo, hi, o_corners, o_labels, used)
-            o_state[parts] = state
+            for m in range(len(state)):
+                o_state[parts, m] = state[m]
             used += n
             parts += 1
             o_start[parts] = used
             continue
         i, label = chosen, knot_labels[chosen]
-        cut[0], cut[1], cut[2], cut[3], cut[4] = a[i], b[i], c[i], e[i], f[i]
+        cut[0], cut[1], cut[2] = forms[cell, 0, i], forms[cell, 1, i], forms[cell, 2, i]
+        cut[3], cut[4] = errors[own, 0, i], errors[own, 1, i]
         if top == last:  # nothing else can cross: both parts are done
             middle, used = split(
                 s_corners, s_labels, lo, hi, signs, cut, label, o_corners, o_labels, used
             )
             for side in (-1, 1):
                 state[i] = side
-                o_state[parts] = state
+                for m in range(len(state)):
+                    o_state[parts, m] = state[m]
                 parts += 1
                 o_start[parts] = middle if side < 0 else used
             continue
@@ -243,10 +250,10 @@ def _cut_cell(
             s_corners, s_labels, lo, hi, signs, cut, label, s_corners, s_labels, free
         )
         for side in (1, -1):
-            frame = s_frames[depth]
-            frame[0], frame[1] = (free, middle) if side < 0 else (middle, end)
-            frame[2], frame[3], frame[4], frame[5] = last, top, i, side
-            frame[6] = end
+            s_frames[depth, 0] = free if side < 0 else middle
+            s_frames[depth, 1] = middle if side < 0 else end
+            s_frames[depth, 2], s_frames[depth, 3] = last, top
+            s_frames[depth, 4], s_frames[depth, 5], s_frames[depth, 6] = i, side, end
             depth += 1
     return parts
 
@@ -277,14 +284,11 @@ def cut_pointwise(
     signs, cut = np.empty(128, np.int64), np.empty(5)
     while cell < cells:
         low, high, own = start[cell], start[cell + 1], owner[cell]
-        a, b, c, e, f = (
-            forms[cell, 0], forms[cell, 1], forms[cell, 2], errors[own, 0], errors[own, 1]
-        )  # fmt: skip
         found = _UNDECIDED
         if not blind[cell]:
-            _scan(corners, low, high, a, b, c, e, f, state)
+            _scan(corners, low, high, forms, cell, errors, own, state)
             found = _cut_cell(
-                corners, labels, low, high, a, b, c, e, f, knot_labels, state,
+                corners, labels, low, high, forms, cell, errors, own, knot_labels, state,
                 s_corners, s_labels, s_list, s_frames, signs, cut,
                 o_start, o_corners, o_labels, o_state, parts,
             )  # fmt: skip

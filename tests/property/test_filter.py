@@ -149,7 +149,8 @@ def test_a_scan_proves_the_sign_at_all_corners(line: Any, corners: Any, aim: flo
         nearest = min((a * u + b * v for u, v in cell[:, :2]), key=abs)
         c = normal(-nearest - aim * ((abs(a) + abs(b) + e) * float(cell[:, 2].max()) + f), f)
     state = np.empty(1, dtype=np.int8)
-    _scan(cell, 0, len(cell), *(np.asarray([x]) for x in (a, b, c, e, f)), state)
+    forms, errors = np.asarray([[[a], [b], [c]]]), np.asarray([[[e], [f]]])
+    _scan(cell, 0, len(cell), forms, 0, errors, 0, state)
     if not np.isfinite([a, b, c]).all() or state[0] == 0:
         return
     pushes = [(mpq(e), 0), (-mpq(e), 0), (0, mpq(e)), (0, -mpq(e))]
