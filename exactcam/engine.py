@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -127,7 +128,7 @@ class Engine:
     ) -> None:
         self.network, self.plane, self.window = network, plane, window
         self.frame = Frame(window)
-        self.trace, self.ties = Trace(network, plane, window), Ties(network, plane)
+        self.trace = Trace(network, plane, window)
         self.statistics = Statistics()
         self.blind = blind
         self.units = _UNITS
@@ -160,6 +161,11 @@ class Engine:
             own = sqrt(2.0 * ready.terms) if isinstance(ready, FloatAffine) else 1.0
             loss.append(own * max(loss[v] for v in node.inputs))
         return max(loss)
+
+    @cached_property
+    def ties(self) -> Ties:
+        """What is computed alike on a cell; few networks ask."""
+        return Ties(self.network, self.plane)
 
     @quiet()
     def start(self) -> Task:

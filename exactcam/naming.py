@@ -17,6 +17,7 @@ from .filter import kernels
 from .geometry import Point
 from .rational import mpq
 from .regions import Patterns, Regions
+from .rounding import TINY
 
 __all__ = ["clusters", "pieces"]
 
@@ -34,7 +35,7 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
         exact = ExactCells(engine, Regions(batch.start, corners, batch.labels, points, patterns))
         exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
         low, high = _boxes(points)
-        names = kernels().clusters(low, high, np.argsort(low[:, 0], kind="stable"))
+        names = kernels().clusters(low, high, np.argsort(low[:, 0]))
         choice = kernels().least_corners(batch.corners, batch.start, low, high)
         for cell in np.nonzero(choice < 0)[0].tolist():
             first, last = int(batch.start[cell]), int(batch.start[cell + 1])
@@ -53,13 +54,14 @@ def clusters(points: np.ndarray) -> np.ndarray:
     which leaves boxes that chain together in both coordinates. O(points log points).
     """
     low, high = _boxes(points)
-    return kernels().clusters(low, high, np.argsort(low[:, 0], kind="stable"))
+    return kernels().clusters(low, high, np.argsort(low[:, 0]))
 
 
 def _boxes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(low, high), each (points, 2): rounded outwards, so that boxes that meet still do."""
-    low = np.nextafter(points[:, :2] - points[:, 2:], -np.inf)
-    return low, np.nextafter(points[:, :2] + points[:, 2:], np.inf)
+    places, deltas = points[:, :2], points[:, 2:]
+    reach = deltas + (np.abs(places) + deltas) * 2.0**-51 + TINY
+    return places - reach, places + reach
 
 
 def _least(exact: ExactCells, corners: np.ndarray) -> int:
