@@ -75,21 +75,20 @@ class FloatPointwise:
         new[1:] = cells[1:] != cells[:-1]
         first = np.nonzero(new)[0]
         codes = np.ascontiguousarray(codes)
-        heads = x.of(cells[first])
-        errors, steepest = x.errors, self.steepest
+        heads, errors, steepest = cells[first], x.errors, self.steepest
         if closely:
             steepest = kernels().steepest(codes, first, self.which, np.abs(self.slopes))[:, None]
-            errors = errors[heads.owner]
+            errors = errors[x.owner[heads]]
         # An error that is not zero must not become zero by underflow, here and in `apply`.
         errors = np.where(
             (errors == 0.0) | (steepest == 0.0), 0.0, np.maximum(errors * steepest, TINY)
         )
         if not closely:
-            errors = errors.max(axis=2, keepdims=True)[heads.owner]
+            errors = errors.max(axis=2, keepdims=True)[x.owner[heads]]
         size = np.zeros((0, 3, 0))
-        safe = self._safe(heads.grid)[self.which].all()
+        safe = self._safe(x.grid)[self.which].all()
         if closely or not safe:
-            size = np.abs(heads.coefficients) * steepest
+            size = np.abs(x.coefficients[heads]) * steepest
             size[:, 0] += size[:, 1]
             size[:, 2] += np.abs(self.intercepts).max()
         if not safe:

@@ -181,9 +181,8 @@ def _cut_cell(
         return _SCRATCH_FULL
     count = 0
     for i in range(len(state)):
-        if state[i] == 0:
-            s_list[count] = i
-            count += 1
+        s_list[count] = i  # without a branch, which would be hard to predict
+        count += state[i] == 0
     # The stack: polygons in an arena of corners, lists of knots in an arena of numbers.
     # Per frame: corners low, high; candidates low, high; the knot just cut and the side
     # taken; where the arena is free.

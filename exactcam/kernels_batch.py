@@ -183,12 +183,15 @@ def add_differences(
                 step[r] = new[r] - (slopes[f, old] * x + (intercepts[f, old] if r == 2 else 0.0))
             sizes[family, 0] = max(sizes[family, 0], abs(new[0]) + abs(new[1]))
             sizes[family, 1] = max(sizes[family, 1], abs(new[2]))
-            for r in range(3):
-                if dense.shape[0] > 0:
-                    for i in range(out.shape[2]):
-                        out[cell, r, i] += step[r] * dense[j, i]
-                else:
-                    for k in range(starts[j], starts[j + 1]):
+            if dense.shape[0] > 0:
+                for i in range(out.shape[2]):
+                    weight = dense[j, i]
+                    out[cell, 0, i] += step[0] * weight
+                    out[cell, 1, i] += step[1] * weight
+                    out[cell, 2, i] += step[2] * weight
+            else:
+                for k in range(starts[j], starts[j + 1]):
+                    for r in range(3):
                         out[cell, r, rows[k]] += step[r] * data[k]
         most = max(most, changed)
     return most
@@ -276,19 +279,22 @@ def affine_errors(
             if clean and limit > 0.0 and reached * UP <= limit:
                 out[cell, r] = 0.0
                 continue
+            row = out[cell, r]
             for i in range(bias.shape[0]):
-                shift = bias[i] if r == 1 else 0.0
-                total = gamma * shift
-                if each.shape[0] > 0:
-                    total += each[cell, r, i]
-                else:
-                    for k in range(inputs):
-                        total += measures[k, cell, 2 + r] * sums[k, i]
-                        total += gamma * measures[k, cell, r] * moved[k, i]
+                row[i] = gamma * bias[i] if r == 1 else 0.0
+            if each.shape[0] > 0:
+                for i in range(bias.shape[0]):
+                    row[i] += each[cell, r, i]
+            else:
+                for k in range(inputs):
+                    error, rounding = measures[k, cell, 2 + r], gamma * measures[k, cell, r]
+                    for i in range(bias.shape[0]):
+                        row[i] += error * sums[k, i] + rounding * moved[k, i]
+            for i in range(bias.shape[0]):
                 # Nothing was rounded where every term has a zero factor (and no weight
                 # may have become zero).
-                still = sound and shift == 0.0 and (empty or no_terms[i])
-                out[cell, r, i] = 0.0 if still else total * UP + TINY
+                still = sound and (r == 0 or bias[i] == 0.0) and (empty or no_terms[i])
+                row[i] = 0.0 if still else row[i] * UP + TINY
     return out
 
 

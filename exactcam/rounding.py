@@ -33,16 +33,21 @@ def quiet() -> Iterator[None]:
     """How the float engine computes (also a decorator): a float that overflows is no news,
     since its bound proves nothing and exact arithmetic takes over; and products are made
     for the cache of one core, so BLAS uses one thread."""
-    with (
-        np.errstate(over="ignore", invalid="ignore"),
-        _threads().limit(limits=1, user_api="blas"),
-    ):
-        yield
+    before = [(library, library.get_num_threads()) for library in _blas()]
+    try:
+        for library, _ in before:
+            library.set_num_threads(1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    finally:
+        for library, threads in before:
+            library.set_num_threads(threads)
 
 
 @cache
-def _threads() -> ThreadpoolController:
-    return ThreadpoolController()
+def _blas() -> list[Any]:
+    libraries = ThreadpoolController().lib_controllers
+    return [library for library in libraries if library.user_api == "blas"]
 
 
 @dataclass(frozen=True)
