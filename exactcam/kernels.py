@@ -271,7 +271,7 @@ def cut_pointwise(
     undecided cells, which have no parts.
     """
     cells, knots = start.shape[0] - 1, forms.shape[2]
-    room, rows = 2 * cells + 64, 2 * corners.shape[0] + 256
+    room, rows = 2 * cells + 1024, 2 * corners.shape[0] + 4096
     o_start, o_parent = np.zeros(room, np.int64), np.empty(room, np.int64)
     o_corners, o_labels = np.empty((rows, 8)), np.empty(rows, np.int64)
     o_state = np.empty((room, knots), np.int8)

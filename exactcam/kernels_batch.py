@@ -161,7 +161,7 @@ def add_differences(
     cover the new forms and returns the largest number of differing units.
     """
     most = 0
-    step, new = np.empty(3), np.empty(3)
+    step, new, units = np.empty(3), np.empty(3), np.empty(codes.shape[1], np.int64)
     for cell in range(member.shape[0]):
         family = member[cell]
         reference = first[family]
@@ -172,9 +172,10 @@ def add_differences(
             continue
         changed = 0
         for j in range(codes.shape[1]):
-            if codes[cell, j] == codes[reference, j]:
-                continue
-            changed += 1
+            units[changed] = j  # without a branch, which would be hard to predict
+            changed += codes[cell, j] != codes[reference, j]
+        for m in range(changed):
+            j = units[m]
             f = pieces[j]
             now, old = codes[cell, j] // 2, codes[reference, j] // 2
             for r in range(3):
