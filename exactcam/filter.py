@@ -25,8 +25,8 @@ exact multiples of 2^-p, the W of 2^-q, t of 2^-(p+q), and r_i M (for the consta
 r_i C + |t_i|) is at most 2^(53 - p - q), every partial sum is an integer below 2^53 times
 2^-(p+q), hence exact: both errors are zero. (Second remark:) if up to d entries are
 changed afterwards, by adding w (x' - x) for each, there are 2d more terms and at most
-2 d max|w| M more in the sum of moduli, with M bounding the changed entries too; that
-sum is at most three times the one with the larger of |x_j|, |x'_j| for every j.
+2 d max|w| M more in the sum of moduli, with M bounding the changed entries too; in the
+first remark, three times the larger of |x_j| and |x'_j| covers an entry that changes.
 
 Lemma F2 (meet). Let p be the computed intersection of two float lines, D a lower
 bound of the modulus of the determinant of the exact lines, and R_k a bound of the
@@ -146,8 +146,7 @@ class FloatAffine:
         gamma = (self.terms + 2 * changed + 8) * UNIT * 1.001 if self.sound else np.inf
         each = np.empty((len(bounds[0][0]) if bounds else 0, 2, len(self.bias)))
         for k, (errors, sizes) in enumerate(bounds):
-            rounding = (3.0 if changed else 1.0) * gamma * sizes
-            self.products[k].moduli(errors + rounding, each, k > 0)
+            self.products[k].moduli(errors + gamma * sizes, each, k > 0)
         each *= 1.0 + 2.0 * (self.terms + 4) * UNIT
         sums = np.stack([product.sums for product in self.products])
         moved = sums.copy()
@@ -189,8 +188,8 @@ class Family:
     `member` (cells,) is each cell's family, `first` (families,) its first cell; `codes`
     (cells, units), `cells` (cells,) the rows of `source` (the node's input) they come
     from; `pieces`, `slopes`, `intercepts` the node's functions. `errors` and `sizes`
-    (families, 2, units) bound the errors and the forms of each unit on its pieces in the
-    family, where one looks closely; else `errors` (families, 2, 1) is for every unit on any
+    (families, 2, units) bound the errors of each unit on its pieces in the family and the
+    moduli of all that is summed up of it, where one looks closely; else `errors` (families, 2, 1) is for every unit on any
     piece. `which` input of the affine node.
     """
 

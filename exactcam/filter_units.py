@@ -77,7 +77,9 @@ class FloatPointwise:
         codes = np.ascontiguousarray(codes)
         heads, errors, steepest = cells[first], x.errors, self.steepest
         if closely:
-            steepest = kernels().steepest(codes, first, self.which, np.abs(self.slopes))[:, None]
+            slopes = np.abs(self.slopes)
+            steepest, varies = kernels().steepest(codes, first, self.which, slopes)
+            steepest = steepest[:, None]
             errors = errors[x.owner[heads]]
         # An error that is not zero must not become zero by underflow, here and in `apply`.
         errors = np.where(
@@ -95,9 +97,12 @@ class FloatPointwise:
             unit = np.inf if self.lost else 4.0 * UNIT
             most = size if closely else size.max(axis=2, keepdims=True)
             errors = (errors + unit * most[:, ::2]) * UP + TINY
+        sizes = size[:, ::2]
+        if closely:  # what changes in a family is added, taken away and added anew
+            sizes = np.where(varies[:, None], 3.0 * sizes, sizes)
         return Family(
             np.cumsum(new) - 1, first, codes, x.coefficients, cells,
-            self.which, self.slopes, self.intercepts, errors, size[:, ::2], which,
+            self.which, self.slopes, self.intercepts, errors, sizes, which,
         )  # fmt: skip
 
     def heads(self, x: Forms, family: Family) -> Forms:

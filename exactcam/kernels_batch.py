@@ -218,17 +218,19 @@ def apply_pieces(
 @jit()
 def steepest(
     codes: np.ndarray, first: np.ndarray, pieces: np.ndarray, slopes: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """For runs of cells that begin at `first` the largest slope of each unit on its pieces,
-    (families, units); the functions' `slopes` are moduli."""
+    and whether its code varies, (families, units); the functions' `slopes` are moduli."""
     out = np.zeros((first.shape[0], codes.shape[1]))
+    varies = np.zeros((first.shape[0], codes.shape[1]), np.bool_)
     family = -1
     for cell in range(codes.shape[0]):
         if family + 1 < first.shape[0] and cell == first[family + 1]:
             family += 1
         for j in range(codes.shape[1]):
             out[family, j] = max(out[family, j], slopes[pieces[j], codes[cell, j] // 2])
-    return out
+            varies[family, j] |= codes[cell, j] != codes[first[family], j]
+    return out, varies
 
 
 @jit()
