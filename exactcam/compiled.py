@@ -24,13 +24,14 @@ _SOURCES = ("rounding", "compiled", "predicates", "kernels", "kernels_batch", "k
 
 
 def jit(**options: Any) -> Callable[[Any], Any]:
-    """`numba.njit` with IEEE semantics (no fastmath) and the cache of `_folder`."""
+    """`numba.njit` with IEEE semantics (no fastmath), the cache of `_folder`, and
+    without the interpreter's lock, so that threads can share the work."""
 
     def decorate(function: Any) -> Any:
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = _FOLDER or before
         try:
-            return numba.njit(cache=_FOLDER is not None, **options)(function)
+            return numba.njit(cache=_FOLDER is not None, nogil=True, **options)(function)
         finally:
             numba.config.CACHE_DIR = before
 

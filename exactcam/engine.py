@@ -377,6 +377,8 @@ def exact_polygon(lines: list[Line]) -> Polygon:
 
 def concatenated(batches: list[Batch]) -> Batch:
     """Several batches as one, in the given order."""
+    if len(batches) == 1:
+        return batches[0]
     shifts = np.cumsum([0, *(b.start[-1] for b in batches[:-1])])
     starts = [b.start[1:] + shift for b, shift in zip(batches, shifts, strict=True)]
     return Batch(

@@ -1,8 +1,8 @@
 """Which corners of some cells are surely near enough to be one vertex, and each cell's first.
 
 Corners whose error boxes meet share a cluster, so that equal vertices always do; whether a
-cluster is one vertex is for `glue` to prove, from all cells. Done for some thousand cells
-at a time, where they are found: in cache, and by whoever has found them.
+cluster is one vertex is for `glue` to prove, from all cells. Done batch by batch, where
+they are found: in cache, and by whoever has found them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .rounding import TINY
 
 __all__ = ["clusters", "pieces"]
 
-_CELLS = 1024  # what is named at a time, at least
+_CELLS = 128  # what is named at a time, at least
 _VAGUE = 2.0**-8  # corners less certain than this would join everything: placed exactly at once
 
 
 def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
-    """What is kept of an engine's batches: some thousand regions at a time, each from its
-    lexicographically least corner on, corners in one cluster being one vertex."""
+    """What is kept of an engine's batches: each region from its lexicographically least
+    corner on, corners in one cluster of a batch being one vertex."""
     kind = np.int32 if engine.trace.labels.starts[-1] < 1 << 31 else np.int64
     for batch in gathered(batches, _CELLS):
         points, corners = batch.corners[:, :3].copy(), np.arange(len(batch.corners))

@@ -52,7 +52,8 @@ def divide(engine: Engine) -> list[Job]:
     share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
     parts = (part.alone() for task in tasks for part in task.divided(share))
     jobs = [Job(token, number, part) for number, part in enumerate(parts)]
-    _remember(token, engine, jobs)
+    setting = (engine.network, engine.plane, engine.window)
+    _remember(token, _Known(setting, [engine], jobs))
     return jobs
 
 
@@ -69,8 +70,15 @@ def solve(job: Job, finish: Finish = regions) -> Any:
     makes of them where and as they are found: what is left to do then does not wait in one
     process, and a job may hold more regions than fit into memory.
     """
-    engine, _ = _known[job.token]
-    return finish(engine, job.number, engine.run([job.task]))
+    known = _known[job.token]
+    try:
+        engine = known.idle.pop()
+    except IndexError:  # other threads have them: an engine keeps what it found last
+        engine = Engine(*known.setting)
+    try:
+        return finish(engine, job.number, engine.run([job.task]))
+    finally:
+        known.idle.append(engine)
 
 
 def solved(
@@ -97,8 +105,7 @@ def solved(
             found = future.result()
             if found is None:
                 forked = False
-                engine, _ = _known[jobs[0].token]
-                setting = setting or pickle.dumps((engine.network, engine.plane, engine.window))
+                setting = setting or pickle.dumps(_known[jobs[0].token].setting)
                 found = executor.submit(_share, *_named(part, forked), finish, setting).result()
             solutions, seconds = found
             share = max(1, min(16, int(_SHARE * len(part) / max(seconds, 1e-9))))
@@ -118,19 +125,29 @@ def _share(
     """Solutions of some jobs, given as they are or by number, and the seconds they took; None
     in a process that lacks what it needs."""
     if setting is not None and token not in _known:
-        _remember(token, Engine(*pickle.loads(setting)), [])
-    _, known = _known.get(token, (None, None))
-    if known is None or not (known or isinstance(jobs[0], Job)):
+        _remember(token, _Known(pickle.loads(setting), [], []))
+    known = _known.get(token)
+    if known is None or not (known.jobs or isinstance(jobs[0], Job)):
         return None
     start = time.perf_counter()
-    out = [solve(job if isinstance(job, Job) else known[job], finish) for job in jobs]
+    out = [solve(job if isinstance(job, Job) else known.jobs[job], finish) for job in jobs]
     return out, time.perf_counter() - start
 
 
-_known: OrderedDict[str, tuple[Engine, list[Job]]] = OrderedDict()  # per process: the last ones met
+@dataclass(frozen=True)
+class _Known:
+    """A setting (network, slice, window), engines for it that are idle, and its jobs, which
+    only the process that divided it and those forked from it have."""
+
+    setting: tuple[Any, ...]
+    idle: list[Engine]
+    jobs: list[Job]
 
 
-def _remember(token: str, engine: Engine, jobs: list[Job]) -> None:
-    _known[token] = engine, jobs
+_known: OrderedDict[str, _Known] = OrderedDict()  # per process: the last ones met
+
+
+def _remember(token: str, known: _Known) -> None:
+    _known[token] = known
     if len(_known) > 2:
         _known.popitem(last=False)

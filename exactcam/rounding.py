@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,33 @@ def quiet() -> Iterator[None]:
     """How the float engine computes (also a decorator): a float that overflows is no news,
     since its bound proves nothing and exact arithmetic takes over; and products are made
     for the cache of one core, so BLAS uses one thread."""
-    before = [(library, library.get_num_threads()) for library in _blas()]
+    _enter()
     try:
-        for library, _ in before:
-            library.set_num_threads(1)
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     finally:
-        for library, threads in before:
+        _leave()
+
+
+_lock = Lock()
+_before: list[list[int]] = []  # BLAS's threads as they were, then once more for who else entered
+
+
+def _enter() -> None:
+    with _lock:
+        _before.append([library.get_num_threads() for library in _blas()])
+        if len(_before) == 1:
+            for library in _blas():
+                library.set_num_threads(1)
+
+
+def _leave() -> None:
+    # Threads leave in any order: the last one restores what the first one found.
+    with _lock:
+        if len(_before) > 1:
+            _before.pop()
+            return
+        for library, threads in zip(_blas(), _before.pop(), strict=True):
             library.set_num_threads(threads)
 
 

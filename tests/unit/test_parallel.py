@@ -11,15 +11,18 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import exactcam
 from exactcam import ExactcamError, Network, Partition, Slice, Window, run_file
 from exactcam.engine import Engine
 from exactcam.errors import FileFormatError
 from exactcam.parallel import divide, solve, solved
+from exactcam.rounding import _blas, quiet
 from exactcam.run_file import read_run, write_run
 
 
@@ -51,6 +54,37 @@ def test_processes_give_the_same_partition(network: Network, truth: Partition) -
 def test_any_executor_gives_the_same_partition(network: Network, truth: Partition) -> None:
     with ThreadPoolExecutor(1) as executor:
         assert_same(exactcam.partition(network, executor=executor), truth)
+
+
+def test_threads_do_not_share_an_engine(network: Network) -> None:
+    """An engine keeps what it traced last: another thread's question in between spoils it."""
+    both = Barrier(2, timeout=60)
+
+    def finish(engine: Engine, number: int, batches: object) -> int:
+        both.wait()
+        return id(engine)
+
+    with ThreadPoolExecutor(2) as executor:
+        one, other = solved(divide(engine(network))[:2], executor, finish)
+    assert one != other
+
+
+def test_the_last_thread_to_leave_gives_blas_its_threads_back() -> None:
+    def threads() -> set[int]:
+        return {library.get_num_threads() for library in _blas()}
+
+    before = threads()
+    first, second = quiet(), quiet()
+    with threadpool_limits(2, user_api="blas"):
+        found = threads()
+        first.__enter__()
+        second.__enter__()
+        assert threads() == {1}
+        first.__exit__(None, None, None)
+        assert threads() == {1}
+        second.__exit__(None, None, None)
+        assert threads() == found
+    assert threads() == before
 
 
 def test_the_division_does_not_depend_on_the_workers(network: Network) -> None:
