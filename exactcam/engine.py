@@ -361,8 +361,8 @@ class Engine:
 
     def _rows(self, edges: Iterable[tuple[Point, Line]]) -> np.ndarray:
         """Exact corners and lines as float rows with their errors."""
-        frame = self.frame
-        return np.asarray([(*frame.point(point), *frame.line(line)) for point, line in edges])
+        points, lines = zip(*edges, strict=True)
+        return np.concatenate([self.frame.points(points), self.frame.lines(lines)], axis=1)
 
 
 def exact_polygon(lines: list[Line]) -> Polygon:

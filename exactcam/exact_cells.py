@@ -45,8 +45,7 @@ class ExactCells:
 
     def place(self, points: np.ndarray, corners: np.ndarray) -> None:
         """Replace some rows of `points` by correctly rounded exact ones."""
-        for corner, point in zip(corners.tolist(), self.points(corners), strict=True):
-            points[corner] = self.engine.frame.point(point)
+        points[corners] = self.engine.frame.points(self.points(corners))
 
     def names(self) -> np.ndarray:
         """Vertex numbers of all corners from their exact points."""

@@ -160,31 +160,26 @@ class Frame:
             half *= 2
         self.scale: mpq = half
 
-    def point(self, point: Sequence[Any]) -> tuple[float, float, float]:
-        """A homogeneous point as a corner (u, v, delta)."""
-        x, y, w = point
-        local = np.asarray(
-            [(mpq(x, w) - self.centre[0]) / self.scale, (mpq(y, w) - self.centre[1]) / self.scale],
-            dtype=object,
-        )
-        floats, errors, _ = rounded(local)
-        delta = float(_absolute(floats, errors).max())
-        return float(floats[0]), float(floats[1]), delta
+    def points(self, points: Sequence[Sequence[Any]]) -> np.ndarray:
+        """Homogeneous points as corners (u, v, delta), float64 (points, 3)."""
+        x, y = self.centre
+        local = [(mpq(p, w) - x, mpq(q, w) - y) for p, q, w in points]
+        exact = np.asarray(local, dtype=object).reshape(-1, 2) / self.scale
+        floats, errors, _ = rounded(exact)
+        return np.column_stack([floats, _absolute(floats, errors).max(axis=1)])
 
-    def line(self, line: Sequence[Any]) -> tuple[float, float, float, float, float]:
-        """An integer line as (a, b, c, e, f), scaled by a power of two to order one."""
-        a, b, c = self._local(*line)
-        bits = max(x.numerator.bit_length() - x.denominator.bit_length() for x in (a, b, c))
-        shift = mpq(2) ** -bits
-        floats, errors, _ = rounded(np.asarray([a * shift, b * shift, c * shift], dtype=object))
+    def lines(self, lines: Sequence[Sequence[Any]]) -> np.ndarray:
+        """Integer lines as (a, b, c, e, f), float64 (lines, 5), each scaled by a power of two
+        to order one."""
+        rows = []
+        for line in lines:
+            local = self._local(*line)
+            bits = max(x.numerator.bit_length() - x.denominator.bit_length() for x in local)
+            shift = mpq(2) ** -bits
+            rows.append([x * shift for x in local])
+        floats, errors, _ = rounded(np.asarray(rows, dtype=object).reshape(-1, 3))
         absolute = _absolute(floats, errors)
-        return (
-            float(floats[0]),
-            float(floats[1]),
-            float(floats[2]),
-            float(absolute[0] + absolute[1]),
-            float(absolute[2]),
-        )
+        return np.column_stack([floats, absolute[:, 0] + absolute[:, 1], absolute[:, 2]])
 
     def forms(self, plane: Slice) -> Forms:
         """The network's input in local coordinates, as forms on one cell."""

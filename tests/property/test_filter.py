@@ -235,15 +235,15 @@ def test_sign_at_is_the_side_of_the_vertex(
     frame = Frame(Window.rectangle(*window))
     l1, l2, form = (tuple(map(mpz, line)) for line in (first, second, third))
     corners = np.zeros((2, 8))
-    corners[0, 3:], corners[1, 3:] = frame.line(l1), frame.line(l2)
+    corners[:, 3:] = frame.lines([l1, l2])
     if float_corner:
         scratch = np.zeros((2, 8))
         scratch[0, 3:] = corners[0, 3:]
         float_meet(scratch, 0, corners[1, 3:].copy(), scratch, 1)
         corners[1, :3] = scratch[1, :3]
     else:
-        corners[1, :3] = frame.point(meet(l1, l2))
-    row = frame.line(form)
+        corners[1, :3] = frame.points([meet(l1, l2)])[0]
+    row = frame.lines([form])[0]
     verdict = sign_at(corners, 1, 0, *row)
     assert verdict in (UNKNOWN, side(form, meet(l1, l2)))
     if max(abs(x) for line in (first, second, third) for x in line) < 100 and window[2] < 4:

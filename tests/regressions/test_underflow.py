@@ -28,7 +28,7 @@ def test_a_point_that_underflows_still_has_an_error_bound(bits: int) -> None:
     """Its bound was not a number, and the cell began at the wrong one of two corners."""
     window = Window.rectangle(-1, -1, 1, 1)
     value = mpq(1, 3 << bits)
-    u, v, delta = Frame(window).point((value.numerator, mpz(1), value.denominator))
+    u, v, delta = Frame(window).points([(value.numerator, mpz(1), value.denominator)])[0]
     assert 0 < delta < 2.0**-800
     assert abs(mpq(u) - value) <= delta
     assert abs(mpq(v) - mpq(1, value.denominator)) <= delta
