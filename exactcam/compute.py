@@ -94,7 +94,9 @@ def _fast(
     found, parts = 0, []
     with processes(jobs) if executor is None and jobs != 1 else nullcontext(executor) as workers:
         coming = (
-            pieces(engine, engine.run()) if workers is None else solved(divide(engine), workers)
+            pieces(engine, engine.run())
+            if workers is None
+            else solved(engine, divide(engine), workers)
         )
         for part in coming:
             parts.append(part)

@@ -125,11 +125,12 @@ def _scan(
     ku, kv = ru + U4 * abs(u) + TINY, rv + U4 * abs(v) + TINY
     reach = max(ru, rv) + max(abs(u), abs(v))
     for i in range(forms.shape[2]):
-        # NaN or infinity anywhere in a form makes the bound fail every comparison.
+        # NaN or infinity anywhere in a form makes the bound fail every comparison, and so
+        # does a value that overflows where the bound does not.
         a, b, c = forms[cell, 0, i], forms[cell, 1, i], forms[cell, 2, i]
         value = a * u + b * v + c
         bound = abs(a) * ku + abs(b) * kv + U4 * abs(c)
-        bound += errors[own, 0, i] * reach + errors[own, 1, i]
+        bound += errors[own, 0, i] * reach + errors[own, 1, i] + 0.0 * value
         bound = bound * UP + TINY
         state[i] = (1 if value > bound else 0) - (1 if value < -bound else 0)
 

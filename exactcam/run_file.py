@@ -2,7 +2,7 @@
 
 A result file (`partition_file`) holds every exact vertex; a run file holds what
 determines them - patterns and labels - with the certified float corners, so it is
-written at the engine's speed and only a little of a job is in memory at a time. It is strict
+written at the engine's speed, and in memory are only a job's lines. It is strict
 JSON lines: a header (format "exactcam-run", version 3, `network_sha256`, the slice
 document, the number of `jobs`), lines for each finished job in order, and an end line with
 the totals. A job has a line for some thousand of its regions at a time (`job`, `left`: how
@@ -32,12 +32,15 @@ from .naming import pieces
 from .parallel import divide, solved
 from .partition import Partition
 from .rational import to_float
+from .rounding import TINY
 from .slice_file import slice_document
 from .strict import count, dump, fields, parse
 
 __all__ = ["RunTotals", "read_run", "write_run"]
 
+_VERSION = 3
 _CELLS = 4096  # a line has at least so many regions, save a job's last
+_LEAST = 2.0**-1022  # covers an area too small for a float, and its unit
 _LARGEST = 1 << 30  # bytes of one array: refuses a file made to fill the memory
 _ARRAYS = {"start": "<i8", "corners": "<f8", "labels": "<i8", "codes": None}
 
@@ -78,14 +81,17 @@ class RunTotals:
         u, v, d = batch.corners[:, :3].T
         following = np.arange(1, len(u) + 1)
         following[batch.start[1:] - 1] = batch.start[:-1]
-        doubled = u * v[following] - v * u[following]
-        # |u|, |v| <= 1: moving both ends by d changes a term by less than 2 (d + d'); the
-        # products, the sum and this bound itself are rounded some (number of terms) times.
+        x, y = u * v[following], v * u[following]
+        # Exact corners lie in |u|, |v| <= 1, so none is further off than its own size plus one;
+        # moving both ends by d and d' changes a term by less than 2 (d + d') (1 + d + d'). Each
+        # product is rounded, and their differences and sums, some (number of terms) times.
+        d = np.minimum(d, 1.0 + np.maximum(np.abs(u), np.abs(v)))
         moved = 2.0 * (d + d[following]) * (1.0 + d + d[following])
-        rounding = 2.0**-52 * (len(u) + 8.0) * float(np.abs(doubled).sum() + 2.0**-900)
+        sizes = float((np.abs(x) + np.abs(y)).sum())
+        rounding = 2.0**-52 * (float(np.abs(x - y).sum()) * (len(u) + 8.0) + sizes) + TINY
         unit = to_float(engine.frame.scale**2)  # the area of the local unit square
-        area = unit * float(doubled.sum()) / 2.0
-        error = unit * (float(moved.sum()) + rounding) * (1.0 + 2.0**-20)
+        area = unit * float((x - y).sum()) / 2.0
+        error = unit * (float(moved.sum()) + rounding) * (1.0 + 2.0**-20) + _LEAST
         outer = int((batch.labels < 0).sum())
         return cls(len(batch), len(batch.labels), outer, area, error + 2.0**-50 * abs(area))
 
@@ -98,7 +104,7 @@ def write_run(
 ) -> RunTotals:
     """Run the engine into a file, going on where a partial one ends; the totals.
 
-    Memory is that of a batch, and of the packed jobs in flight. Raises FileFormatError
+    Memory is that of some thousand regions, and of the jobs in flight as their lines. Raises FileFormatError
     where the file is of another run or damaged before its last line.
     """
     path, jobs = Path(path), divide(engine)
@@ -117,7 +123,7 @@ def write_run(
     with path.open("ab") as stream:
         if kept == 0:
             _write(stream, _text(_header(engine, len(jobs))))
-        for text, own in solved(jobs[done:], executor, _packed):
+        for text, own in solved(engine, jobs[done:], executor, _packed):
             _write(stream, text)
             totals.add(own)
             if progress is not None:
@@ -149,6 +155,11 @@ def _parts(
     job, left, cells, ended = -1, 0, 0, False
     for end, line in _lines(path):
         if job < 0:
+            if line.get("format") == "exactcam-run" and line.get("version") != _VERSION:
+                raise FileFormatError(
+                    f"{path}: is a run file of version {line.get('version')}, this exactcam "
+                    f"writes version {_VERSION}: delete it to begin anew"
+                )
             if line != _header(engine, line.get("jobs") if jobs is None else jobs):
                 raise FileFormatError(f"{path}: is the run of another network, slice or window")
             yield end, job, 0, None
@@ -172,7 +183,7 @@ def _parts(
 def _header(engine: Engine, jobs: Any) -> dict[str, Any]:
     return {
         "format": "exactcam-run",
-        "version": 3,
+        "version": _VERSION,
         "network_sha256": engine.network.sha256,
         "slice": slice_document(engine.plane, engine.window),
         "jobs": jobs,
@@ -251,4 +262,9 @@ def _batch(line: dict[str, Any], number: int, engine: Engine, where: str) -> tup
         raise FileFormatError(f"{where}: damaged ({error})") from None
     if len(start) != cells + 1 or start[0] or not len(labels) == len(batch.corners) == start[-1]:
         raise FileFormatError(f"{where}: its arrays do not fit together")
+    sides, knots = len(engine.window.sides), int(engine.trace.labels.starts[-1])
+    if (np.diff(start) < 3).any() or (labels < -sides).any() or (labels >= knots).any():
+        raise FileFormatError(f"{where}: a region has under three corners or an unknown label")
+    if (codes > engine.network.code_limits).any():
+        raise FileFormatError(f"{where}: a code exceeds what its unit has")
     return count(left, where), batch

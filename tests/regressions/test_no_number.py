@@ -29,3 +29,15 @@ def test_overflow_in_what_is_computed_later_gives_no_warning() -> None:
         warnings.simplefilter("error")
         assert part.counts.activation_regions == 4
         assert part.decision_boundary() is not None
+
+
+def test_a_value_that_overflows_under_a_finite_bound_proves_nothing() -> None:
+    """Infinity exceeded the bound of a whole cell: 6 regions instead of 7."""
+    big = 2.0**1023
+    network = from_arrays(
+        [([[8, 0], [0, 8]], [-4, -4]), ([[1.4 / 8 * big] * 2], [-0.4 * big]), ([[1]], [0])]
+    )
+    fast, truth = (partition(network, engine=e) for e in ("fast", "reference"))
+    assert len(truth) == 7
+    assert fast.patterns.tolist() == truth.patterns.tolist()
+    assert fast.corners.tolist() == truth.corners.tolist()

@@ -18,12 +18,13 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import exactcam
-from exactcam import ExactcamError, Network, Partition, Slice, Window, run_file
+from exactcam import ExactcamError, Network, Partition, Slice, Window, parallel, run_file
 from exactcam.engine import Engine
 from exactcam.errors import FileFormatError
 from exactcam.parallel import divide, solve, solved
+from exactcam.rational import mpq
 from exactcam.rounding import _blas, quiet
-from exactcam.run_file import read_run, write_run
+from exactcam.run_file import RunTotals, read_run, write_run
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,8 @@ def test_threads_do_not_share_an_engine(network: Network) -> None:
         return id(engine)
 
     with ThreadPoolExecutor(2) as executor:
-        one, other = solved(divide(engine(network))[:2], executor, finish)
+        run = engine(network)
+        one, other = solved(run, divide(run)[:2], executor, finish)
     assert one != other
 
 
@@ -88,11 +90,13 @@ def test_the_last_thread_to_leave_gives_blas_its_threads_back() -> None:
 
 
 def test_the_division_does_not_depend_on_the_workers(network: Network) -> None:
-    jobs = divide(engine(network))
+    run = engine(network)
+    jobs = divide(run)
     assert len(jobs) > 20
-    alone = [batch.patterns.whole().tobytes() for batch in solved(jobs, None)]
+    alone = [batch.patterns.whole().tobytes() for batch in solved(run, jobs, None)]
     with ThreadPoolExecutor(1) as executor:
-        assert [b.patterns.whole().tobytes() for b in solved(jobs, executor, ahead=3)] == alone
+        found = [b.patterns.whole().tobytes() for b in solved(run, jobs, executor, ahead=3)]
+    assert found == alone
 
 
 def test_too_few_jobs_are_refused(network: Network) -> None:
@@ -109,6 +113,18 @@ def test_a_run_file_holds_the_partition(network: Network, truth: Partition, tmp_
     assert_same(read_run(engine(network), path), truth)
     again = write_run(engine(network), path)  # finished: only counted
     assert again == totals
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("scale", [1.0, 2.0**-540])
+def test_the_area_of_a_run_is_within_its_error(seed: int, scale: float) -> None:
+    """Slivers with exact corners: all the error there is comes of rounding products."""
+    a, c, x = (float(t) * scale for t in np.random.default_rng(seed).random(3))
+    window = Window([(-a, -a), (c, c), (x, x + 1e-13 * scale)])
+    run = Engine(exactcam.from_arrays([([[1, 0]], [9]), ([[1]], [0])]), Slice.plane(2), window)
+    (batch,) = run.run()
+    totals = RunTotals.of(run, batch)
+    assert abs(mpq(totals.area) - window.area) <= mpq(totals.area_error)
 
 
 @pytest.mark.parametrize("size", [1, 4096])
@@ -200,9 +216,9 @@ def test_a_cluster_that_loses_a_worker_loses_nothing(network: Network, truth: Pa
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
-        executor = client.get_executor(pure=False)
+        executor, run = client.get_executor(pure=False), engine(network)
         batches = []
-        for k, batch in enumerate(solved(divide(engine(network)), executor)):
+        for k, batch in enumerate(solved(run, divide(run), executor)):
             batches.append(batch)
             if k == 2:
                 next(iter(cluster.workers.values())).process.process.kill()
@@ -211,20 +227,34 @@ def test_a_cluster_that_loses_a_worker_loses_nothing(network: Network, truth: Pa
 
 
 def test_a_broken_pool_says_so(network: Network) -> None:
-    jobs = divide(engine(network))
+    run = engine(network)
+    jobs = divide(run)
     with ProcessPoolExecutor(1) as pool:
         pool.submit(os.getpid).result()
         for process in pool._processes.values():
             process.kill()
         with pytest.raises(Exception, match="terminated abruptly"):
-            list(solved(jobs, pool))
-    batch = solve(jobs[0])
+            list(solved(run, jobs, pool))
+    batch = solve(run, jobs[0])
     assert batch is not None
     assert len(batch) > 0
 
 
 def test_a_process_that_does_not_know_the_network_is_told(network: Network) -> None:
-    jobs = divide(engine(network))
-    alone = [batch.patterns.whole().tobytes() for batch in solved(jobs, None)]
+    run = engine(network)
+    jobs = divide(run)
+    alone = [batch.patterns.whole().tobytes() for batch in solved(run, jobs, None)]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        assert [batch.patterns.whole().tobytes() for batch in solved(jobs, pool)] == alone
+        assert [batch.patterns.whole().tobytes() for batch in solved(run, jobs, pool)] == alone
+
+
+def test_runs_that_overlap_do_not_disturb_each_other(network: Network) -> None:
+    """A table of the last two settings lost the first of three runs under way."""
+    runs = [engine(network) for _ in range(3)]
+    with ThreadPoolExecutor(2) as executor:
+        coming = [solved(run, divide(run), executor, lambda e, n, b: n) for run in runs]
+        for step in range(5):
+            assert [next(numbers) for numbers in coming] == [step] * 3
+        for numbers in coming:
+            numbers.close()
+    assert not parallel._known
