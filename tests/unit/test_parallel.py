@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Barrier
@@ -24,7 +25,7 @@ from exactcam.errors import FileFormatError
 from exactcam.parallel import divide, solve, solved
 from exactcam.rational import mpq
 from exactcam.rounding import _blas, quiet
-from exactcam.run_file import RunTotals, read_run, write_run
+from exactcam.run_file import RunTotals, _arrays, read_run, write_run
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def test_a_cut_run_goes_on(
 
     class Counting(ThreadPoolExecutor):
         def submit(self, fn, *args):  # type: ignore[no-untyped-def,override]
-            solved_jobs.append(args[0])
+            solved_jobs.extend(args[1])
             return super().submit(fn, *args)
 
     with Counting(1) as executor:
@@ -175,6 +176,30 @@ def test_damage_and_other_runs_are_refused(network: Network, tmp_path: Path) -> 
         path.write_bytes(b"\n".join(lines))
         with pytest.raises(FileFormatError, match="job"):
             read_run(engine(network), path)
+
+
+def test_what_is_no_region_is_refused(network: Network, tmp_path: Path) -> None:
+    """A checksum is no proof: a `start` that is not increasing had kernels read anywhere."""
+    path = tmp_path / "x.run"
+    write_run(engine(network), path)
+    header, first, *rest = path.read_bytes().splitlines(keepends=True)
+    batch = next(engine(network).run())
+    start, labels, codes = batch.start.copy(), batch.labels.copy(), batch.codes.copy()
+    start[1], labels[0], codes[0, 0] = 10**9, 10**6, 77
+    for wrong in ({"start": start}, {"labels": labels}, {"codes": codes}):
+        line = {**json.loads(first), "cells": len(batch), **_arrays(replace(batch, **wrong))}
+        path.write_bytes(b"".join([header, json.dumps(line).encode() + b"\n", *rest]))
+        for use in (write_run, read_run):
+            with pytest.raises(FileFormatError, match="job 0: a (region|code)"):
+                use(engine(network), path)
+
+
+def test_another_version_is_told_from_another_run(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    write_run(engine(network), path)
+    path.write_bytes(path.read_bytes().replace(b'"version":3', b'"version":2', 1))
+    with pytest.raises(FileFormatError, match="run file of version 2"):
+        write_run(engine(network), path)
 
 
 def test_a_job_that_lacks_a_line_is_refused(network: Network, tmp_path: Path) -> None:
