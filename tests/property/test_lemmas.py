@@ -19,12 +19,16 @@ from hypothesis import strategies as st
 
 from exactcam import Network, Partition, Slice, Window, checker, partition
 from exactcam.boundary import cut_by_class
-from exactcam.filter import FloatAffine
+from exactcam.engine import Engine, concatenated
+from exactcam.exact_cells import ExactCells
+from exactcam.filter import FloatAffine, kernels
 from exactcam.geometry import area2, homogeneous, join, meet, reduced, side, split
+from exactcam.naming import _boxes, clusters
 from exactcam.nodes import Affine, Block, Cpwl, Pointwise
 from exactcam.predicates import UNKNOWN, float_sign
 from exactcam.predicates import meet as float_meet
 from exactcam.rational import mpq, mpz, objects, sign
+from exactcam.regions import Patterns, Regions
 from exactcam.rounding import Frame
 from exactcam.slice_file import slice_document
 from exactcam.testing.strategies import cases, functions
@@ -422,3 +426,34 @@ def test_lemmas_24_and_25(case: Case) -> None:
             for k, row in enumerate(block.columns.tolist()):
                 assert known.setdefault(int(classes[k]), row) == row
                 assert not above[k] or row[0] * u + row[1] * v + row[2] > 0
+
+
+@FEW
+@given(case=cases(), seed=st.integers(0, 99))
+def test_lemmas_26_and_27(case: Case, seed: int) -> None:
+    """Corners moved at random within errors up to the size of cells."""
+    engine, rng = Engine(*case), np.random.default_rng(seed)
+    batch = concatenated(list(engine.run()))
+    start, own = batch.start, np.arange(len(batch.corners))
+    regions = Regions(start, own, batch.labels, batch.corners[:, :3], Patterns.of(batch.codes))
+    exact = ExactCells(engine, regions).points(own)
+    vertices = len(set(exact))
+    assert vertices == 1 + (len(own) + int((batch.labels < 0).sum())) // 2 - len(batch)
+
+    points = engine.frame.points(exact)
+    errors = rng.choice([0.0, 1e-300, 1e-15, 1e-6, 0.1], len(points)) * rng.random()
+    points[:, :2] += errors[:, None] * rng.uniform(-1, 1, (len(points), 2))
+    points[:, 2] = (points[:, 2] + errors) * 1.001 + 1e-15 * (errors > 0)
+    names = clusters(points)
+    assert len(set(zip(exact, names.tolist(), strict=True))) == vertices
+    hulls = kernels().hulls(points, names)
+    joined = clusters(hulls)[names]
+    assert len(set(zip(exact, joined.tolist(), strict=True))) == vertices
+    (x, y), scale = engine.frame.centre, engine.frame.scale
+    places = [((mpq(p, w) - x) / scale, (mpq(q, w) - y) / scale) for p, q, w in exact]
+    for place, (u, v, delta) in zip(places, hulls[names].tolist(), strict=True):
+        assert max(abs(place[0] - mpq(u)), abs(place[1] - mpq(v))) <= mpq(delta)
+
+    chosen = kernels().least_corners(batch.corners, start, *_boxes(points))
+    for cell, choice in enumerate(chosen.tolist()):
+        assert choice in (-1, min(range(start[cell], start[cell + 1]), key=lambda k: places[k]))

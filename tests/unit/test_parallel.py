@@ -190,7 +190,7 @@ def test_what_is_no_region_is_refused(network: Network, tmp_path: Path) -> None:
         line = {**json.loads(first), "cells": len(batch), **_arrays(replace(batch, **wrong))}
         path.write_bytes(b"".join([header, json.dumps(line).encode() + b"\n", *rest]))
         for use in (write_run, read_run):
-            with pytest.raises(FileFormatError, match="job 0: a (region|code)"):
+            with pytest.raises(FileFormatError, match=r"job 0: a (region|code)"):
                 use(engine(network), path)
 
 
