@@ -13,20 +13,21 @@ e >= |error of a| + |error of b| and f >= |error of c|.
 Lemma F1 (affine layer). Let y = W x + t, where row i of the float W has absolute
 sum r_i, W and t are correctly rounded from the exact ones, and x has forms with
 |a_j| + |b_j| <= M, |c_j| <= C, errors e_j <= E and f_j <= F. If n is the number of
-terms of row i and g = gamma_{n+6}, the computed form of y_i has errors at most
+terms of row i and g = gamma_{n+8}, the computed form of y_i has errors at most
     r_i (E + g M)   and   r_i (F + g C) + g |t_i|.
 Proof: a dot product of n terms costs gamma_n sum |w||x|, the roundings of W and t
 one u each, the additions of several inputs and the bias at most three more, and
-exact weights times input errors give sum |w| e_j <= (1 + u) r_i E. (First remark: so
-sum |w| (e_j + g (|a_j| + |b_j|)) may stand for r_i (E + g M), alike for c. It costs one more
-product, and deep networks need it: r_i E grows faster than the values do, by some
-(2n)^(1/2) a layer.) If moreover the x are
+exact weights times input errors give sum |w| e_j <= (1 + u) r_i E. If moreover the x are
 exact multiples of 2^-p, the W of 2^-q, t of 2^-(p+q), and r_i M (for the constants
 r_i C + |t_i|) is at most 2^(53 - p - q), every partial sum is an integer below 2^53 times
-2^-(p+q), hence exact: both errors are zero. (Second remark:) if up to d entries are
-changed afterwards, by adding w (x' - x) for each, there are 2d more terms and at most
-2 d max|w| M more in the sum of moduli, with M bounding the changed entries too; in the
-first remark, three times the larger of |x_j| and |x'_j| covers an entry that changes.
+2^-(p+q), hence exact: both errors are zero.
+First remark. In the same way sum |w| (e_j + g (|a_j| + |b_j|)) may stand for r_i (E + g M),
+alike for c. It costs one more product, and deep networks need it: r_i E grows faster
+than the values do, by some (2n)^(1/2) a layer.
+Second remark. If up to d entries are changed afterwards, by adding w (x' - x) for each,
+there are 2d more terms and at most 2 d max|w| M more in the sum of moduli, with M
+bounding the changed entries too; in the first remark, three times the larger of |x_j| and
+|x'_j| covers an entry that changes.
 
 Lemma F2 (meet). Let p be the computed intersection of two float lines, D a lower
 bound of the modulus of the determinant of the exact lines, and R_k a bound of the
@@ -123,8 +124,10 @@ class FloatAffine:
             product.dense, *product.by_column, own[:, :2], out,
         )  # fmt: skip
         own[:, 2:] = family.errors.max(axis=2)
-        bounds = [_bounds(x) for x in inputs] if closely else []
-        bounds[family.which : family.which + 1] = [(family.errors, family.sizes)] if closely else []
+        bounds = [
+            (family.errors, family.sizes) if k == family.which else _bounds(x)
+            for k, x in enumerate(inputs) if closely
+        ]  # fmt: skip
         grid = self._grid(inputs)
         errors = self._errors(measures, bounds, grid, family.which, changed)
         return Forms(out, errors, family.member, grid)

@@ -75,29 +75,27 @@ class FloatPointwise:
         new[1:] = cells[1:] != cells[:-1]
         first = np.nonzero(new)[0]
         codes = np.ascontiguousarray(codes)
-        heads, errors, steepest = cells[first], x.errors, self.steepest
+        heads, steepest = cells[first], self.steepest
+        errors = x.errors
         if closely:
             slopes = np.abs(self.slopes)
-            steepest, varies = kernels().steepest(codes, first, self.which, slopes)
-            steepest = steepest[:, None]
-            errors = errors[x.owner[heads]]
+            most, varies = kernels().steepest(codes, first, self.which, slopes)
+            steepest, errors = most[:, None], errors[x.owner[heads]]
         # An error that is not zero must not become zero by underflow, here and in `apply`.
         errors = np.where(
             (errors == 0.0) | (steepest == 0.0), 0.0, np.maximum(errors * steepest, TINY)
         )
+        sizes = np.zeros((0, 2, 0))
         if not closely:
             errors = errors.max(axis=2, keepdims=True)[x.owner[heads]]
-        size = np.zeros((0, 3, 0))
         safe = self._safe(x.grid)[self.which].all()
         if closely or not safe:
-            size = np.abs(x.coefficients[heads]) * steepest
-            size[:, 0] += size[:, 1]
-            size[:, 2] += np.abs(self.intercepts).max()
+            a, b, c = np.moveaxis(np.abs(x.coefficients[heads]) * steepest, 1, 0)
+            sizes = np.stack([a + b, c + np.abs(self.intercepts).max()], axis=1)
         if not safe:
             unit = np.inf if self.lost else 4.0 * UNIT
-            most = size if closely else size.max(axis=2, keepdims=True)
-            errors = (errors + unit * most[:, ::2]) * UP + TINY
-        sizes = size[:, ::2]
+            largest = sizes if closely else sizes.max(axis=2, keepdims=True)
+            errors = (errors + unit * largest) * UP + TINY
         if closely:  # what changes in a family is added, taken away and added anew
             sizes = np.where(varies[:, None], 3.0 * sizes, sizes)
         return Family(
@@ -119,7 +117,7 @@ class FloatPointwise:
         """Which pieces of which functions are applied to exact forms without rounding."""
         if self.grid is not None and grid is not None and self.grid + grid < 900:
             return self.exact
-        # A power of two may underflow: only 0, 1 and -1 are safe.
+        # A power of two below one may underflow.
         return self.exact & (np.abs(self.slopes) == np.abs(np.rint(self.slopes)))
 
     def cut(

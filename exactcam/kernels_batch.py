@@ -1,8 +1,7 @@
-"""Compiled loops of the fast engine over whole batches: sparse products, the differences
-between siblings, and which corners can be the same vertex.
-
-They decide nothing: rounding errors of the first two are bounded by Lemma F1 of
-`filter`, and what the last one finds is proven by `glue`.
+"""Compiled loops of the fast engine over whole batches: products, differences between
+siblings and the bounds of both (Lemma F1 of `filter`); classes of values computed alike
+(Lemma F4 of `ties`); clusters of corners and each cell's first (Lemmas 26 and 27 of
+proofs/filter.md).
 """
 
 from __future__ import annotations

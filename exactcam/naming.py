@@ -1,7 +1,7 @@
-"""Which corners of some cells are surely near enough to be one vertex, and each cell's first.
+"""Which corners of some cells may be one vertex, and each cell's first corner.
 
 Corners whose error boxes meet share a cluster, so that equal vertices always do; whether a
-cluster is one vertex is for `glue` to prove, from all cells. Done batch by batch, where
+cluster is one vertex is for `glue` to prove, from all cells (Lemmas 26 and 27). Done batch by batch, where
 they are found: in cache, and by whoever has found them.
 """
 
@@ -27,7 +27,7 @@ _VAGUE = 2.0**-8  # corners less certain than this would join everything: placed
 
 def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
     """What is kept of an engine's batches: each region from its lexicographically least
-    corner on, corners in one cluster of a batch being one vertex."""
+    corner on, corners in one cluster of a batch having one number."""
     kind = np.int32 if engine.trace.labels.starts[-1] < 1 << 31 else np.int64
     for batch in gathered(batches, _CELLS):
         points, corners = batch.corners[:, :3].copy(), np.arange(len(batch.corners))

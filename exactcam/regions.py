@@ -1,8 +1,8 @@
 """What the fast engine keeps of the regions it has found, until someone asks for more.
 
-Millions of regions have to fit: corners share their vertex as far as `naming` has seen that
-they do, and patterns are kept only as far as they vary among neighbours in the canonical
-order, which is little. So it is also what travels between processes.
+Millions of regions have to fit: corners in one cluster (`naming`) share an entry, and
+patterns are kept only as far as they vary among neighbours in the canonical order, which is
+little. So it is also what travels between processes.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class Patterns:
 class Regions:
     """Regions in canonical order: number i has corners start[i]:start[i+1].
 
-    `corners` (n,) are numbers of `vertices` (m, 3), rows (u, v, delta) in local coordinates
-    (see `predicates`): each corner's exact place is within delta of its vertex. `labels` (n,)
+    `corners` (n,) are numbers of `vertices` (m, 3), clusters (u, v, delta) in local coordinates
+    (see `predicates`): each corner's exact place is within delta of its cluster's. `labels` (n,)
     name the lines of the edges that leave the corners.
     """
 
