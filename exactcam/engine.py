@@ -37,7 +37,7 @@ from .trace import Trace
 __all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon", "gathered"]
 
 _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
-_LOSS = 2.0**25  # what bounds may lose between the layers before they are taken unit by unit
+_LOSS = 2.0**24  # what bounds may lose between the layers before they are taken unit by unit
 _UNITS = 512  # so many units of a wide layer cut at a time, lest a large cell fill the memory
 
 
