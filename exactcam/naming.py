@@ -51,7 +51,7 @@ def clusters(points: np.ndarray) -> np.ndarray:
     """For each point (u, v, delta) the number of its cluster: boxes that meet have equal numbers.
 
     Splits by gaps in u, then by gaps in v, again and again while that splits anything,
-    which leaves boxes that chain together in both coordinates. O(points log points).
+    which leaves boxes that chain together in both coordinates. O(points log points), but for many nested boxes.
     """
     low, high = _boxes(points)
     return kernels().clusters(low, high, np.argsort(low[:, 0]))
