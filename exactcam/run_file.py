@@ -39,7 +39,8 @@ from .strict import count, dump, fields, parse
 __all__ = ["RunTotals", "read_run", "write_run"]
 
 _VERSION = 3
-_CELLS = 4096  # a line has at least so many regions, save a job's last
+_CELLS = 4096  # a line has at least so many regions, save a job's last,
+_CODES = 1 << 25  # or so many codes of units
 _LEAST = 2.0**-1022  # covers an area too small for a float, and its unit
 _LARGEST = 1 << 30  # bytes of one array: refuses a file made to fill the memory
 _ARRAYS = {"start": "<i8", "corners": "<f8", "labels": "<i8", "codes": None}
@@ -219,7 +220,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _packed(engine: Engine, number: int, batches: Iterable[Batch]) -> tuple[bytes, RunTotals]:
     """The lines of a finished job and its totals; made by whoever solved it."""
     totals, lines = RunTotals(), []
-    for batch in gathered(batches, _CELLS):
+    for batch in gathered(batches, min(_CELLS, _CODES // max(1, engine.network.units))):
         totals.add(RunTotals.of(engine, batch))
         lines.append({"cells": len(batch), **_arrays(batch)})
     return b"".join(
