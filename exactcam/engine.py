@@ -222,7 +222,8 @@ class Engine:
         x, stop = values[node.source], node.size
         rows = task.parents if first else np.arange(len(cells))
         label = int(self.trace.labels.starts[a])
-        if isinstance(ready, FloatPointwise) and ready.plain and node.size > 2 * self.units:
+        wide = first > 0 or node.size > 2 * self.units
+        if isinstance(ready, FloatPointwise) and ready.plain and wide:
             stop = min(node.size, first + self.units)
             start, corners, labels, parents, own, undecided = ready.cut_some(
                 polygons, x, rows, label, blind, cells.codes[:, low : low + first], stop

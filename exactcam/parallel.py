@@ -25,6 +25,7 @@ from .regions import Regions
 __all__ = ["Job", "divide", "regions", "solve", "solved"]
 
 _CELLS = 2048  # an early layer has at least so many cells before a run is divided
+_UNITS = 64  # so many units of a layer cut at a time until then
 _JOBS = 256  # about as many jobs, of 8 to 64 cells each: more would need memory at once
 _SHARE = 0.02  # seconds of work handed over at a time: a handover costs a worker less than one
 
@@ -40,11 +41,13 @@ class Job:
 
 def divide(engine: Engine) -> list[Job]:
     """The run of an engine as jobs, in canonical order."""
-    tasks = [engine.start()]
-    for _ in engine.network.activations:
-        if sum(len(task.cells) for task in tasks) >= _CELLS:
+    tasks, units = [engine.start()], engine.units
+    engine.units = min(_UNITS, units)
+    while sum(len(task.cells) for task in tasks) < _CELLS:
+        if tasks[0].activation == len(engine.network.activations):
             break
         tasks = [engine.step(part) for task in tasks for part in task.divided(engine.batch_size)]
+    engine.units = units
     share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
     parts = (part.alone() for task in tasks for part in task.divided(share))
     return [Job(number, part) for number, part in enumerate(parts)]

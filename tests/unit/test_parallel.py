@@ -22,6 +22,7 @@ import exactcam
 from exactcam import ExactcamError, Network, Partition, Slice, Window, parallel, run_file
 from exactcam.engine import Engine
 from exactcam.errors import FileFormatError
+from exactcam.glue import glue
 from exactcam.parallel import divide, solve, solved
 from exactcam.rational import mpq
 from exactcam.rounding import _blas, quiet
@@ -56,6 +57,18 @@ def test_processes_give_the_same_partition(network: Network, truth: Partition) -
 def test_any_executor_gives_the_same_partition(network: Network, truth: Partition) -> None:
     with ThreadPoolExecutor(1) as executor:
         assert_same(exactcam.partition(network, executor=executor), truth)
+
+
+def test_a_layer_may_be_divided_before_all_its_units_have_cut(
+    network: Network, truth: Partition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "_UNITS", 4)
+    monkeypatch.setattr(parallel, "_CELLS", 20)
+    run = engine(network)
+    jobs = divide(run)
+    assert {job.task.activation for job in jobs} == {0}
+    assert {job.task.units for job in jobs} <= {4, 8, 12}
+    assert_same(glue(run, solved(run, jobs, None)), truth)
 
 
 def test_threads_do_not_share_an_engine(network: Network) -> None:
