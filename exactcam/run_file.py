@@ -105,20 +105,22 @@ def write_run(
 ) -> RunTotals:
     """Run the engine into a file, going on where a partial one ends; the totals.
 
-    Memory is that of some thousand regions, and of the jobs in flight as their lines. Raises FileFormatError
-    where the file is of another run or damaged before its last line.
+    Memory is that of some thousand regions, and of the jobs in flight as their lines.
+    Raises FileFormatError where the file is of another run or damaged before its last line.
     """
     path, jobs = Path(path), divide(engine)
-    totals, own, done, kept = RunTotals(), RunTotals(), 0, 0
+    totals, own, done, kept, ended = RunTotals(), RunTotals(), 0, 0, False
     if path.exists():
         for end, job, left, batch in _parts(path, engine, len(jobs)):
-            if batch is None and job >= 0:
-                return totals
             if batch is not None:
                 own.add(RunTotals.of(engine, batch))
-            if left == 0:
+            if batch is not None and left == 0:
                 totals.add(own)
-                own, done, kept = RunTotals(), job + 1, end
+                own, done = RunTotals(), job + 1
+            if left == 0:
+                kept, ended = end, batch is None and job >= 0
+        if ended:
+            return totals
         with path.open("r+b") as stream:  # drop a job that was cut off
             stream.truncate(kept)
     with path.open("ab") as stream:

@@ -207,6 +207,15 @@ def test_what_is_no_region_is_refused(network: Network, tmp_path: Path) -> None:
                 use(engine(network), path)
 
 
+def test_nothing_follows_the_end_of_a_run(network: Network, tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    write_run(engine(network), path)
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[1])
+    for use in (write_run, read_run):
+        with pytest.raises(FileFormatError, match="not the last"):
+            use(engine(network), path)
+
+
 def test_another_version_is_told_from_another_run(network: Network, tmp_path: Path) -> None:
     path = tmp_path / "x.run"
     write_run(engine(network), path)
