@@ -67,14 +67,15 @@ def _uncompiled(network: Network, plane: Slice, outline: Window) -> Partition | 
     None where that is not everything, or the engine is compiled."""
     from .compiled import ready
 
+    if ready():
+        return None
     limit = time.monotonic() + _PATIENCE
     cells: list[RawCell] = []
-    if not ready():
-        for cell in activation_cells(network, plane, outline):
-            cells.append(cell)
-            if time.monotonic() > limit:
-                return None
-    return assemble(network, plane, outline, cells, "reference") if cells else None
+    for cell in activation_cells(network, plane, outline):
+        cells.append(cell)
+        if time.monotonic() > limit:
+            return None
+    return assemble(network, plane, outline, cells, "reference")
 
 
 def _fast(

@@ -204,9 +204,10 @@ class Engine:
                 stack.append(self.step(task))
 
     @quiet()
-    def step(self, task: Task) -> Task:
-        """Cut every cell of a task along its activation node (the next units of a wide one)."""
-        a, first = task.activation, task.units
+    def step(self, task: Task, units: int | None = None) -> Task:
+        """Cut every cell of a task along its activation node, or of a wide one the next
+        `units` (the engine's own number if None)."""
+        a, first, units = task.activation, task.units, units or self.units
         values = task.values if first else self._values(task)
         k = self.network.activations[a]
         node, ready = self.network.nodes[k], self._float[k]
@@ -222,9 +223,9 @@ class Engine:
         x, stop = values[node.source], node.size
         rows = task.parents if first else np.arange(len(cells))
         label = int(self.trace.labels.starts[a])
-        wide = first > 0 or node.size > 2 * self.units
+        wide = first > 0 or node.size > 2 * units
         if isinstance(ready, FloatPointwise) and ready.plain and wide:
-            stop = min(node.size, first + self.units)
+            stop = min(node.size, first + units)
             start, corners, labels, parents, own, undecided = ready.cut_some(
                 polygons, x, rows, label, blind, cells.codes[:, low : low + first], stop
             )

@@ -70,7 +70,7 @@ class ExactCells:
         high = np.nextafter(np.stack([a + e, b + e], axis=1), np.inf)
         lost = ~np.isfinite(low + high).all(axis=1)
         low[lost], high[lost] = -np.inf, np.inf
-        names = kernels().clusters(low, high, np.argsort(low[:, 0], kind="stable"))
+        names = kernels().clusters(low, high)
         shared = np.bincount(names)[names] > 1
         keys: list[Any] = names.tolist()
         for cell in np.nonzero(shared)[0].tolist():

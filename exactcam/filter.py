@@ -110,7 +110,8 @@ class FloatAffine:
     ) -> Forms:
         """The node's forms on families of siblings (Lemma F1 with its second remark).
 
-        `inputs` are those of the first member of each family; the others differ in few
+        `inputs` are those of the first member of each family, its own with the family's
+        errors (`FloatPointwise.heads`); the others differ in few
         entries of input `family.which` and get their differences added.
         """
         product = self.products[family.which]
@@ -123,7 +124,6 @@ class FloatAffine:
             family.cells, family.pieces, family.slopes, family.intercepts,
             product.dense, *product.by_column, own[:, :2], out,
         )  # fmt: skip
-        own[:, 2:] = family.errors.max(axis=2)
         bounds = [
             (family.errors, family.sizes) if k == family.which else _bounds(x)
             for k, x in enumerate(inputs) if closely
@@ -192,8 +192,8 @@ class Family:
     (cells, units), `cells` (cells,) the rows of `source` (the node's input) they come
     from; `pieces`, `slopes`, `intercepts` the node's functions. `errors` and `sizes`
     (families, 2, units) bound the errors of each unit on its pieces in the family and the
-    moduli of all that is summed up of it, where one looks closely; else `errors` (families, 2, 1) is for every unit on any
-    piece. `which` input of the affine node.
+    moduli of all that is summed up of it, where one looks closely; else `errors`
+    (families, 2, 1) is for every unit on any piece. `which` input of the affine node.
     """
 
     member: np.ndarray

@@ -44,13 +44,19 @@ def sparse_product(
             target[row] = target[row] + total if add else total
 
 
-@jit()
-def clusters(low: np.ndarray, high: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Numbers of the clusters of boxes that chain together; low, high (n, 2).
+def clusters(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """For each box, low to high (n, 2), the number of its cluster: boxes that meet share one.
 
-    `order` sorts them by low[:, 0] and is used up. A run of boxes is cut at its gaps along
-    one axis, each piece then along the other, until neither axis has a gap.
+    Splits by gaps along one axis, then along the other, again and again while that splits
+    anything, which leaves boxes that chain together along both. About O(n log n), but for
+    many nested boxes.
     """
+    return _clusters(low, high, np.argsort(low[:, 0]))
+
+
+@jit()
+def _clusters(low: np.ndarray, high: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """`clusters`; `order` sorts the boxes by low[:, 0] and is used up."""
     names = np.empty(len(order), np.int64)
     runs = np.empty((64, 4), np.int64)  # from, to, axis it is sorted by, axes without a gap
     runs[0, 0], runs[0, 1], runs[0, 2], runs[0, 3] = 0, len(order), 0, 0

@@ -35,7 +35,7 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
         exact = ExactCells(engine, Regions(batch.start, corners, batch.labels, points, patterns))
         exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
         low, high = _boxes(points)
-        names = kernels().clusters(low, high, np.argsort(low[:, 0]))
+        names = kernels().clusters(low, high)
         choice = kernels().least_corners(batch.corners, batch.start, low, high)
         for cell in np.nonzero(choice < 0)[0].tolist():
             first, last = int(batch.start[cell]), int(batch.start[cell + 1])
@@ -48,13 +48,8 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
 
 
 def clusters(points: np.ndarray) -> np.ndarray:
-    """For each point (u, v, delta) the number of its cluster: boxes that meet have equal numbers.
-
-    Splits by gaps in u, then by gaps in v, again and again while that splits anything,
-    which leaves boxes that chain together in both coordinates. O(points log points), but for many nested boxes.
-    """
-    low, high = _boxes(points)
-    return kernels().clusters(low, high, np.argsort(low[:, 0]))
+    """For each point (u, v, delta) the number of its cluster: boxes that meet share one."""
+    return kernels().clusters(*_boxes(points))
 
 
 def _boxes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

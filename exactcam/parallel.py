@@ -41,16 +41,15 @@ class Job:
 
 def divide(engine: Engine) -> list[Job]:
     """The run of an engine as jobs, in canonical order."""
-    tasks, units = [engine.start()], engine.units
-    engine.units = min(_UNITS, units)
+    tasks, units = [engine.start()], min(_UNITS, engine.units)
     while sum(len(task.cells) for task in tasks) < _CELLS:
         if tasks[0].activation == len(engine.network.activations):
             break
-        tasks = [engine.step(part) for task in tasks for part in task.divided(engine.batch_size)]
-    engine.units = units
+        parts = (part for task in tasks for part in task.divided(engine.batch_size))
+        tasks = [engine.step(part, units) for part in parts]
     share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
-    parts = (part.alone() for task in tasks for part in task.divided(share))
-    return [Job(number, part) for number, part in enumerate(parts)]
+    parts = (part for task in tasks for part in task.divided(share))
+    return [Job(number, part.alone()) for number, part in enumerate(parts)]
 
 
 def regions(engine: Engine, number: int, batches: Iterable[Batch]) -> Regions:

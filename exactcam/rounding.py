@@ -34,34 +34,39 @@ def quiet() -> Iterator[None]:
     """How the float engine computes (also a decorator): a float that overflows is no news,
     since its bound proves nothing and exact arithmetic takes over; and products are made
     for the cache of one core, so BLAS uses one thread."""
-    _enter()
+    _one_thread.enter()
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     finally:
-        _leave()
+        _one_thread.leave()
 
 
-_lock = Lock()
-_before: list[list[int]] = []  # BLAS's threads as they were, then once more for who else entered
+class _OneThread:
+    """BLAS on one thread while anyone is inside: the last to leave, who need not be the first
+    that entered, gives back the threads there were."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside = Lock(), 0
+        self.before: list[int] = []
+
+    def enter(self) -> None:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                self.before = [library.get_num_threads() for library in _blas()]
+                for library in _blas():
+                    library.set_num_threads(1)
+
+    def leave(self) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0:
+                for library, threads in zip(_blas(), self.before, strict=True):
+                    library.set_num_threads(threads)
 
 
-def _enter() -> None:
-    with _lock:
-        _before.append([library.get_num_threads() for library in _blas()])
-        if len(_before) == 1:
-            for library in _blas():
-                library.set_num_threads(1)
-
-
-def _leave() -> None:
-    # Threads leave in any order: the last one restores what the first one found.
-    with _lock:
-        if len(_before) > 1:
-            _before.pop()
-            return
-        for library, threads in zip(_blas(), _before.pop(), strict=True):
-            library.set_num_threads(threads)
+_one_thread = _OneThread()
 
 
 @cache

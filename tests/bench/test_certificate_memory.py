@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from exactcam import from_arrays
+from exactcam.benchmark.cases import layers_of
 from exactcam.loaders.from_file import write_network
 
 # Between the tests and the command, so that only the command's memory is counted: neither
@@ -33,14 +33,7 @@ def wide() -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def deep() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Three hidden layers of float32 weights with He's deviation."""
-    rng = np.random.default_rng(0)
-    sizes = (2, 256, 256, 256, 1)
-    layers = []
-    for a, b in itertools.pairwise(sizes):
-        weight = (rng.standard_normal((b, a)) * np.sqrt(2 / a)).astype(np.float32)
-        layers.append((weight, (rng.standard_normal(b) / 2).astype(np.float32)))
-    return layers
+    return layers_of("he", 256, 3, 0)[0]
 
 
 @pytest.mark.slow

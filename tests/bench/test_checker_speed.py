@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 
-import numpy as np
 import pytest
 
 from exactcam import checker, from_arrays, partition
+from exactcam.benchmark.cases import layers_of
 from exactcam.slice_file import slice_document
 
 
 @pytest.mark.slow
 def test_checker_evaluates_two_thousand_vertices_a_second() -> None:
     """On a 2-32-32-32-1 network of float32 weights, on one core, by processor time."""
-    rng = np.random.default_rng(1)
-    sizes = (2, 32, 32, 32, 1)
-    layers = []
-    for a, b in itertools.pairwise(sizes):
-        weight = (rng.standard_normal((b, a)) * np.sqrt(2 / a)).astype(np.float32)
-        layers.append((weight, (rng.standard_normal(b) / 10).astype(np.float32)))
+    layers, _ = layers_of("he", 32, 3, 1)
     part = partition(from_arrays(layers))
     document = {**part.network.document(), "names": [], "notes": []}
     network = checker.Network(document, checker.Plane(slice_document(part.slice, part.window)))
