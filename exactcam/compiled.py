@@ -20,7 +20,15 @@ import numba
 
 __all__ = ["jit", "ready"]
 
-_SOURCES = ("rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max")
+_SOURCES = (
+    "rounding",
+    "compiled",
+    "predicates",
+    "kernels",
+    "kernels_batch",
+    "kernels_max",
+    "kernels_names",
+)
 
 
 def jit(**options: Any) -> Callable[[Any], Any]:

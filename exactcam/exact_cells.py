@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from . import kernels_names as kernels
 from .engine import Engine
-from .filter import kernels
 from .geometry import Point, meet, reduced
 from .nodes import Block
 from .rational import mpq, to_float
@@ -45,13 +45,8 @@ class ExactCells:
 
     def place(self, points: np.ndarray, corners: np.ndarray) -> None:
         """Replace some rows of `points` by correctly rounded exact ones."""
-        points[corners] = self.engine.frame.points(self.points(corners))
-
-    def names(self) -> np.ndarray:
-        """Vertex numbers of all corners from their exact points."""
-        seen: dict[Point, int] = {}
-        found = self.points(np.arange(len(self.cells.labels)))
-        return np.asarray([seen.setdefault(p, len(seen)) for p in found], dtype=np.int64)
+        if len(corners):
+            points[corners] = self.engine.frame.points(self.points(corners))
 
     def form(self, cell: int) -> Block:
         """The exact output maps of one cell; in canonical order cells share most work."""
@@ -70,7 +65,7 @@ class ExactCells:
         high = np.nextafter(np.stack([a + e, b + e], axis=1), np.inf)
         lost = ~np.isfinite(low + high).all(axis=1)
         low[lost], high[lost] = -np.inf, np.inf
-        names = kernels().clusters(low, high)
+        names = kernels.clusters(np.concatenate([low, high], axis=1))
         shared = np.bincount(names)[names] > 1
         keys: list[Any] = names.tolist()
         for cell in np.nonzero(shared)[0].tolist():

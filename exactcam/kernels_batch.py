@@ -1,31 +1,23 @@
 """Compiled loops of the fast engine over whole batches: products, differences between
 siblings and the bounds of both (Lemma F1 of `filter`); classes of values computed alike
-(Lemma F4 of `ties`); clusters of corners and each cell's first (Lemmas 26 and 27 of
-proofs/filter.md).
+(Lemma F4 of `ties`).
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .compiled import jit
-from .kernels import grow
 from .rounding import TINY, UP
 
 __all__ = [
     "add_differences",
     "affine_errors",
     "apply_pieces",
-    "clusters",
-    "hulls",
-    "least_corners",
     "row_classes",
     "sizes",
     "sparse_product",
     "steepest",
-    "turned",
 ]
 
 
@@ -42,112 +34,6 @@ def sparse_product(
             for m in range(indptr[row], indptr[row + 1]):
                 total += data[m] * source[indices[m]]
             target[row] = target[row] + total if add else total
-
-
-def clusters(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """For each box, low to high (n, 2), the number of its cluster: boxes that meet share one.
-
-    Splits by gaps along one axis, then along the other, again and again while that splits
-    anything, which leaves boxes that chain together along both. About O(n log n), but for
-    many nested boxes.
-    """
-    return _clusters(low, high, np.argsort(low[:, 0]))
-
-
-@jit()
-def _clusters(low: np.ndarray, high: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """`clusters`; `order` sorts the boxes by low[:, 0] and is used up."""
-    names = np.empty(len(order), np.int64)
-    runs = np.empty((64, 4), np.int64)  # from, to, axis it is sorted by, axes without a gap
-    runs[0, 0], runs[0, 1], runs[0, 2], runs[0, 3] = 0, len(order), 0, 0
-    depth, name = 1, 0
-    while depth > 0:
-        depth -= 1
-        first, last, axis, settled = runs[depth]
-        if last - first == 1 or settled == 2:
-            for k in range(first, last):
-                names[order[k]] = name
-            name += 1
-            continue
-        if settled > 0 or axis > 0 or last - first < len(order):
-            own = order[first:last]
-            if last - first > 64:
-                own[:] = own[np.argsort(low[own, axis])]
-            else:
-                for i in range(1, len(own)):
-                    moved, j = own[i], i - 1
-                    while j >= 0 and low[own[j], axis] > low[moved, axis]:
-                        own[j + 1] = own[j]
-                        j -= 1
-                    own[j + 1] = moved
-        begin, reach = first, high[order[first], axis]
-        for k in range(first + 1, last + 1):
-            if k == last or low[order[k], axis] > reach:
-                whole = begin == first and k == last
-                if depth >= len(runs):
-                    runs = grow(runs, depth + 1)
-                runs[depth, 0], runs[depth, 1], runs[depth, 2] = begin, k, 1 - axis
-                runs[depth, 3] = settled + 1 if whole else 1
-                depth += 1
-                begin = k
-            if k < last:
-                reach = high[order[k], axis] if begin == k else max(reach, high[order[k], axis])
-    return names
-
-
-@jit()
-def hulls(points: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """For each cluster a point (u, v, delta) that all its points (n, 3) are within delta of,
-    their own deltas included."""
-    out = np.full((names.max() + 1, 3), -1.0)
-    for k in range(len(names)):
-        u, v, d = points[k]
-        hull = out[names[k]]
-        if hull[2] < 0.0:
-            hull[0], hull[1], hull[2] = u, v, d
-        apart = max(abs(u - hull[0]), abs(v - hull[1]))
-        hull[2] = max(hull[2], d if apart == 0.0 else (apart + d) * UP + TINY)
-    return out
-
-
-@jit()
-def least_corners(corners: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray) -> Any:
-    """For each cell its lexicographically least corner, (cells,); -1 where the boxes from `low`
-    to `high` leave it open. Two corners of one u are compared by v if their edge is upright."""
-    out = np.empty(len(start) - 1, np.int64)
-    for cell in range(len(out)):
-        first, last = start[cell], start[cell + 1]
-        reach, near, a, b = np.inf, 0, -1, -1
-        for k in range(first, last):
-            reach = min(reach, high[k, 0])
-        for k in range(first, last):
-            if low[k, 0] <= reach:
-                a, b = b, k
-                near += 1
-        out[cell] = b if near == 1 else -1
-        if near == 2 and (b == a + 1 or (a == first and b == last - 1)):
-            edge = a if b == a + 1 else b
-            if corners[edge, 4] == 0.0 and corners[edge, 6] == 0.0:  # u is constant along it
-                if high[a, 1] < low[b, 1]:
-                    out[cell] = a
-                elif high[b, 1] < low[a, 1]:
-                    out[cell] = b
-    return out
-
-
-@jit()
-def turned(start: np.ndarray, choice: np.ndarray) -> np.ndarray:
-    """The order of corners in which each cell begins with its chosen one."""
-    out = np.empty(start[-1], np.int64)
-    for cell in range(len(choice)):
-        at = start[cell]
-        for k in range(choice[cell], start[cell + 1]):
-            out[at] = k
-            at += 1
-        for k in range(start[cell], choice[cell]):
-            out[at] = k
-            at += 1
-    return out
 
 
 @jit()

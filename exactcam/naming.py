@@ -11,15 +11,14 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from . import kernels_names as kernels
 from .engine import Batch, Engine, gathered
 from .exact_cells import ExactCells
-from .filter import kernels
 from .geometry import Point
 from .rational import mpq
 from .regions import Patterns, Regions
-from .rounding import TINY
 
-__all__ = ["clusters", "pieces"]
+__all__ = ["pieces"]
 
 _CELLS = 128  # what is named at a time, at least
 _VAGUE = 2.0**-8  # corners less certain than this would join everything: placed exactly at once
@@ -34,29 +33,17 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
         patterns = Patterns.of(batch.codes)
         exact = ExactCells(engine, Regions(batch.start, corners, batch.labels, points, patterns))
         exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
-        low, high = _boxes(points)
-        names = kernels().clusters(low, high)
-        choice = kernels().least_corners(batch.corners, batch.start, low, high)
+        boxes = kernels.boxes(points)
+        names = kernels.clusters(boxes)
+        choice = kernels.least_corners(batch.corners, batch.start, boxes)
         for cell in np.nonzero(choice < 0)[0].tolist():
             first, last = int(batch.start[cell]), int(batch.start[cell + 1])
             choice[cell] = _least(exact, np.arange(first, last))
-        order = kernels().turned(batch.start, choice)
+        order = kernels.turned(batch.start, choice)
         yield Regions(
             batch.start, names[order].astype(np.int32), batch.labels[order].astype(kind),
-            kernels().hulls(points, names), patterns,
+            kernels.hulls(points, names), patterns,
         )  # fmt: skip
-
-
-def clusters(points: np.ndarray) -> np.ndarray:
-    """For each point (u, v, delta) the number of its cluster: boxes that meet share one."""
-    return kernels().clusters(*_boxes(points))
-
-
-def _boxes(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(low, high), each (points, 2): rounded outwards, so that boxes that meet still do."""
-    places, deltas = points[:, :2], points[:, 2:]
-    reach = deltas + (np.abs(places) + deltas) * 2.0**-51 + TINY
-    return places - reach, places + reach
 
 
 def _least(exact: ExactCells, corners: np.ndarray) -> int:

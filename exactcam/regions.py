@@ -32,7 +32,7 @@ class Patterns:
         runs = []
         for low in range(0, len(codes), _RUN):
             part = codes[low : low + _RUN]
-            varying = np.nonzero((part != part[:1]).any(axis=0))[0]
+            varying = np.nonzero(part.max(axis=0) != part.min(axis=0))[0]
             runs.append((part[0].copy(), varying, part[:, varying]))
         return cls(runs)
 

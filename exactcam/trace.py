@@ -49,17 +49,28 @@ class Labels:
         """The activation (its position in the pattern) that a label belongs to."""
         return bisect_right(self._starts, label) - 1
 
-    def rows(self, network: Network, label: int) -> list[int]:
-        """The entries of its node's input that a label's line is made of."""
+    def unit(self, network: Network, label: int) -> tuple[int, list[int] | None]:
+        """The entry of a pattern that changes on a label's line; of a max group also the two
+        members that are equal there."""
         a = self.node(label)
         node, number = network.nodes[network.activations[a]], label - int(self.starts[a])
         if isinstance(node, Pointwise):
-            return [int(node.knots[0][number])]
+            return int(network.unit_offsets[a]) + int(node.knots[0][number]), None
         assert isinstance(node, MaxGroups)
         group = int(np.searchsorted(self.pairs[a], number, side="right")) - 1
-        members = node.groups[group]
-        first, second = divmod(number - int(self.pairs[a][group]), len(members))
-        return [members[first], members[second]]
+        pair = divmod(number - int(self.pairs[a][group]), len(node.groups[group]))
+        return int(network.unit_offsets[a]) + group, list(pair)
+
+    def rows(self, network: Network, label: int) -> list[int]:
+        """The entries of its node's input that a label's line is made of."""
+        a = self.node(label)
+        node = network.nodes[network.activations[a]]
+        entry, pair = self.unit(network, label)
+        unit = entry - int(network.unit_offsets[a])
+        if pair is None:
+            return [unit]
+        assert isinstance(node, MaxGroups)
+        return [node.groups[unit][m] for m in pair]
 
     def line(self, network: Network, label: int, block: Block) -> Line:
         """The exact line of a label, `block` being its `rows` on the cell."""

@@ -19,9 +19,9 @@ SOURCES = sorted(p for p in PACKAGE.rglob("*.py"))
 ORDER = (
     "errors", "rational", "strict", "geometry", "matrix", "nodes", "network", "slice", "slice_file",
     "loaders",
-    "reference", "copies", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "filter", "filter_units", "ties", "trace", "engine", "regions", "exact_cells", "naming", "parallel",
+    "reference", "copies", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "kernels_names", "filter", "filter_units", "ties", "trace", "engine", "regions", "exact_cells", "naming", "twins", "parallel",
     "boundary", "certificate", "partition_file", "invariants", "partition", "glue", "statistics", "tables", "boundary_points",
-    "line_slice", "symbolic", "compute", "run_file", "grading", "sampling", "engines", "benchmark", "conformance",
+    "line_slice", "symbolic", "children", "forked", "compute", "run_file", "grading", "sampling", "engines", "benchmark", "conformance",
     "render", "testing", "commands", "cli", "__main__",
 )  # fmt: skip
 

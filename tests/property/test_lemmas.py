@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+from collections.abc import Iterable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from exactcam import Network, Partition, Slice, Window, checker, partition
+from exactcam import Network, Partition, Slice, Window, checker, kernels_names, partition
 from exactcam.boundary import cut_by_class
 from exactcam.engine import Engine, concatenated
 from exactcam.exact_cells import ExactCells
-from exactcam.filter import FloatAffine, kernels
+from exactcam.filter import FloatAffine
 from exactcam.geometry import area2, homogeneous, join, meet, reduced, side, split
-from exactcam.naming import _boxes, clusters
-from exactcam.nodes import Affine, Block, Cpwl, Pointwise
+from exactcam.naming import pieces
+from exactcam.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
 from exactcam.predicates import UNKNOWN, float_sign
 from exactcam.predicates import meet as float_meet
 from exactcam.rational import mpq, mpz, objects, sign
@@ -34,6 +36,7 @@ from exactcam.slice_file import slice_document
 from exactcam.testing.strategies import cases, functions
 from exactcam.ties import Ties
 from exactcam.trace import Trace
+from exactcam.twins import _equal, _side, twins
 
 Case = tuple[Network, Slice, Window]
 FEW = settings(max_examples=25, deadline=None)
@@ -444,16 +447,71 @@ def test_lemmas_26_and_27(case: Case, seed: int) -> None:
     errors = rng.choice([0.0, 1e-300, 1e-15, 1e-6, 0.1], len(points)) * rng.random()
     points[:, :2] += errors[:, None] * rng.uniform(-1, 1, (len(points), 2))
     points[:, 2] = (points[:, 2] + errors) * 1.001 + 1e-15 * (errors > 0)
-    names = clusters(points)
+    names = kernels_names.clusters(kernels_names.boxes(points))
     assert len(set(zip(exact, names.tolist(), strict=True))) == vertices
-    hulls = kernels().hulls(points, names)
-    joined = clusters(hulls)[names]
+    hulls = kernels_names.hulls(points, names)
+    joined = kernels_names.clusters(kernels_names.boxes(hulls))[names]
     assert len(set(zip(exact, joined.tolist(), strict=True))) == vertices
     (x, y), scale = engine.frame.centre, engine.frame.scale
     places = [((mpq(p, w) - x) / scale, (mpq(q, w) - y) / scale) for p, q, w in exact]
     for place, (u, v, delta) in zip(places, hulls[names].tolist(), strict=True):
         assert max(abs(place[0] - mpq(u)), abs(place[1] - mpq(v))) <= mpq(delta)
 
-    chosen = kernels().least_corners(batch.corners, start, *_boxes(points))
+    chosen = kernels_names.least_corners(batch.corners, start, kernels_names.boxes(points))
     for cell, choice in enumerate(chosen.tolist()):
         assert choice in (-1, min(range(start[cell], start[cell + 1]), key=lambda k: places[k]))
+
+
+# |x| + |y| as one maximum: on each half of an axis two different members change places.
+CROSS = Network(
+    2, (Affine.dense(0, [[1, 1], [-1, 1], [1, -1], [-1, -1]], [0] * 4), MaxGroups(1, ((0, 1, 2, 3),))), 2
+)  # fmt: skip
+# Six lines through one point of the boundary.
+FAN = Network(
+    2, (Affine.dense(0, [[k, 1] for k in range(-3, 3)], [0] * 6), Pointwise(1, (Cpwl.relu(),), np.zeros(6, np.int64))), 2
+)  # fmt: skip
+
+
+@FEW
+@given(
+    case=cases(),
+    seed=st.integers(0, 99),
+    classes=st.sampled_from([1, 2, 7, 10**9]),
+    blind=st.booleans(),
+)
+@example((CROSS, Slice.plane(2), Window.rectangle(-1, -1, 1, 1)), 0, 1, True)
+@example((FAN, Slice.plane(2), Window.rectangle(0, -1, 1, 1)), 0, 1, False)
+@example((FAN, Slice.plane(2), Window.rectangle(-1, -1, 0, 1)), 0, 1, False)
+def test_lemma_28(case: Case, seed: int, classes: int, blind: bool) -> None:
+    """Vertices from the patterns, with places known as badly as can be."""
+    engine = Engine(*case, blind=lambda _, cells: np.full(cells, blind))
+    regions = Regions.joined(pieces(engine, engine.run()))
+    exact = ExactCells(engine, regions)
+    ends = exact.points(np.arange(len(regions.labels)))
+    after = {int(e) - 1: int(s) for s, e in pairwise(regions.start)}
+    number = {point: k for k, point in enumerate(dict.fromkeys(ends))}
+    vertices = np.asarray([number[point] for point in ends])
+
+    def check(twin: np.ndarray, edges: Iterable[int]) -> None:
+        for edge in edges:
+            other = int(twin[edge])
+            assert vertices[other] == vertices[after.get(edge, edge + 1)]
+            assert vertices[edge] == vertices[after.get(other, other + 1)]
+
+    inner = np.nonzero(regions.labels >= 0)[0]
+    by_pattern = np.full(len(ends), -1)
+    _equal(by_pattern, inner, lambda corner: _side(exact, corner))
+    check(by_pattern, np.nonzero(by_pattern >= 0)[0].tolist())
+
+    names = np.random.default_rng(seed).integers(classes, size=len(number))[vertices]
+    twin = twins(exact, names)
+    check(twin, inner.tolist())
+    assert (twin >= 0).sum() == len(inner)
+    found, first = kernels_names.around(regions.start, twin)
+    assert found.tolist() == vertices.tolist()
+    assert [ends[k] for k in first.tolist()] == list(number)
+    again, same = kernels_names.by_appearance(vertices[::-1])
+    assert [vertices[::-1][k] for k in same.tolist()] == list(
+        dict.fromkeys(vertices[::-1].tolist())
+    )
+    assert again[same].tolist() == list(range(len(number)))
