@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
-from multiprocessing import active_children, get_all_start_methods, get_context
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
+from .children import FORKS, workers
 from .errors import ExactcamError, SliceError
 from .network import Network
 from .partition import Partition, assemble
 from .reference import RawCell, activation_cells
 from .slice import Slice, Window, window_of
 
-__all__ = ["ENGINES", "partition", "processes"]
+__all__ = ["ENGINES", "partition"]
 
 ENGINES = ("fast", "reference")
 _SMALL = 128  # units: so many are worth trying without compiled kernels
@@ -38,9 +34,9 @@ def partition(
 
     `slice` may be left out for a network of two inputs. `window` is a Window,
     (umin, vmin, umax, vmax) or a list of corners. `progress` is called now and
-    then with the number of regions found. The fast engine uses `jobs` processes, or
-    any `executor` (of dask.distributed: `Client.get_executor()`); the result is the
-    same. `engine` is "fast" or "reference"; None is the fast one, save for a small problem
+    then with the number of regions found. The fast engine uses `jobs` processes, this one
+    among them, or any `executor` (of dask.distributed: `Client.get_executor()`); the result
+    is the same. `engine` is "fast" or "reference"; None is the fast one, save for a small problem
     on a machine where that must be compiled first: two seconds of the reference may do.
     Raises SliceError where the slice does not fit the network.
     """
@@ -87,55 +83,21 @@ def _fast(
     executor: Executor | None,
 ) -> Partition:
     from .engine import Engine
+    from .forked import forked
     from .glue import glue
     from .naming import pieces
     from .parallel import divide, solved
 
     engine = Engine(network, plane, outline)
+    if executor is None and jobs > 1 and FORKS:
+        return glue(engine, forked(engine, jobs, progress))
     found, parts = 0, []
-    with processes(jobs) if executor is None and jobs != 1 else nullcontext(executor) as workers:
-        coming = (
-            pieces(engine, engine.run())
-            if workers is None
-            else solved(engine, divide(engine), workers)
-        )
-        for part in coming:
+    with workers(jobs, executor) as pool:
+        for part in (
+            pieces(engine, engine.run()) if pool is None else solved(engine, divide(engine), pool)
+        ):
             parts.append(part)
             found += len(part)
             if progress is not None:
                 progress(found)
     return glue(engine, parts)
-
-
-@contextmanager
-def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """`jobs` processes of this machine, forked where that is possible (it is quicker).
-
-    They end with the block, at once if it is left by an exception, and with the process
-    that started them, however that ends.
-    """
-    if jobs < 1:
-        raise ExactcamError(f"jobs is {jobs}: give the number of processes, at least 1")
-    context = get_context("fork" if "fork" in get_all_start_methods() else "spawn")
-    before = set(active_children())
-    pool = ProcessPoolExecutor(jobs, context, _serve, (os.getpid(),))
-    finished = False
-    try:
-        yield pool
-        finished = True
-    finally:
-        pool.shutdown(wait=finished, cancel_futures=True)
-        for child in set() if finished else set(active_children()) - before:
-            child.terminate()
-
-
-def _serve(parent: int) -> None:
-    """What a worker does first: leave Ctrl-C to its parent, and end when that is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -8,16 +8,18 @@ the forms of all knots on a cell; knots that coincide (`copies`, `ties`) cut onc
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from .copies import copied_knots, separate, tied_knots
 from .filter import Family, FloatAffine, Polygons, kernels
-from .nodes import MaxGroups, Pointwise
+from .network import Network
+from .nodes import Affine, MaxGroups, Pointwise
 from .rational import mpq
 from .rounding import TINY, UNIT, UP, Forms, rounded
 
-__all__ = ["FloatMax", "FloatPointwise"]
+__all__ = ["FloatMax", "FloatNode", "FloatPointwise", "in_floats"]
 
 
 class FloatPointwise:
@@ -242,3 +244,26 @@ class FloatMax:
             np.arange(len(codes)),
             x.grid,
         )
+
+
+FloatNode = FloatAffine | FloatPointwise | FloatMax
+
+_known: WeakKeyDictionary[Network, list[FloatNode]] = WeakKeyDictionary()
+
+
+def in_floats(network: Network) -> list[FloatNode]:
+    """The nodes prepared; once a network, as converting all its numbers takes a while."""
+    if network not in _known:
+        out: list[FloatNode] = []
+        for node in network.nodes:
+            if isinstance(node, Affine):
+                out.append(FloatAffine(node))
+            elif isinstance(node, Pointwise):
+                before = out[node.source - 1] if node.source else None
+                out.append(
+                    FloatPointwise(node, before if isinstance(before, FloatAffine) else None)
+                )
+            else:
+                out.append(FloatMax(node))
+        _known[network] = out
+    return _known[network]

@@ -313,6 +313,6 @@ def cut_pointwise(
         cell += 1
     used = o_start[parts]
     return (
-        o_start[: parts + 1], o_corners[:used], o_labels[:used],
-        o_parent[:parts], o_state[:parts], undecided[:missed],
+        o_start[: parts + 1].copy(), o_corners[:used].copy(), o_labels[:used].copy(),
+        o_parent[:parts].copy(), o_state[:parts].copy(), undecided[:missed].copy(),
     )  # fmt: skip

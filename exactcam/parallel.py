@@ -22,7 +22,7 @@ from .engine import Batch, Engine, Task
 from .naming import pieces
 from .regions import Regions
 
-__all__ = ["Job", "divide", "regions", "solve", "solved"]
+__all__ = ["Job", "divide", "early", "regions", "solve", "solved"]
 
 _CELLS = 2048  # an early layer has at least so many cells before a run is divided
 _UNITS = 64  # so many units of a layer cut at a time until then
@@ -39,14 +39,20 @@ class Job:
     task: Task
 
 
-def divide(engine: Engine) -> list[Job]:
-    """The run of an engine as jobs, in canonical order."""
+def early(engine: Engine) -> list[Task]:
+    """The cells of an early layer, at least 2,048 of them if there are so many, in order."""
     tasks, units = [engine.start()], min(_UNITS, engine.units)
     while sum(len(task.cells) for task in tasks) < _CELLS:
         if tasks[0].activation == len(engine.network.activations):
             break
         parts = (part for task in tasks for part in task.divided(engine.batch_size))
         tasks = [engine.step(part, units) for part in parts]
+    return tasks
+
+
+def divide(engine: Engine) -> list[Job]:
+    """The run of an engine as jobs, in canonical order."""
+    tasks = early(engine)
     share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
     parts = (part for task in tasks for part in task.divided(share))
     return [Job(number, part.alone()) for number, part in enumerate(parts)]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..compute import ENGINES, partition, processes
+from ..compute import ENGINES, partition
 from ..errors import FileFormatError, MissingExtraError, SliceError
 from ..loaders import load
 from ..network import Network
@@ -133,28 +133,24 @@ def partition_of(args: argparse.Namespace) -> Partition:
     """Load MODEL and compute the partition the options ask for, showing progress."""
     network = load_model(args)
     plane, window = slice_of(args, network.inputs), window_from(args)
-    with Progress("regions") as progress, workers(args) as executor:
-        engine = {} if args.engine is None else {"engine": args.engine}
-        return partition(network, plane, window, progress=progress, executor=executor, **engine)
+    with Progress("regions") as progress, scheduler(args) as executor:
+        return partition(network, plane, window, args.engine, progress, args.jobs, executor)
 
 
 @contextmanager
-def workers(args: argparse.Namespace) -> Iterator[Executor | None]:
-    """The executor of --jobs or --scheduler, None for one process."""
-    if args.scheduler is not None:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise MissingExtraError(
-                "--scheduler needs dask.distributed: pip install 'exactcam[cluster]'"
-            ) from None
-        with Client(args.scheduler) as client:
-            yield client.get_executor(pure=False)
-    elif args.jobs != 1:
-        with processes(args.jobs) as pool:
-            yield pool
-    else:
+def scheduler(args: argparse.Namespace) -> Iterator[Executor | None]:
+    """The executor of --scheduler, None without."""
+    if args.scheduler is None:
         yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingExtraError(
+            "--scheduler needs dask.distributed: pip install 'exactcam[cluster]'"
+        ) from None
+    with Client(args.scheduler) as client:
+        yield client.get_executor(pure=False)
 
 
 def partition_or_result(args: argparse.Namespace) -> Partition:

@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from ..children import workers
 from ..engine import Engine
 from ..errors import ExactcamError
 from ..partition import Partition
@@ -18,9 +19,9 @@ from .common import (
     add_partition_options,
     load_model,
     partition_of,
+    scheduler,
     slice_of,
     window_from,
-    workers,
 )
 
 HELP = "compute the exact partition of a network on a window of a slice"
@@ -65,9 +66,9 @@ def _through_file(args: argparse.Namespace) -> Partition | RunTotals:
     plane, window = slice_of(args, network.inputs), window_from(args)
     if args.engine not in (None, "fast"):
         raise ExactcamError("-o FILE.run is for the fast engine")
-    with Progress("regions") as progress, workers(args) as executor:
+    with Progress("regions") as progress, scheduler(args) as far, workers(args.jobs, far) as pool:
         engine = Engine(network, plane, window)
-        totals = write_run(engine, args.output, executor, progress)
+        totals = write_run(engine, args.output, pool, progress)
         return totals if args.totals else read_run(engine, args.output)
 
 

@@ -10,23 +10,27 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 import exactcam
-from exactcam import ExactcamError, Network, Partition, Slice, Window, parallel, run_file
+from exactcam import ExactcamError, Network, Partition, Slice, Window, forked, parallel, run_file
+from exactcam.children import FORKS
 from exactcam.engine import Engine
 from exactcam.errors import FileFormatError
 from exactcam.glue import glue
-from exactcam.parallel import divide, solve, solved
+from exactcam.parallel import divide, early, solve, solved
 from exactcam.rational import mpq
 from exactcam.rounding import _blas, quiet
 from exactcam.run_file import RunTotals, _arrays, read_run, write_run
+
+needs_fork = pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +115,50 @@ def test_the_division_does_not_depend_on_the_workers(network: Network) -> None:
     with ThreadPoolExecutor(1) as executor:
         found = [b.patterns.whole().tobytes() for b in solved(run, jobs, executor, ahead=3)]
     assert found == alone
+
+
+@needs_fork
+@pytest.mark.parametrize("processes", [2, 3, 7])
+def test_helpers_give_the_same_partition(
+    network: Network, truth: Partition, processes: int
+) -> None:
+    run, heard = engine(network), []
+    assert_same(glue(run, forked.forked(run, processes, heard.append)), truth)
+    assert heard == sorted(heard)
+    assert not heard or 0 < heard[-1] <= len(truth)
+    shares = list(forked._shares(tasks := early(run), processes))
+    assert sum(len(share.cells) for share in shares) == sum(len(task.cells) for task in tasks)
+
+
+@needs_fork
+def test_helpers_without_anything_to_do(random_network: Callable[..., Network]) -> None:
+    small = random_network([2, 2, 1], 0)
+    assert_same(exactcam.partition(small, jobs=5), exactcam.partition(small, engine="reference"))
+
+
+@needs_fork
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [(lambda: os._exit(9), "a helper process died"), (lambda: os.listdir("nowhere"), "nowhere")],
+)
+def test_a_helper_that_fails_is_heard(
+    network: Network, monkeypatch: pytest.MonkeyPatch, end: Callable[[], Any], message: str
+) -> None:
+    here, solve_one = os.getpid(), forked.regions
+
+    def regions(*given: Any) -> Any:
+        time.sleep(0.05)
+        if os.getpid() != here:
+            end()
+        return solve_one(*given)
+
+    monkeypatch.setattr(forked, "regions", regions)
+    with pytest.raises((ExactcamError, OSError), match=message):
+        exactcam.partition(network, engine="fast", jobs=3)
+    until = time.monotonic() + 10
+    while active_children() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not active_children()
 
 
 def test_too_few_jobs_are_refused(network: Network) -> None:
