@@ -207,26 +207,27 @@ class Partition:
     @cached_property
     def edges(self) -> Edges:
         """Every edge once, with the cells on its two sides. Vectorised, O(E log E)."""
-        starts, ends, owner = self._half_edges
-        low, high = np.minimum(starts, ends), np.maximum(starts, ends)
-        order = np.lexsort((high, low))
-        low, high, forward, owner = low[order], high[order], (starts < ends)[order], owner[order]
-        new = np.ones(len(low), dtype=bool)
-        new[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
+        low, high, forward, owner, new = self._half_edges
+        if (~new[1:] & (forward[1:] == forward[:-1])).any():
+            raise InvariantError("an edge is used twice in one direction: cells overlap")
         number = np.cumsum(new) - 1
         cells = np.full((int(new.sum()), 2), -1, dtype=np.int64)
-        if len(np.unique(number * 2 + forward)) != len(number):
-            raise InvariantError("an edge is used twice in one direction: cells overlap")
         cells[number[forward], 0] = owner[forward]
         cells[number[~forward], 1] = owner[~forward]
         return Edges(_frozen(np.stack([low[new], high[new]], axis=1)), _frozen(cells))
 
     @property
-    def _half_edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        sizes = np.diff(self.offsets)
-        following = np.arange(1, len(self.corners) + 1)
-        following[self.offsets[1:] - 1] = self.offsets[:-1]
-        return self.corners, self.corners[following], np.repeat(np.arange(len(self)), sizes)
+    def _half_edges(self) -> tuple[np.ndarray, ...]:
+        """Each cell's edges, those between two vertices in a row: the lesser vertex, the other,
+        whether it runs from that to this, its cell, whether it is the first of its row."""
+        ends = np.append(self.corners[1:], 0)
+        ends[self.offsets[1:] - 1] = self.corners[self.offsets[:-1]]
+        low, high = np.minimum(self.corners, ends), np.maximum(self.corners, ends)
+        keys = (low * self.vertex_count + high) * 2 + (low == self.corners)
+        order = np.argsort(keys)
+        owner = np.repeat(np.arange(len(self)), np.diff(self.offsets))[order]
+        new = np.diff(keys[order] // 2, prepend=-1) != 0
+        return low[order], high[order], keys[order] % 2 == 1, owner, new
 
     @cached_property
     def edge_units(self) -> np.ndarray:
@@ -284,16 +285,14 @@ class Partition:
         inner edge meet (and cancel if the complex is right) before any fraction
         is formed: the sum stays small where adding cell areas would not.
         """
-        starts, ends, _ = self._half_edges
-        low, high = np.minimum(starts, ends), np.maximum(starts, ends)
-        pairs, inverse = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
-        turns = np.zeros(len(pairs), dtype=np.int64)
-        np.add.at(turns, inverse.ravel(), np.where(starts < ends, 1, -1))
+        low, high, forward, _, new = self._half_edges
+        first = np.nonzero(new)[0]
+        turns = np.add.reduceat(np.where(forward, 1, -1), first)
         total = mpq(0)
-        for edge in np.nonzero(turns)[0]:
-            x, y, w = self.vertices[pairs[edge, 0]]
-            p, q, r = self.vertices[pairs[edge, 1]]
-            total += int(turns[edge]) * mpq(x * q - y * p, w * r)
+        for edge, turn in zip(first[turns != 0].tolist(), turns[turns != 0].tolist(), strict=True):
+            x, y, w = self.vertices[low[edge]]
+            p, q, r = self.vertices[high[edge]]
+            total += turn * mpq(x * q - y * p, w * r)
         return total / 2
 
     def decision_boundary(self, level: Any = 0) -> Boundary:

@@ -7,11 +7,11 @@ import zlib
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
 import exactcam
-from exactcam import Network, Slice, Window
+from exactcam import ExactcamError, Network, Slice, Window
 from exactcam.rational import mpq, mpz
 from exactcam.render.viewer_data import pack
 from exactcam.tables import csv_text, region_table
@@ -85,7 +85,11 @@ def test_tables_add_up(case: Case) -> None:
 def test_the_page_holds_the_partition(case: Case) -> None:
     """Positions rounded once; parts of a region cut by the boundary cover its area."""
     part = exactcam.partition(*case)
-    data = zlib.decompress(pack(part, "case"))
+    try:
+        data = zlib.decompress(pack(part, "case"))
+    except ExactcamError as refusal:  # cases may have numbers at the end of the range of floats
+        assert "thinner than 2^-890" in str(refusal)
+        reject()
     length = int.from_bytes(data[:4], "little")
     header = json.loads(data[4 : 4 + length])
     arrays = {
