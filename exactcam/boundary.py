@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ExactcamError
+from .forked import spread
 from .geometry import Point, Polygon, join, reduced
 from .nodes import Block, Cpwl, MaxGroups, Node, Pointwise
 from .rational import mpq, mpz, objects, rational, root_sum, sign
@@ -126,28 +127,44 @@ def decision_boundary(partition: Partition, level: Any = 0) -> Boundary:
     bordering: set[tuple[Point, Point]] = set()
     plateaus: list[Plateau] = []
     touched: dict[Point, None] = {}
-    for cell in tie.cells():
-        for points, _ in _parts(partition, cell, tie):
-            tied = [tie.classes(cell, p) for p in points]
-            everywhere = _common(tied)
+    for cell, points, tied in _tied_parts(partition, tie):
+        everywhere = _common(tied)
+        if everywhere is not None:
+            plateaus.append(Plateau(tuple(points), cell, everywhere))
+        for k, start in enumerate(points):
+            m = (k + 1) % len(points)
+            if tied[k] is not None:
+                touched[start] = None
+            classes = _common([tied[k], tied[m]])
+            if classes is None:
+                continue
+            key = min((start, points[m]), (points[m], start))
+            segments.setdefault(key, Segment(*key, cell, classes))
             if everywhere is not None:
-                plateaus.append(Plateau(tuple(points), cell, everywhere))
-            for k, start in enumerate(points):
-                m = (k + 1) % len(points)
-                if tied[k] is not None:
-                    touched[start] = None
-                classes = _common([tied[k], tied[m]])
-                if classes is None:
-                    continue
-                key = min((start, points[m]), (points[m], start))
-                segments.setdefault(key, Segment(*key, cell, classes))
-                if everywhere is not None:
-                    bordering.add(key)
+                bordering.add(key)
     lines = tuple(s for key, s in segments.items() if key not in bordering)
     covered = {p for s in lines for p in (s.start, s.end)} | {
         p for f in plateaus for p in f.corners
     }
     return Boundary(lines, tuple(plateaus), tuple(p for p in touched if p not in covered))
+
+
+def _tied_parts(
+    partition: Partition, tie: _LevelTie | _ArgmaxTie
+) -> Iterator[tuple[int, list[Point], list[Classes | None]]]:
+    """The parts of all cells where a tie is possible, with the classes that tie at their corners."""
+    among = tie.candidates()
+    chunks = np.array_split(among, max(1, min(len(among), 16 * partition.jobs)))
+
+    def parts(k: int) -> list[tuple[int, list[Point], list[Classes | None]]]:
+        return [
+            (cell, points, [tie.classes(cell, p) for p in points])
+            for cell in tie.cells(chunks[k])
+            for points, _ in _parts(partition, cell, tie)
+        ]
+
+    for found in spread(parts, len(chunks), partition.jobs):
+        yield from found
 
 
 def cut_by_class(
@@ -172,7 +189,7 @@ def cut_cells(partition: Partition) -> Iterator[list[list[Point]] | None]:
     """For every cell in order its parts along the boundary at level 0, as `cut_by_class` has
     them, or None: the cell is one part, on which one output is strictly the largest."""
     tie = _tie(partition, 0)
-    cut = set(tie.cells())
+    cut = set(tie.cells(tie.candidates()))
     for cell in range(len(partition)):
         if cell in cut:
             yield [points for points, _ in _parts(partition, cell, tie)]
@@ -233,8 +250,11 @@ class _LevelTie:
         height = self.level * self.partition.form_scale
         return (a * x + b * y + c * w) * height.denominator - height.numerator * w
 
-    def cells(self) -> Iterator[int]:
-        for cell in self.partition.may_tie(self.level).tolist():
+    def candidates(self) -> np.ndarray:
+        return self.partition.may_tie(self.level)
+
+    def cells(self, among: np.ndarray) -> Iterator[int]:
+        for cell in among.tolist():
             signs = {sign(self._value(cell, p)) for p in self.partition.cells[cell].points}
             if signs not in ({1}, {-1}):
                 yield cell
@@ -255,8 +275,11 @@ class _ArgmaxTie:
         values = self.partition.form(cell).dot(objects(point))
         return tuple(int(c) for c in np.nonzero(values == values.max())[0])
 
-    def cells(self) -> Iterator[int]:
-        for cell in self.partition.may_tie(mpq(0)).tolist():
+    def candidates(self) -> np.ndarray:
+        return self.partition.may_tie(mpq(0))
+
+    def cells(self, among: np.ndarray) -> Iterator[int]:
+        for cell in among.tolist():
             winners = {self._largest(cell, p) for p in self.partition.cells[cell].points}
             if len(winners) > 1 or len(winners.pop()) > 1:
                 yield cell

@@ -9,6 +9,7 @@ from typing import Any
 
 from .children import FORKS, workers
 from .errors import ExactcamError, SliceError
+from .forked import spread
 from .network import Network
 from .partition import Partition, assemble
 from .reference import RawCell, activation_cells
@@ -35,8 +36,8 @@ def partition(
     `slice` may be left out for a network of two inputs. `window` is a Window,
     (umin, vmin, umax, vmax) or a list of corners. `progress` is called now and
     then with the number of regions found. The fast engine uses `jobs` processes, this one
-    among them, or any `executor` (of dask.distributed: `Client.get_executor()`); the result
-    is the same. `engine` is "fast" or "reference"; None is the fast one, save for a small problem
+    among them, also for what the result computes later, or any `executor` (of
+    dask.distributed: `Client.get_executor()`); the result is the same. `engine` is "fast" or "reference"; None is the fast one, save for a small problem
     on a machine where that must be compiled first: two seconds of the reference may do.
     Raises SliceError where the slice does not fit the network.
     """
@@ -82,22 +83,26 @@ def _fast(
     jobs: int,
     executor: Executor | None,
 ) -> Partition:
+    from .division import divide, shares
     from .engine import Engine
-    from .forked import forked
     from .glue import glue
     from .naming import pieces
-    from .parallel import divide, solved
+    from .parallel import regions, solved
 
     engine = Engine(network, plane, outline)
     if executor is None and jobs > 1 and FORKS:
-        return glue(engine, forked(engine, jobs, progress))
-    found, parts = 0, []
+        tasks = shares(engine, jobs)
+        found = spread(
+            lambda k: regions(engine, k, engine.run([tasks[k]])), len(tasks), jobs, progress
+        )
+        return glue(engine, found, jobs)
+    found, count = [], 0
     with workers(jobs, executor) as pool:
         for part in (
             pieces(engine, engine.run()) if pool is None else solved(engine, divide(engine), pool)
         ):
-            parts.append(part)
-            found += len(part)
+            found.append(part)
+            count += len(part)
             if progress is not None:
-                progress(found)
-    return glue(engine, parts)
+                progress(count)
+    return glue(engine, found, jobs)

@@ -182,9 +182,9 @@ class Engine:
         for task in self._leaves(tasks):
             yield task.cells
 
-    def outputs(self) -> Iterator[Forms]:
+    def outputs(self, tasks: list[Task] | None = None) -> Iterator[Forms]:
         """The network's output as forms on the regions, in the order of `run`."""
-        for leaf in self._leaves(None):
+        for leaf in self._leaves(tasks):
             for task in leaf.divided(self.batch_size):
                 with quiet():
                     values = self._values(task)

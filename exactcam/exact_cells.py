@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from . import kernels_names as kernels
+from .division import shares
 from .engine import Engine
+from .forked import spread
 from .geometry import Point, meet, reduced
 from .nodes import Block
 from .rational import mpq, to_float
@@ -24,10 +26,11 @@ __all__ = ["ExactCells"]
 
 
 class ExactCells:
-    """Exact vertices and output maps of cells, from their patterns and labels."""
+    """Exact vertices and output maps of cells, from their patterns and labels; many at once
+    are found by `jobs` processes."""
 
-    def __init__(self, engine: Engine, cells: Regions) -> None:
-        self.engine, self.cells = engine, cells
+    def __init__(self, engine: Engine, cells: Regions, jobs: int = 1) -> None:
+        self.engine, self.cells, self.jobs = engine, cells, jobs
 
     def points(self, corners: np.ndarray) -> list[Point]:
         """The exact reduced vertices at some corners. Ordered by cell it is fastest."""
@@ -109,9 +112,12 @@ class ExactCells:
     def _maps(self) -> np.ndarray:
         """Float output maps with errors, (cells, 5, outputs): a, b, c, e, f in local
         coordinates. Runs the engine again: keeping them all along would cost memory."""
-        return np.concatenate(
-            [
-                np.concatenate([x.coefficients, x.errors[x.owner]], axis=1)
-                for x in self.engine.outputs()
-            ]
-        )
+        tasks = shares(self.engine, self.jobs)
+
+        def maps(k: int) -> np.ndarray:
+            found = self.engine.outputs([tasks[k]])
+            return np.concatenate(
+                [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in found]
+            )
+
+        return np.concatenate(spread(maps, len(tasks), self.jobs))

@@ -1,9 +1,9 @@
-"""The fast engine on several processors of this machine, for a result in memory.
+"""Work on several processors of this machine, by processes that know all that this one does.
 
 An executor's processes are handed jobs and send what they find through pipes, some
-milliseconds a time: much where a run takes half a second. Here this process prepares the run,
-forks helpers, who so know all of it, and works with them: each takes the next share of an
-early layer's cells until none is left. What helpers find waits in files.
+milliseconds a time: much where a whole run takes half a second. Here this process forks
+helpers when all is prepared, and works with them: each takes the next share of the work
+until none is left. What helpers find waits in files.
 """
 
 from __future__ import annotations
@@ -11,65 +11,54 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 
-from .children import serve
-from .engine import Engine, Task
+from .children import FORKS, serve
 from .errors import ExactcamError
-from .parallel import early, regions
-from .regions import Regions
 
-__all__ = ["forked"]
+__all__ = ["spread"]
 
-_PARTS = 8  # a share is about this part of what is left for a process to do,
-_LEAST = 4  # and at least so many cells: the last shares are small, so all end together
-
-Work = Iterator[tuple[int, Regions]]  # shares by number, solved
+Found = TypeVar("Found", bound=Sized)
+Work = Iterator[tuple[int, Found]]  # shares by number, solved
 
 
-def forked(
-    engine: Engine, processes: int, progress: Callable[[int], None] | None = None
-) -> list[Regions]:
-    """All regions of the engine's run, in canonical order, found by this process and others.
+def spread(
+    solve: Callable[[int], Found],
+    count: int,
+    processes: int,
+    progress: Callable[[int], None] | None = None,
+) -> list[Found]:
+    """[solve(0), ..., solve(count - 1)] by this process and, where it can be forked, others.
 
-    `progress` gets the number found so far. Raises ExactcamError where a process dies.
+    `count` is at most a thousand, so that all numbers fit in a pipe. `progress` gets the
+    lengths, summed, of what is found so far. Raises ExactcamError where a process dies.
     """
-    shares = list(_shares(early(engine), processes))
-    counts = np.frombuffer(mmap.mmap(-1, 8 * processes), np.int64)
-    found: dict[int, Regions] = {}
-    with _numbers(len(shares)) as numbers, ExitStack() as stack:
-        work = [_work(engine, shares, numbers, counts[k : k + 1]) for k in range(processes)]
+    processes = max(1, min(processes, count)) if FORKS else 1
+    sizes = np.frombuffer(mmap.mmap(-1, 8 * processes), np.int64)
+    found: dict[int, Found] = {}
+    with _numbers(count) as numbers, ExitStack() as stack:
+        work = [_work(solve, numbers, sizes[k : k + 1]) for k in range(processes)]
         helpers = [stack.enter_context(_helper(theirs)) for theirs in work[1:]]
         for number, part in work[0]:
             found[number] = part
             if progress is not None:
-                progress(int(counts.sum()))
+                progress(int(sizes.sum()))
         for done, file in helpers:
             found.update(_received(done, file))
-    return [found[number] for number in range(len(shares))]
-
-
-def _shares(tasks: list[Task], processes: int) -> Iterator[Task]:
-    left = sum(len(task.cells) for task in tasks)
-    for task in tasks:
-        low = 0
-        while low < len(task.cells):
-            high = min(len(task.cells), low + max(_LEAST, left // (_PARTS * processes)))
-            yield task.part(low, high)
-            left, low = left - (high - low), high
+    return [found[number] for number in range(count)]
 
 
 @contextmanager
 def _numbers(count: int) -> Iterator[int]:
     """A pipe with the numbers below `count`, four bytes each, which processes take out one by
-    one; `early` makes few enough tasks for all to fit."""
+    one."""
     take, put = os.pipe()
     try:
         os.write(put, np.arange(count, dtype=np.int32).tobytes())
@@ -79,17 +68,17 @@ def _numbers(count: int) -> Iterator[int]:
         os.close(take)
 
 
-def _work(engine: Engine, shares: list[Task], numbers: int, count: np.ndarray) -> Work:
-    """Shares that nobody else has taken, solved; `count` is how many regions that makes."""
+def _work(solve: Callable[[int], Found], numbers: int, size: np.ndarray) -> Work[Found]:
+    """Shares that nobody else has taken, solved; their lengths are added to `size`."""
     while number := os.read(numbers, 4):
         k = int(np.frombuffer(number, np.int32)[0])
-        part = regions(engine, k, engine.run([shares[k]]))
-        count += len(part)
+        part = solve(k)
+        size += len(part)
         yield k, part
 
 
 @contextmanager
-def _helper(work: Work) -> Iterator[tuple[Connection, IO[bytes]]]:
+def _helper(work: Work[Found]) -> Iterator[tuple[Connection, IO[bytes]]]:
     """A process that does some work, until the block is left; see `_help`."""
     context = get_context("fork")
     done, say = context.Pipe(duplex=False)
@@ -103,7 +92,7 @@ def _helper(work: Work) -> Iterator[tuple[Connection, IO[bytes]]]:
             child.terminate()
 
 
-def _help(parent: int, work: Work, file: IO[bytes], say: Connection) -> None:
+def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> None:
     """Put solved shares into a file; say how many, or what went wrong."""
     serve(parent)
     total = 0
@@ -117,7 +106,7 @@ def _help(parent: int, work: Work, file: IO[bytes], say: Connection) -> None:
         say.send(error)
 
 
-def _received(done: Connection, file: IO[bytes]) -> Work:
+def _received(done: Connection, file: IO[bytes]) -> Work[Found]:
     try:
         total = done.recv()
     except EOFError:

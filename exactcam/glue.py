@@ -13,7 +13,8 @@ fewer, edges find their twins (`twins`), and corners are joined around each vert
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from . import kernels_names as kernels
 from .engine import Engine
 from .errors import InvariantError
 from .exact_cells import ExactCells
+from .forked import spread
 from .geometry import Point
 from .partition import Partition
 from .regions import Regions
@@ -29,11 +31,15 @@ from .twins import twins
 
 __all__ = ["glue"]
 
+_AHEAD = 4096  # so many vertices are found ahead by each process where all are asked for,
+_LEAST = 64  # so many in one go
 
-def glue(engine: Engine, parts: Iterable[Regions]) -> Partition:
-    """The canonical `Partition` of all regions of an engine's run, in `naming.pieces`."""
+
+def glue(engine: Engine, parts: Iterable[Regions], jobs: int = 1) -> Partition:
+    """The canonical `Partition` of all regions of an engine's run, in `naming.pieces`; `jobs`
+    processes compute what is asked of it later."""
     cells = Regions.joined(parts)
-    exact = ExactCells(engine, cells)
+    exact = ExactCells(engine, cells, jobs)
     edges = (len(cells.labels) + int((cells.labels < 0).sum())) // 2
     wanted = 1 + edges - len(cells)
     names = kernels.clusters(kernels.boxes(cells.vertices))
@@ -44,12 +50,12 @@ def glue(engine: Engine, parts: Iterable[Regions]) -> Partition:
         raise InvariantError(f"{len(first)} vertices found, Euler's formula says {wanted}")
     return Partition(
         engine.network, engine.plane, engine.window,
-        cells.patterns, cells.start, names, _Vertices(exact, first), exact, "fast",
+        cells.patterns, cells.start, names, _Vertices(exact, first), exact, "fast", jobs,
     )  # fmt: skip
 
 
 class _Vertices(Sequence[Point]):
-    """Exact vertices, each computed when first asked for."""
+    """Exact vertices, computed when first asked for, many at once by `exact.jobs` processes."""
 
     def __init__(self, exact: ExactCells, corners: np.ndarray) -> None:
         self._exact, self._corners = exact, corners
@@ -59,9 +65,21 @@ class _Vertices(Sequence[Point]):
         return len(self._corners)
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return tuple(self[k] for k in range(len(self))[index])
-        k = range(len(self))[index]
-        if k not in self._known:
-            (self._known[k],) = self._exact.points(self._corners[k : k + 1])
-        return self._known[k]
+        wanted = range(len(self))[index]
+        if isinstance(wanted, range):
+            self.find(wanted)
+            return tuple(self._known[k] for k in wanted)
+        if wanted not in self._known:
+            self.find([wanted])
+        return self._known[wanted]
+
+    def __iter__(self) -> Iterator[Point]:
+        step = _AHEAD * self._exact.jobs
+        for low in range(0, len(self), step):
+            yield from self[low : low + step]
+
+    def find(self, numbers: Iterable[int]) -> None:
+        missing = [k for k in numbers if k not in self._known]
+        parts = np.array_split(self._corners[missing], max(1, len(missing) // _LEAST))
+        found = spread(lambda k: self._exact.points(parts[k]), len(parts), self._exact.jobs)
+        self._known.update(zip(missing, chain.from_iterable(found), strict=True))

@@ -1,10 +1,8 @@
 """The fast engine on many processes or machines, and in pieces that can be resumed.
 
-Cells never depend on each other, so a run is divided into jobs - contiguous ranges of
-the cells of an early layer - that anyone can solve in any order. The division depends
-only on the network, slice and window: results are the same, and in the same canonical
-order, whatever the number of workers, and job k of an interrupted run is job k of the
-next. Any `concurrent.futures.Executor` will do, dask.distributed's among them.
+Jobs (`division`) can be solved by anyone in any order: results are the same, and in the same
+canonical order, whatever the number of workers. Any `concurrent.futures.Executor` will do,
+dask.distributed's among them.
 """
 
 from __future__ import annotations
@@ -18,44 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from .engine import Batch, Engine, Task
+from .division import Job
+from .engine import Batch, Engine
 from .naming import pieces
 from .regions import Regions
 
-__all__ = ["Job", "divide", "early", "regions", "solve", "solved"]
+__all__ = ["regions", "solve", "solved"]
 
-_CELLS = 2048  # an early layer has at least so many cells before a run is divided
-_UNITS = 64  # so many units of a layer cut at a time until then
-_JOBS = 256  # about as many jobs, of 8 to 64 cells each: more would need memory at once
 _SHARE = 0.02  # seconds of work handed over at a time: a handover costs a worker less than one
-
-
-@dataclass(frozen=True)
-class Job:
-    """Job `number` of a run: some cells of an early layer with all that is needed to refine
-    them elsewhere, but for the setting (network, slice, window)."""
-
-    number: int
-    task: Task
-
-
-def early(engine: Engine) -> list[Task]:
-    """The cells of an early layer, at least 2,048 of them if there are so many, in order."""
-    tasks, units = [engine.start()], min(_UNITS, engine.units)
-    while sum(len(task.cells) for task in tasks) < _CELLS:
-        if tasks[0].activation == len(engine.network.activations):
-            break
-        parts = (part for task in tasks for part in task.divided(engine.batch_size))
-        tasks = [engine.step(part, units) for part in parts]
-    return tasks
-
-
-def divide(engine: Engine) -> list[Job]:
-    """The run of an engine as jobs, in canonical order."""
-    tasks = early(engine)
-    share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
-    parts = (part for task in tasks for part in task.divided(share))
-    return [Job(number, part.alone()) for number, part in enumerate(parts)]
 
 
 def regions(engine: Engine, number: int, batches: Iterable[Batch]) -> Regions:

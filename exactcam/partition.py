@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -114,6 +114,14 @@ class Deferred(Protocol):
         """See `Partition.may_tie`."""
 
 
+@runtime_checkable
+class Ahead(Protocol):
+    """Vertices that are computed when asked for, best many at a time."""
+
+    def find(self, numbers: Iterable[int]) -> None:
+        """Compute those with the given numbers."""
+
+
 class Partition:
     """All activation regions of a network on a window of a slice.
 
@@ -135,8 +143,10 @@ class Partition:
         vertices: Sequence[Point],
         forms: tuple[np.ndarray, mpz] | Deferred,
         engine: str,
+        jobs: int = 1,
     ) -> None:
         self.network, self.slice, self.window, self.engine = network, slice, window, engine
+        self.jobs = jobs  # processes that may compute what is asked
         self.offsets, self.corners = _frozen(offsets), _frozen(corners)
         self._patterns, self.vertices, self._forms = patterns, vertices, forms
 
@@ -288,8 +298,10 @@ class Partition:
         low, high, forward, _, new = self._half_edges
         first = np.nonzero(new)[0]
         turns = np.add.reduceat(np.where(forward, 1, -1), first)
-        total = mpq(0)
-        for edge, turn in zip(first[turns != 0].tolist(), turns[turns != 0].tolist(), strict=True):
+        first, turns, total = first[turns != 0], turns[turns != 0], mpq(0)
+        if isinstance(self.vertices, Ahead):
+            self.vertices.find(np.unique([low[first], high[first]]).tolist())
+        for edge, turn in zip(first.tolist(), turns.tolist(), strict=True):
             x, y, w = self.vertices[low[edge]]
             p, q, r = self.vertices[high[edge]]
             total += turn * mpq(x * q - y * p, w * r)

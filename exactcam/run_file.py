@@ -25,11 +25,12 @@ from typing import Any
 
 import numpy as np
 
+from .division import divide
 from .engine import Batch, Engine, gathered
 from .errors import FileFormatError
 from .glue import glue
 from .naming import pieces
-from .parallel import divide, solved
+from .parallel import solved
 from .partition import Partition
 from .rational import to_float
 from .rounding import TINY

@@ -17,11 +17,11 @@ SOURCES = sorted(p for p in PACKAGE.rglob("*.py"))
 # Imports point one way: a room may import only rooms above it in this list (and itself).
 # A room is a module or folder of the package; the package's __init__ stands at the end.
 ORDER = (
-    "errors", "rational", "strict", "geometry", "matrix", "nodes", "network", "slice", "slice_file",
+    "errors", "rational", "strict", "geometry", "matrix", "nodes", "network", "slice", "slice_file", "children", "forked",
     "loaders",
-    "reference", "copies", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "kernels_names", "filter", "filter_units", "ties", "trace", "engine", "regions", "exact_cells", "naming", "twins", "parallel",
+    "reference", "copies", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "kernels_names", "filter", "filter_units", "ties", "trace", "engine", "division", "regions", "exact_cells", "naming", "twins", "parallel",
     "boundary", "certificate", "partition_file", "invariants", "partition", "glue", "statistics", "tables", "boundary_points",
-    "line_slice", "symbolic", "children", "forked", "compute", "run_file", "grading", "sampling", "engines", "benchmark", "conformance",
+    "line_slice", "symbolic", "compute", "run_file", "grading", "sampling", "engines", "benchmark", "conformance",
     "render", "testing", "commands", "cli", "__main__",
 )  # fmt: skip
 

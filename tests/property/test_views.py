@@ -88,7 +88,8 @@ def test_the_page_holds_the_partition(case: Case) -> None:
     try:
         data = zlib.decompress(pack(part, "case"))
     except ExactcamError as refusal:  # cases may have numbers at the end of the range of floats
-        assert "thinner than 2^-890" in str(refusal)
+        if "thinner than 2^-890" not in str(refusal):
+            raise
         reject()
     length = int.from_bytes(data[:4], "little")
     header = json.loads(data[4 : 4 + length])

@@ -20,12 +20,13 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import exactcam
-from exactcam import ExactcamError, Network, Partition, Slice, Window, forked, parallel, run_file
+from exactcam import ExactcamError, Network, Partition, Slice, Window, division, parallel, run_file
 from exactcam.children import FORKS
+from exactcam.division import _early, divide, shares
 from exactcam.engine import Engine
 from exactcam.errors import FileFormatError
 from exactcam.glue import glue
-from exactcam.parallel import divide, early, solve, solved
+from exactcam.parallel import solve, solved
 from exactcam.rational import mpq
 from exactcam.rounding import _blas, quiet
 from exactcam.run_file import RunTotals, _arrays, read_run, write_run
@@ -66,8 +67,8 @@ def test_any_executor_gives_the_same_partition(network: Network, truth: Partitio
 def test_a_layer_may_be_divided_before_all_its_units_have_cut(
     network: Network, truth: Partition, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parallel, "_UNITS", 4)
-    monkeypatch.setattr(parallel, "_CELLS", 20)
+    monkeypatch.setattr(division, "_UNITS", 4)
+    monkeypatch.setattr(division, "_CELLS", 20)
     run = engine(network)
     jobs = divide(run)
     assert {job.task.activation for job in jobs} == {0}
@@ -122,12 +123,16 @@ def test_the_division_does_not_depend_on_the_workers(network: Network) -> None:
 def test_helpers_give_the_same_partition(
     network: Network, truth: Partition, processes: int
 ) -> None:
-    run, heard = engine(network), []
-    assert_same(glue(run, forked.forked(run, processes, heard.append)), truth)
+    heard: list[int] = []
+    part = exactcam.partition(network, engine="fast", jobs=processes, progress=heard.append)
+    assert_same(part, truth)
     assert heard == sorted(heard)
     assert not heard or 0 < heard[-1] <= len(truth)
-    shares = list(forked._shares(tasks := early(run), processes))
-    assert sum(len(share.cells) for share in shares) == sum(len(task.cells) for task in tasks)
+    assert part.decision_boundary() == truth.decision_boundary()
+    assert part.counts == truth.counts
+    assert list(part.vertices) == list(truth.vertices)
+    tasks, run = shares(engine(network), processes), engine(network)
+    assert sum(len(task.cells) for task in tasks) == sum(len(task.cells) for task in _early(run))
 
 
 @needs_fork
@@ -144,7 +149,7 @@ def test_helpers_without_anything_to_do(random_network: Callable[..., Network]) 
 def test_a_helper_that_fails_is_heard(
     network: Network, monkeypatch: pytest.MonkeyPatch, end: Callable[[], Any], message: str
 ) -> None:
-    here, solve_one = os.getpid(), forked.regions
+    here, solve_one = os.getpid(), parallel.regions
 
     def regions(*given: Any) -> Any:
         time.sleep(0.05)
@@ -152,7 +157,7 @@ def test_a_helper_that_fails_is_heard(
             end()
         return solve_one(*given)
 
-    monkeypatch.setattr(forked, "regions", regions)
+    monkeypatch.setattr(parallel, "regions", regions)
     with pytest.raises((ExactcamError, OSError), match=message):
         exactcam.partition(network, engine="fast", jobs=3)
     until = time.monotonic() + 10

@@ -1,0 +1,64 @@
+"""How a run of the fast engine is divided: cells never depend on each other.
+
+Every division is into contiguous ranges of the cells of an early layer. That into jobs depends only on
+the network, slice and window, so job k of an interrupted run is job k of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .engine import Engine, Task
+
+__all__ = ["Job", "divide", "shares"]
+
+_CELLS = 2048  # an early layer has at least so many cells before a run is divided
+_UNITS = 64  # so many units of a layer cut at a time until then
+_JOBS = 256  # about as many jobs, of 8 to 64 cells each: more would need memory at once
+_PARTS = 8  # a share is about this part of what is left for a process to do,
+_LEAST = 4  # and at least so many cells: the last shares are small, so all end together
+
+
+@dataclass(frozen=True)
+class Job:
+    """Job `number` of a run: some cells of an early layer with all that is needed to refine
+    them elsewhere, but for the setting (network, slice, window)."""
+
+    number: int
+    task: Task
+
+
+def divide(engine: Engine) -> list[Job]:
+    """The run of an engine as jobs, in canonical order."""
+    tasks = _early(engine)
+    share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
+    parts = (part for task in tasks for part in task.divided(share))
+    return [Job(number, part.alone()) for number, part in enumerate(parts)]
+
+
+def shares(engine: Engine, processes: int) -> list[Task]:
+    """The run in some hundred tasks, fewer and fewer cells each, that processes with this one's memory take in
+    turn; in canonical order."""
+    return list(_shares(_early(engine), processes))
+
+
+def _shares(tasks: list[Task], processes: int) -> Iterator[Task]:
+    left = sum(len(task.cells) for task in tasks)
+    for task in tasks:
+        low = 0
+        while low < len(task.cells):
+            high = min(len(task.cells), low + max(_LEAST, left // (_PARTS * processes)))
+            yield task.part(low, high)
+            left, low = left - (high - low), high
+
+
+def _early(engine: Engine) -> list[Task]:
+    """The cells of an early layer, in order."""
+    tasks, units = [engine.start()], min(_UNITS, engine.units)
+    while sum(len(task.cells) for task in tasks) < _CELLS:
+        if tasks[0].activation == len(engine.network.activations):
+            break
+        parts = (part for task in tasks for part in task.divided(engine.batch_size))
+        tasks = [engine.step(part, units) for part in parts]
+    return tasks
