@@ -13,7 +13,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
 from tempfile import TemporaryFile
 from typing import IO, TypeVar
@@ -40,7 +40,8 @@ def spread(
     `count` is at most a thousand, so that all numbers fit in a pipe. `progress` gets the
     lengths, summed, of what is found so far. Raises ExactcamError where a process dies.
     """
-    processes = max(1, min(processes, count)) if FORKS else 1
+    alone = not FORKS or current_process().daemon  # a helper has none
+    processes = 1 if alone else max(1, min(processes, count))
     sizes = np.frombuffer(mmap.mmap(-1, 8 * processes), np.int64)
     found: dict[int, Found] = {}
     with _numbers(count) as numbers, ExitStack() as stack:

@@ -36,20 +36,21 @@ Limits = dict[str, int]  # the most regions an engine is asked for
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON")
 
 
-def measure(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
-    """The facts of one case; key "died" if the process did not survive it."""
+def measure(case: Case, repeat: int, limits: Limits, jobs: int = 1) -> dict[str, Any]:
+    """The facts of one case; key "died" if the process did not survive it. With more `jobs`
+    than one, complete partitions are also timed on that many processes."""
     os.environ.update({f"{name}_NUM_THREADS": "1" for name in _THREADS})
     facts = {
         "family": case.family, "width": case.width, "depth": case.depth, "weights": case.source,
     }  # fmt: skip
     with ProcessPoolExecutor(1, get_context("spawn")) as worker:
         try:
-            return facts | worker.submit(_measured, case, repeat, limits).result()
+            return facts | worker.submit(_measured, case, repeat, limits, jobs).result()
         except BrokenProcessPool:
             return facts | {"died": True}
 
 
-def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
+def _measured(case: Case, repeat: int, limits: Limits, jobs: int) -> dict[str, Any]:
     from ..engine import Engine
 
     window = Window.rectangle(-1, -1, 1, 1)
@@ -62,13 +63,15 @@ def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
         "bytes_per_region": (_peak() - before) / regions,
     }  # fmt: skip
     prepared = []
-    new = [replace(case.network) for _ in range(2 * repeat)]  # a network is prepared just once
+    new = [replace(case.network) for _ in range(3 * repeat)]  # a network is prepared just once
     start = time.perf_counter()
     for _ in range(repeat):
         prepared.append(Engine(new.pop(), case.plane, window))
     out["prepare_seconds"] = (time.perf_counter() - start) / repeat
     statistics = prepared[0].statistics
     engines, floor = _engines(case, window, part, prepared, new, limits)
+    if jobs > 1:
+        engines["jobs"] = lambda: len(partition(new.pop(), case.plane, window, jobs=jobs))
     seconds: dict[str, list[float]] = {name: [] for name in engines}
     counts: dict[str, int] = {}
     for turn in range(repeat):

@@ -14,7 +14,7 @@ from ..errors import ExactcamError
 
 HELP = "time the engines side by side on one thread, comparing their counts as it goes"
 _COLUMNS = (
-    ("family", 11), ("width", 5), ("depth", 5), ("regions", 8), ("prepare", 7), ("cells", 8), ("complete", 8),
+    ("family", 11), ("width", 5), ("depth", 5), ("regions", 8), ("prepare", 7), ("cells", 8), ("complete", 8), ("jobs", 8),
     ("regioncam", 9), ("ratio", 6), ("reference", 9), ("floor", 7), ("areas", 7), ("exact", 7),
     ("B/region", 8), ("counts", 0),
 )  # fmt: skip
@@ -27,6 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depths", nargs="+", type=int, default=list(range(2, 9)))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs each (default 3)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N",
+                        help="time complete partitions on N processes too")  # fmt: skip
     for engine, most in (("reference", 3000), ("regioncam", 200_000)):
         parser.add_argument(f"--{engine}-limit", type=int, default=most, metavar="N",
                             help=f"leave {engine} out above N regions (default {most:,})")  # fmt: skip
@@ -34,14 +36,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figure", metavar="OUT", help="plot time against regions, width, depth")
     parser.epilog = (
         "microseconds a region, medians; prepare: exact parameters to certified floats; cells: "
-        "all regions, prepared; complete: a partition with named vertices, from the exact network; ratio: regioncam / cells; floor: the float64 products of one evaluation "
+        "all regions, prepared; complete: a partition with named vertices, from the exact network; jobs: the same on --jobs processes; ratio: regioncam / cells; floor: the float64 products of one evaluation "
         "a vertex; areas: exact vertices and areas besides; exact: share of cells cut that needed "
         "exact arithmetic. Exit code: 0 all counts agree with the reference where it ran, 1 not"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    for name in ("widths", "depths", "repeat"):
+    for name in ("widths", "depths", "repeat", "jobs"):
         numbers = getattr(args, name)
         if min(numbers if isinstance(numbers, list) else [numbers]) < 1:
             raise ExactcamError(f"--{name} {numbers}: give positive numbers")
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     limits = {"reference": args.reference_limit, "regioncam": args.regioncam_limit, "exact": 50_000}
     results = []
     for case in cases(args.families, args.widths, args.depths, args.seed):
-        results.append(measure(case, args.repeat, limits))
+        results.append(measure(case, args.repeat, limits, args.jobs))
         print(_row(results[-1]), flush=True)
     _compare_families(results)
     if args.json:

@@ -18,12 +18,20 @@ def test_bench_writes_a_table_json_and_a_figure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["bench", "--families", "he", "--widths", "4", "6", "--depths", "1", "--repeat", "1"]
-    words += ["--json", str(tmp_path / "b.json"), "--figure", str(tmp_path / "b.png")]
+    words += [
+        "--jobs",
+        "2",
+        "--json",
+        str(tmp_path / "b.json"),
+        "--figure",
+        str(tmp_path / "b.png"),
+    ]
     assert main(words) == 0
     results = json.loads((tmp_path / "b.json").read_text(encoding="ascii"))
     assert [(r["width"], r["depth"]) for r in results] == [(4, 3), (6, 3), (32, 1)]
     for r in results:
         assert r["counts"]["cells"] == r["counts"]["reference"] == r["regions"]
+        assert r["counts"]["jobs"] == r["regions"]
         assert r["seconds"]["cells"] > 0
         assert r["floor"] > 0
     assert capsys.readouterr().out.count("equal") == 3
