@@ -130,9 +130,6 @@ class Engine:
         window: Window,
         blind: Callable[[int, int], np.ndarray] | None = None,
     ) -> None:
-        # Let go at once, this makes glibc keep what is freed, up to twice as much, for the next
-        # batch; page faults would otherwise take a tenth of the time.
-        np.empty(31 << 20, np.uint8)
         self.network, self.plane, self.window = network, plane, window
         self.frame = Frame(window)
         self.trace = Trace(network, plane, window)

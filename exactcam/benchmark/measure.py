@@ -43,14 +43,33 @@ def measure(case: Case, repeat: int, limits: Limits, jobs: int = 1) -> dict[str,
     facts = {
         "family": case.family, "width": case.width, "depth": case.depth, "weights": case.source,
     }  # fmt: skip
+    try:
+        facts |= _elsewhere(_measured, case, repeat, limits)
+        if jobs > 1:
+            facts |= _elsewhere(_on_processes, case, repeat, jobs)
+    except BrokenProcessPool:
+        facts["died"] = True
+    return facts
+
+
+def _elsewhere(work: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
     with ProcessPoolExecutor(1, get_context("spawn")) as worker:
-        try:
-            return facts | worker.submit(_measured, case, repeat, limits, jobs).result()
-        except BrokenProcessPool:
-            return facts | {"died": True}
+        return worker.submit(work, *given).result()
 
 
-def _measured(case: Case, repeat: int, limits: Limits, jobs: int) -> dict[str, Any]:
+def _on_processes(case: Case, repeat: int, jobs: int) -> dict[str, Any]:
+    """Seconds of a complete partition, the network prepared, on one process and on `jobs`."""
+    _compile(case)
+    seconds: dict[int, list[float]] = {1: [], jobs: []}
+    for _ in range(repeat):
+        for number, times in seconds.items():
+            start = time.perf_counter()
+            partition(case.network, case.plane, Window.rectangle(-1, -1, 1, 1), jobs=number)
+            times.append(time.perf_counter() - start)
+    return {"jobs_seconds": {str(number): median(times) for number, times in seconds.items()}}
+
+
+def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
     from ..engine import Engine
 
     window = Window.rectangle(-1, -1, 1, 1)
@@ -63,15 +82,13 @@ def _measured(case: Case, repeat: int, limits: Limits, jobs: int) -> dict[str, A
         "bytes_per_region": (_peak() - before) / regions,
     }  # fmt: skip
     prepared = []
-    new = [replace(case.network) for _ in range(3 * repeat)]  # a network is prepared just once
+    new = [replace(case.network) for _ in range(2 * repeat)]  # a network is prepared just once
     start = time.perf_counter()
     for _ in range(repeat):
         prepared.append(Engine(new.pop(), case.plane, window))
     out["prepare_seconds"] = (time.perf_counter() - start) / repeat
     statistics = prepared[0].statistics
     engines, floor = _engines(case, window, part, prepared, new, limits)
-    if jobs > 1:
-        engines["jobs"] = lambda: len(partition(new.pop(), case.plane, window, jobs=jobs))
     seconds: dict[str, list[float]] = {name: [] for name in engines}
     counts: dict[str, int] = {}
     for turn in range(repeat):

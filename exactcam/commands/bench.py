@@ -14,7 +14,7 @@ from ..errors import ExactcamError
 
 HELP = "time the engines side by side on one thread, comparing their counts as it goes"
 _COLUMNS = (
-    ("family", 11), ("width", 5), ("depth", 5), ("regions", 8), ("prepare", 7), ("cells", 8), ("complete", 8), ("jobs", 8),
+    ("family", 11), ("width", 5), ("depth", 5), ("regions", 8), ("prepare", 7), ("cells", 8), ("complete", 8), ("jobs", 5),
     ("regioncam", 9), ("ratio", 6), ("reference", 9), ("floor", 7), ("areas", 7), ("exact", 7),
     ("B/region", 8), ("counts", 0),
 )  # fmt: skip
@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figure", metavar="OUT", help="plot time against regions, width, depth")
     parser.epilog = (
         "microseconds a region, medians; prepare: exact parameters to certified floats; cells: "
-        "all regions, prepared; complete: a partition with named vertices, from the exact network; jobs: the same on --jobs processes; ratio: regioncam / cells; floor: the float64 products of one evaluation "
+        "all regions, prepared; complete: a partition with named vertices, from the exact network; jobs: how much faster the same is on --jobs processes; ratio: regioncam / cells; floor: the float64 products of one evaluation "
         "a vertex; areas: exact vertices and areas besides; exact: share of cells cut that needed "
         "exact arithmetic. Exit code: 0 all counts agree with the reference where it ran, 1 not"
     )
@@ -83,6 +83,9 @@ def _row(result: dict[str, Any]) -> str:
     cells["prepare"] = f"{1e6 * result['prepare_seconds'] / regions:.2f}"
     if "areas_seconds" in result:
         cells["areas"] = f"{1e6 * result['areas_seconds'] / regions:.1f}"
+    if "jobs_seconds" in result:
+        one, many = result["jobs_seconds"].values()
+        cells["jobs"] = f"{one / many:.2f}"
     cells["exact"] = f"{result['exact_cells'] / result['cells_cut']:.0e}"
     cells["B/region"] = f"{result['bytes_per_region']:.0f}"
     off = [f"{n} {c}" for n, c in result["counts"].items() if c != regions]
