@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ExactcamError
-from .forked import spread
+from .forked import MOST, spread
 from .geometry import Point, Polygon, join, reduced
 from .nodes import Block, Cpwl, MaxGroups, Node, Pointwise
 from .rational import mpq, mpz, objects, rational, root_sum, sign
@@ -154,7 +154,7 @@ def _tied_parts(
 ) -> Iterator[tuple[int, list[Point], list[Classes | None]]]:
     """The parts of all cells where a tie is possible, with the classes that tie at their corners."""
     among = tie.candidates()
-    chunks = np.array_split(among, max(1, min(len(among), 16 * partition.jobs)))
+    chunks = np.array_split(among, min(MOST, 8 * partition.jobs, 1 + len(among)))
 
     def parts(k: int) -> list[tuple[int, list[Point], list[Classes | None]]]:
         return [

@@ -38,17 +38,18 @@ def divide(engine: Engine) -> list[Job]:
 
 
 def shares(engine: Engine, processes: int) -> list[Task]:
-    """The run in some hundred tasks, fewer and fewer cells each, that processes with this one's memory take in
-    turn; in canonical order."""
+    """The run in at most some hundred tasks, of fewer and fewer cells, in canonical order: for
+    processes that know what this one does and take one after the other."""
     return list(_shares(_early(engine), processes))
 
 
 def _shares(tasks: list[Task], processes: int) -> Iterator[Task]:
     left = sum(len(task.cells) for task in tasks)
+    least = max(_LEAST, left // 512)
     for task in tasks:
         low = 0
         while low < len(task.cells):
-            high = min(len(task.cells), low + max(_LEAST, left // (_PARTS * processes)))
+            high = min(len(task.cells), low + max(least, left // (_PARTS * processes)))
             yield task.part(low, high)
             left, low = left - (high - low), high
 

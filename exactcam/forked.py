@@ -23,7 +23,9 @@ import numpy as np
 from .children import FORKS, serve
 from .errors import ExactcamError
 
-__all__ = ["spread"]
+__all__ = ["MOST", "spread"]
+
+MOST = 1024  # shares, as the smallest pipe holds their numbers
 
 Found = TypeVar("Found", bound=Sized)
 Work = Iterator[tuple[int, Found]]  # shares by number, solved
@@ -37,9 +39,10 @@ def spread(
 ) -> list[Found]:
     """[solve(0), ..., solve(count - 1)] by this process and, where it can be forked, others.
 
-    `count` is at most a thousand, so that all numbers fit in a pipe. `progress` gets the
-    lengths, summed, of what is found so far. Raises ExactcamError where a process dies.
+    `count` is at most MOST. `progress` gets the lengths, summed, of what is found so far. Raises
+    ExactcamError where a process dies.
     """
+    assert count <= MOST
     alone = not FORKS or current_process().daemon  # a helper has none
     processes = 1 if alone else max(1, min(processes, count))
     sizes = np.frombuffer(mmap.mmap(-1, 8 * processes), np.int64)

@@ -23,7 +23,7 @@ from . import kernels_names as kernels
 from .engine import Engine
 from .errors import InvariantError
 from .exact_cells import ExactCells
-from .forked import spread
+from .forked import MOST, spread
 from .geometry import Point
 from .partition import Partition
 from .regions import Regions
@@ -32,7 +32,8 @@ from .twins import twins
 __all__ = ["glue"]
 
 _AHEAD = 4096  # so many vertices are found ahead by each process where all are asked for,
-_LEAST = 64  # so many in one go
+_PARTS = 8  # in as many parts a process: neighbours have much in common
+_LEAST = 64  # of at least so many
 
 
 def glue(engine: Engine, parts: Iterable[Regions], jobs: int = 1) -> Partition:
@@ -70,7 +71,7 @@ class _Vertices(Sequence[Point]):
             self.find(wanted)
             return tuple(self._known[k] for k in wanted)
         if wanted not in self._known:
-            self.find([wanted])
+            (self._known[wanted],) = self._exact.points(self._corners[wanted : wanted + 1])
         return self._known[wanted]
 
     def __iter__(self) -> Iterator[Point]:
@@ -80,6 +81,9 @@ class _Vertices(Sequence[Point]):
 
     def find(self, numbers: Iterable[int]) -> None:
         missing = [k for k in numbers if k not in self._known]
-        parts = np.array_split(self._corners[missing], max(1, len(missing) // _LEAST))
-        found = spread(lambda k: self._exact.points(parts[k]), len(parts), self._exact.jobs)
+        jobs = self._exact.jobs
+        parts = np.array_split(
+            self._corners[missing], min(MOST, _PARTS * jobs, 1 + len(missing) // _LEAST)
+        )
+        found = spread(lambda k: self._exact.points(parts[k]), len(parts), jobs)
         self._known.update(zip(missing, chain.from_iterable(found), strict=True))

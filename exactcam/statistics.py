@@ -7,11 +7,13 @@ rounded numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import gmpy2
 import numpy as np
 
 from .geometry import Point
-from .partition import Partition
+from .partition import Ahead, Cell, Partition
 from .rational import mpq, mpz, root_sum
 
 __all__ = ["areas", "eccentricities", "perimeters", "slopes"]
@@ -19,7 +21,14 @@ __all__ = ["areas", "eccentricities", "perimeters", "slopes"]
 
 def areas(partition: Partition) -> list[mpq]:
     """The exact area of every region, in slice coordinates and canonical order. O(corners)."""
-    return [cell.area for cell in partition.cells]
+    return [cell.area for cell in _cells(partition)]
+
+
+def _cells(partition: Partition) -> Sequence[Cell]:
+    """All cells, their vertices found at once."""
+    if isinstance(partition.vertices, Ahead):
+        partition.vertices.find(range(partition.vertex_count))
+    return partition.cells
 
 
 def perimeters(partition: Partition) -> np.ndarray:
@@ -27,7 +36,7 @@ def perimeters(partition: Partition) -> np.ndarray:
     return np.asarray(
         [
             root_sum([_squared(p, q) for p, q in zip(points, points[1:] + points[:1], strict=True)])
-            for points in (cell.points for cell in partition.cells)
+            for points in (cell.points for cell in _cells(partition))
         ]
     )
 
@@ -49,7 +58,7 @@ def eccentricities(partition: Partition) -> np.ndarray:
     the eccentricity of the ellipse with the region's moments, 0 for a disc or a
     square, 1 (rounded) for a sliver. O(corners) products of exact numbers.
     """
-    return np.asarray([_eccentricity(cell.points) for cell in partition.cells])
+    return np.asarray([_eccentricity(cell.points) for cell in _cells(partition)])
 
 
 def _eccentricity(points: list[Point]) -> float:
