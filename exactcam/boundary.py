@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import ExactcamError
-from .forked import MOST, spread
+from .forked import chunks, spread
 from .geometry import Point, Polygon, join, reduced
 from .nodes import Block, Cpwl, MaxGroups, Node, Pointwise
 from .rational import mpq, mpz, objects, rational, root_sum, sign
@@ -153,17 +153,16 @@ def _tied_parts(
     partition: Partition, tie: _LevelTie | _ArgmaxTie
 ) -> Iterator[tuple[int, list[Point], list[Classes | None]]]:
     """The parts of all cells where a tie is possible, with the classes that tie at their corners."""
-    among = tie.candidates()
-    chunks = np.array_split(among, min(MOST, 8 * partition.jobs, 1 + len(among)))
+    some = chunks(tie.candidates(), partition.jobs, 8)
 
     def parts(k: int) -> list[tuple[int, list[Point], list[Classes | None]]]:
         return [
             (cell, points, [tie.classes(cell, p) for p in points])
-            for cell in tie.cells(chunks[k])
+            for cell in tie.cells(some[k])
             for points, _ in _parts(partition, cell, tie)
         ]
 
-    for found in spread(parts, len(chunks), partition.jobs):
+    for found in spread(parts, len(some), partition.jobs):
         yield from found
 
 

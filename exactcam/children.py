@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from .errors import ExactcamError
 
 __all__ = ["FORKS", "serve", "workers"]
 
-FORKS = "fork" in get_all_start_methods()  # a forked process knows all that its parent does
+# A forked process knows all that its parent does. Libraries of macOS do not survive it.
+FORKS = "fork" in get_all_start_methods() and sys.platform != "darwin"
 
 
 @contextmanager
@@ -40,8 +42,9 @@ def workers(jobs: int, executor: Executor | None = None) -> Iterator[Executor | 
         finished = True
     finally:
         pool.shutdown(wait=finished, cancel_futures=True)
-        for child in set() if finished else set(active_children()) - before:
-            child.terminate()
+        if not finished:
+            for child in set(active_children()) - before:
+                child.kill()
 
 
 def serve(parent: int) -> None:

@@ -35,10 +35,11 @@ def partition(
 
     `slice` may be left out for a network of two inputs. `window` is a Window,
     (umin, vmin, umax, vmax) or a list of corners. `progress` is called now and
-    then with the number of regions found. The fast engine uses `jobs` processes, this one
-    among them, also for what the result computes later, or any `executor` (of
-    dask.distributed: `Client.get_executor()`); the result is the same. `engine` is "fast" or "reference"; None is the fast one, save for a small problem
-    on a machine where that must be compiled first: two seconds of the reference may do.
+    then with the number of regions found. The fast engine uses `jobs` processes, where they
+    can be forked this one among them and also for what the result computes later, or any
+    `executor` (of dask.distributed: `Client.get_executor()`); the result is the same. `engine`
+    is "fast" or "reference"; None is the fast one, save for a small problem on a machine
+    where that must be compiled first: two seconds of the reference may do.
     Raises SliceError where the slice does not fit the network.
     """
     if engine is not None and engine not in ENGINES:
@@ -48,6 +49,8 @@ def partition(
         raise SliceError("the second argument is a Slice; give the window as window=...")
     if plane.size != network.inputs:
         raise SliceError(f"the slice has {plane.size} inputs, the network {network.inputs}")
+    if jobs < 1:
+        raise ExactcamError(f"jobs is {jobs}: give the number of processes, at least 1")
     outline = window_of(window)
     if engine is None and jobs == 1 and executor is None and network.units <= _SMALL:
         quick = _uncompiled(network, plane, outline)
@@ -87,14 +90,16 @@ def _fast(
     from .engine import Engine
     from .glue import glue
     from .naming import pieces
-    from .parallel import regions, solved
+    from .parallel import solved
+    from .regions import Regions
 
     engine = Engine(network, plane, outline)
     if executor is None and jobs > 1 and FORKS:
         tasks = shares(engine, jobs)
         found = spread(
-            lambda k: regions(engine, k, engine.run([tasks[k]])), len(tasks), jobs, progress
-        )
+            lambda k: Regions.joined(pieces(engine, engine.run([tasks[k]]))),
+            len(tasks), jobs, progress,
+        )  # fmt: skip
         return glue(engine, found, jobs)
     found, count = [], 0
     with workers(jobs, executor) as pool:

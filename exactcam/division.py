@@ -1,7 +1,8 @@
 """How a run of the fast engine is divided: cells never depend on each other.
 
-Every division is into contiguous ranges of the cells of an early layer. That into jobs depends only on
-the network, slice and window, so job k of an interrupted run is job k of the next.
+Every division is into contiguous ranges of the cells of an early layer. That into jobs
+depends only on the network, slice and window, so job k of an interrupted run is job k of the
+next.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def divide(engine: Engine) -> list[Job]:
 
 
 def shares(engine: Engine, processes: int) -> list[Task]:
-    """The run in at most some hundred tasks, of fewer and fewer cells, in canonical order: for
-    processes that know what this one does and take one after the other."""
+    """The run in tasks of fewer and fewer cells, in canonical order, for processes that know
+    what this one does and take one after the other: at most 900, as `_early` has tasks of
+    eight cells and more."""
     return list(_shares(_early(engine), processes))
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from .filter import FloatAffine
 from .filter_units import FloatPointwise, in_floats
 from .geometry import Line, Point, Polygon, meet, reduced, side
+from .memory import empty
 from .network import Network
 from .nodes import Affine
 from .reference import refine
@@ -226,7 +227,8 @@ class Engine:
             )
         else:
             start, corners, labels, parents, own, undecided = ready.cut(polygons, x, label, blind)
-        codes = cells.codes[parents]
+        codes = empty((len(parents), cells.codes.shape[1]), cells.codes.dtype)
+        np.take(cells.codes, parents, axis=0, out=codes, mode="clip")
         codes[:, low + first : low + stop] = own
         self.statistics.batches += 1
         self.statistics.cells_cut += len(cells)

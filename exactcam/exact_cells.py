@@ -112,7 +112,9 @@ class ExactCells:
     def _maps(self) -> np.ndarray:
         """Float output maps with errors, (cells, 5, outputs): a, b, c, e, f in local
         coordinates. Runs the engine again: keeping them all along would cost memory."""
-        tasks = shares(self.engine, self.jobs)
+        # Alone, depth first: an early layer's cells with all their forms may be many.
+        jobs = self.jobs
+        tasks = shares(self.engine, jobs) if jobs > 1 else [self.engine.start()]
 
         def maps(k: int) -> np.ndarray:
             found = self.engine.outputs([tasks[k]])
@@ -120,4 +122,4 @@ class ExactCells:
                 [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in found]
             )
 
-        return np.concatenate(spread(maps, len(tasks), self.jobs))
+        return np.concatenate(spread(maps, len(tasks), jobs))

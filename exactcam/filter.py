@@ -57,6 +57,7 @@ from typing import Any
 import numpy as np
 
 from .matrix import Dense, Matrix
+from .memory import empty
 from .nodes import Affine
 from .rounding import UNIT, Forms, rounded_quotients
 
@@ -116,7 +117,7 @@ class FloatAffine:
         """
         product = self.products[family.which]
         base = self._product(inputs)
-        out = np.empty((len(family.member), *base.shape[1:]))
+        out = empty((len(family.member), *base.shape[1:]))
         measures = [_measure(x) for x in inputs]
         own = measures[family.which]
         changed = kernels().add_differences(
@@ -133,7 +134,7 @@ class FloatAffine:
         return Forms(out, errors, family.member, grid)
 
     def _product(self, inputs: Sequence[Forms]) -> np.ndarray:
-        out = np.empty((len(inputs[0].coefficients), 3, len(self.bias)))
+        out = empty((len(inputs[0].coefficients), 3, len(self.bias)))
         for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
             product(x.coefficients, out, k > 0)
         out[:, 2] += self.bias

@@ -7,6 +7,7 @@ the forms of all knots on a cell; knots that coincide (`copies`, `ties`) cut onc
 
 from __future__ import annotations
 
+from threading import local
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from .copies import copied_knots, separate, tied_knots
 from .filter import Family, FloatAffine, Polygons, kernels
+from .memory import empty
 from .network import Network
 from .nodes import Affine, MaxGroups, Pointwise
 from .rational import mpq
@@ -107,7 +109,7 @@ class FloatPointwise:
 
     def heads(self, x: Forms, family: Family) -> Forms:
         """The node's forms on the first member of each family, with the family's errors."""
-        out = np.empty((len(family.first), *x.coefficients.shape[1:]))
+        out = empty((len(family.first), *x.coefficients.shape[1:]))
         kernels().apply_pieces(
             x.coefficients, family.cells, family.codes, family.first,
             self.which, self.slopes, self.intercepts, out,
@@ -141,13 +143,12 @@ class FloatPointwise:
             first, which, factor = copies
             forms, errors = forms.take(first, axis=2), errors.take(first, axis=2)
             labels = labels[first]
-        from .kernels import cut_pointwise
-
-        *parts, state, undecided = cut_pointwise(*polygons, forms, errors, owner, labels, blind)
+        *parts, state, undecided = _cut(polygons, forms, errors, owner, labels, blind)
         if copies is not None:
             state = state[:, which] * factor
         if self.plain:
-            return *parts, state + np.int8(1), undecided
+            codes = np.add(state, np.int8(1), out=empty(state.shape, np.int8))
+            return *parts, codes, undecided
         codes = np.zeros((len(self.which), len(state)), dtype=np.int64)
         np.add.at(codes, self.units, state.T.astype(np.int64) + 1)
         return *parts, codes.T, undecided
@@ -158,8 +159,6 @@ class FloatPointwise:
     ) -> Any:  # fmt: skip
         """`cut` along the units up to `stop` of a `plain` node, when the first have cut
         already and the cells have codes `known` (cells, units); cell i has forms x.of(rows[i])."""
-        from .kernels import cut_pointwise
-
         low, copies = known.shape[1], self.copies
         if classes is not None:
             x = x.without(classes == 0)
@@ -169,8 +168,8 @@ class FloatPointwise:
         leads, place = np.unique(lead, return_inverse=True)
         new = int(np.searchsorted(leads, low))
         knots = leads[new:]
-        *parts, parents, state, undecided = cut_pointwise(
-            *polygons, x.coefficients.take(knots, axis=2)[rows], x.errors.take(knots, axis=2),
+        *parts, parents, state, undecided = _cut(
+            polygons, x.coefficients.take(knots, axis=2)[rows], x.errors.take(knots, axis=2),
             x.owner[rows], label + knots, blind,
         )  # fmt: skip
         # Copies of units that have cut are where those are.
@@ -198,6 +197,31 @@ class FloatPointwise:
         f = np.where(exact & ((errors[:, 1] == 0.0) | (size == 0.0)), 0.0, f * UP + TINY)
         grid = None if self.grid is None or x.grid is None else self.grid + x.grid
         return Forms(out, np.stack([e, f], axis=1), np.arange(len(out)), grid)
+
+
+_room = local()
+
+
+def _cut(polygons: Polygons, forms: np.ndarray, *given: np.ndarray) -> Any:
+    """`kernels.cut_pointwise` in room that is kept, where the states stay till the next call."""
+    from .kernels import cut_pointwise
+
+    most, rows, knots = 2 * len(forms) + 1024, 2 * len(polygons[1]) + 4096, forms.shape[2]
+    room = getattr(_room, "arrays", None)
+    if room is None or len(room[0]) < most or len(room[1]) < rows or room[3].shape[1] != knots:
+        room = (
+            np.empty(most, np.int64), np.empty((rows, 8)), np.empty(rows, np.int64),
+            np.empty((most, knots), np.int8),
+        )  # fmt: skip
+        _room.arrays = room
+    *parts, state, undecided = cut_pointwise(*polygons, forms, *given, *room)
+    return *(_own(array) for array in parts), state, undecided
+
+
+def _own(array: np.ndarray) -> np.ndarray:
+    out = empty(array.shape, array.dtype)
+    out[...] = array
+    return out
 
 
 class FloatMax:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
 from multiprocessing import current_process, get_context
@@ -23,12 +24,18 @@ import numpy as np
 from .children import FORKS, serve
 from .errors import ExactcamError
 
-__all__ = ["MOST", "spread"]
+__all__ = ["chunks", "spread"]
 
-MOST = 1024  # shares, as the smallest pipe holds their numbers
+_MOST = 1024  # shares: their numbers, four bytes each, fit in the smallest pipe
 
 Found = TypeVar("Found", bound=Sized)
 Work = Iterator[tuple[int, Found]]  # shares by number, solved
+
+
+def chunks(array: np.ndarray, processes: int, least: int) -> list[np.ndarray]:
+    """An array in contiguous parts for `spread`: eight a process, as neighbours have much in
+    common, but of some `least` entries."""
+    return np.array_split(array, min(_MOST, 8 * processes, 1 + len(array) // least))
 
 
 def spread(
@@ -37,49 +44,63 @@ def spread(
     processes: int,
     progress: Callable[[int], None] | None = None,
 ) -> list[Found]:
-    """[solve(0), ..., solve(count - 1)] by this process and, where it can be forked, others.
+    """[solve(0), ..., solve(count - 1)] by this process and, where it can be forked, others: up
+    to four for each processor, and not from a helper.
 
-    `count` is at most MOST. `progress` gets the lengths, summed, of what is found so far. Raises
-    ExactcamError where a process dies.
+    `count` is at most 1,024. `progress` gets the lengths, summed, of what is found so far.
+    Raises ExactcamError where a process dies.
     """
-    assert count <= MOST
-    alone = not FORKS or current_process().daemon  # a helper has none
-    processes = 1 if alone else max(1, min(processes, count))
+    assert count <= _MOST
+    alone = not FORKS or current_process().daemon
+    processes = 1 if alone else max(1, min(processes, count, 4 * (os.cpu_count() or 1)))
     sizes = np.frombuffer(mmap.mmap(-1, 8 * processes), np.int64)
     found: dict[int, Found] = {}
-    if processes > 1:
-        # Let go at once, this makes glibc keep what is freed, up to twice as much, for what comes
-        # next: new processes would spend a third of their time on page faults.
-        np.empty(31 << 20, np.uint8)
-    with _numbers(count) as numbers, ExitStack() as stack:
+    with _numbers(count, processes) as numbers, ExitStack() as stack:
         work = [_work(solve, numbers, sizes[k : k + 1]) for k in range(processes)]
         helpers = [stack.enter_context(_helper(theirs)) for theirs in work[1:]]
         for number, part in work[0]:
             found[number] = part
             if progress is not None:
                 progress(int(sizes.sum()))
+            if any(done.poll() for done, _ in helpers):  # all is taken, or one has failed
+                break
         for done, file in helpers:
             found.update(_received(done, file))
+    if progress is not None:
+        progress(int(sizes.sum()))
     return [found[number] for number in range(count)]
 
 
 @contextmanager
-def _numbers(count: int) -> Iterator[int]:
-    """A pipe with the numbers below `count`, four bytes each, which processes take out one by
-    one."""
+def _numbers(count: int, processes: int) -> Iterator[Iterator[int]]:
+    """The numbers below `count`; of several processes each gets what no other has taken."""
+    if processes == 1:
+        yield iter(range(count))
+        return
+    # Let go at once, this makes glibc keep what is freed, up to twice as much, for what comes
+    # next: new processes would spend a third of their time on page faults.
+    np.empty(31 << 20, np.uint8)
     take, put = os.pipe()
     try:
         os.write(put, np.arange(count, dtype=np.int32).tobytes())
-        os.close(put)
-        yield take
+        os.set_blocking(take, False)
+        yield _taken(take)
     finally:
+        os.close(put)
         os.close(take)
 
 
-def _work(solve: Callable[[int], Found], numbers: int, size: np.ndarray) -> Work[Found]:
-    """Shares that nobody else has taken, solved; their lengths are added to `size`."""
-    while number := os.read(numbers, 4):
-        k = int(np.frombuffer(number, np.int32)[0])
+def _taken(take: int) -> Iterator[int]:
+    while True:
+        try:
+            number = os.read(take, 4)
+        except BlockingIOError:
+            return
+        yield int.from_bytes(number, sys.byteorder)
+
+
+def _work(solve: Callable[[int], Found], numbers: Iterator[int], size: np.ndarray) -> Work[Found]:
+    for k in numbers:
         part = solve(k)
         size += len(part)
         yield k, part
@@ -97,7 +118,9 @@ def _helper(work: Work[Found]) -> Iterator[tuple[Connection, IO[bytes]]]:
         try:
             yield done, file
         finally:
-            child.terminate()
+            child.kill()
+            child.join()
+            child.close()
 
 
 def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> None:
@@ -116,14 +139,14 @@ def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> N
 
 def _received(done: Connection, file: IO[bytes]) -> Work[Found]:
     try:
-        total = done.recv()
+        answer = done.recv()
     except EOFError:
         raise ExactcamError(
             "a helper process died, perhaps of too little memory: use fewer jobs, or stream "
             "the regions to a file (-o FILE.run)"
         ) from None
-    if isinstance(total, Exception):
-        raise total
+    if isinstance(answer, Exception):
+        raise answer
     file.seek(0)
-    for _ in range(total):
+    for _ in range(answer):
         yield pickle.load(file)

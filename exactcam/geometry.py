@@ -23,6 +23,7 @@ __all__ = [
     "area2",
     "homogeneous",
     "join",
+    "lexicographic",
     "meet",
     "reduced",
     "side",
@@ -47,6 +48,11 @@ def reduced(point: Point) -> Point:
     x, y, w = point
     common = gmpy2.gcd(gmpy2.gcd(x, y), w)
     return (x, y, w) if common == 1 else (x // common, y // common, w // common)
+
+
+def lexicographic(point: Point) -> tuple[mpq, mpq]:
+    """(u, v) of a point, to compare: the lesser u first, of equal ones the lesser v."""
+    return mpq(point[0], point[2]), mpq(point[1], point[2])
 
 
 def side(line: Line, point: Point) -> int:

@@ -23,17 +23,13 @@ from . import kernels_names as kernels
 from .engine import Engine
 from .errors import InvariantError
 from .exact_cells import ExactCells
-from .forked import MOST, spread
+from .forked import chunks, spread
 from .geometry import Point
 from .partition import Partition
 from .regions import Regions
 from .twins import twins
 
 __all__ = ["glue"]
-
-_AHEAD = 4096  # so many vertices are found ahead by each process where all are asked for,
-_PARTS = 8  # in as many parts a process: neighbours have much in common
-_LEAST = 64  # of at least so many
 
 
 def glue(engine: Engine, parts: Iterable[Regions], jobs: int = 1) -> Partition:
@@ -75,15 +71,11 @@ class _Vertices(Sequence[Point]):
         return self._known[wanted]
 
     def __iter__(self) -> Iterator[Point]:
-        step = _AHEAD * self._exact.jobs
-        for low in range(0, len(self), step):
-            yield from self[low : low + step]
+        return iter(self[:])
 
     def find(self, numbers: Iterable[int]) -> None:
         missing = [k for k in numbers if k not in self._known]
         jobs = self._exact.jobs
-        parts = np.array_split(
-            self._corners[missing], min(MOST, _PARTS * jobs, 1 + len(missing) // _LEAST)
-        )
+        parts = chunks(self._corners[missing], jobs, 64)
         found = spread(lambda k: self._exact.points(parts[k]), len(parts), jobs)
         self._known.update(zip(missing, chain.from_iterable(found), strict=True))

@@ -263,19 +263,18 @@ def cut_pointwise(
     start: np.ndarray, corners: np.ndarray, labels: np.ndarray,
     forms: np.ndarray, errors: np.ndarray, owner: np.ndarray,
     knot_labels: np.ndarray, blind: np.ndarray,
+    o_parent: np.ndarray, o_corners: np.ndarray, o_labels: np.ndarray, o_state: np.ndarray,
 ) -> Any:  # fmt: skip
     """Cut every cell along the knots that cross it.
 
     `forms` (cells, 3, knots) with the errors `errors[owner]` (cells, 2, knots); `blind`
     (cells,) marks cells to be treated as undecided. Returns the parts (start, corners,
     labels), their parents, the state (-1, 0, +1) of every knot on every part, and the
-    undecided cells, which have no parts.
+    undecided cells, which have no parts; the others are in the arrays given for them, if
+    these have room for all.
     """
     cells, knots = start.shape[0] - 1, forms.shape[2]
-    room, rows = 2 * cells + 1024, 2 * corners.shape[0] + 4096
-    o_start, o_parent = np.zeros(room, np.int64), np.empty(room, np.int64)
-    o_corners, o_labels = np.empty((rows, 8)), np.empty(rows, np.int64)
-    o_state = np.empty((room, knots), np.int8)
+    o_start = np.zeros(o_parent.shape[0], np.int64)
     undecided = np.empty(cells, np.int64)
     parts, missed, cell = 0, 0, 0
     state = np.empty(knots, np.int8)
@@ -313,6 +312,6 @@ def cut_pointwise(
         cell += 1
     used = o_start[parts]
     return (
-        o_start[: parts + 1].copy(), o_corners[:used].copy(), o_labels[:used].copy(),
-        o_parent[:parts].copy(), o_state[:parts].copy(), undecided[:missed].copy(),
+        o_start[: parts + 1].copy(), o_corners[:used], o_labels[:used],
+        o_parent[:parts], o_state[:parts], undecided[:missed].copy(),
     )  # fmt: skip

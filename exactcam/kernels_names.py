@@ -52,7 +52,7 @@ def _clusters(boxes: np.ndarray, order: np.ndarray) -> np.ndarray:
                 names[order[k]] = name
             name += 1
             continue
-        if settled > 0 or axis > 0 or last - first < len(order):
+        if settled > 0:
             own = order[first:last]
             if last - first > 64:
                 own[:] = own[np.argsort(boxes[own, axis])]

@@ -1,8 +1,8 @@
 """Which corners of some cells may be one vertex, and each cell's first corner.
 
 Corners whose error boxes meet share a cluster, so that equal vertices always do; whether a
-cluster is one vertex is for `glue` to prove, from all cells (Lemmas 26 and 27). Done batch by batch, where
-they are found: in cache, and by whoever has found them.
+cluster is one vertex is for `glue` to prove, from all cells (Lemmas 26 and 27). Done batch by
+batch, where they are found: in cache, and by whoever has found them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import numpy as np
 from . import kernels_names as kernels
 from .engine import Batch, Engine, gathered
 from .exact_cells import ExactCells
-from .geometry import Point
-from .rational import mpq
+from .geometry import lexicographic
 from .regions import Patterns, Regions
 
 __all__ = ["pieces"]
@@ -49,8 +48,4 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
 def _least(exact: ExactCells, corners: np.ndarray) -> int:
     """The lexicographically least of some corners."""
     found = zip(exact.points(corners), corners.tolist(), strict=True)
-    return min(found, key=lambda pair: _key(pair[0]))[1]
-
-
-def _key(point: Point) -> tuple[mpq, mpq]:
-    return mpq(point[0], point[2]), mpq(point[1], point[2])
+    return min(found, key=lambda pair: lexicographic(pair[0]))[1]

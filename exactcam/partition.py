@@ -20,7 +20,7 @@ import numpy as np
 
 from .boundary import Boundary, decision_boundary
 from .errors import InvariantError
-from .geometry import Point, area2, homogeneous, join, reduced, side
+from .geometry import Point, area2, homogeneous, join, lexicographic, reduced, side
 from .invariants import check_invariants
 from .network import Network
 from .nodes import Block
@@ -375,7 +375,7 @@ def assemble(
     gathered = []
     for cell in cells:
         points = [reduced(p) for p in cell.corners]
-        least = min(range(len(points)), key=lambda k: _lexicographic(points[k]))
+        least = min(range(len(points)), key=lambda k: lexicographic(points[k]))
         pattern = cell.codes.astype(dtype)
         columns, scale = cell.output.columns, cell.output.denominator
         gathered.append((pattern.tobytes(), points[least:] + points[:least], columns, pattern))
@@ -401,7 +401,3 @@ def load_partition(path: str | Path) -> Partition:
     reader = PartitionReader(path)
     cells = reader.cells()
     return assemble(reader.network, reader.slice, reader.window, cells, reader.engine)
-
-
-def _lexicographic(point: Point) -> tuple[mpq, mpq]:
-    return mpq(point[0], point[2]), mpq(point[1], point[2])

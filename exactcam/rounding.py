@@ -8,6 +8,7 @@ change of coordinates is exact.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,9 @@ class _OneThread:
     that entered, gives back the threads there were."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
         self.lock, self.inside = Lock(), 0
         self.before: list[int] = []
 
@@ -67,6 +71,8 @@ class _OneThread:
 
 
 _one_thread = _OneThread()
+if hasattr(os, "register_at_fork"):  # another thread may be about to enter or to leave
+    os.register_at_fork(after_in_child=_one_thread.begin)
 
 
 @cache

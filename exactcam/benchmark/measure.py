@@ -1,9 +1,10 @@
-"""One case measured: every engine in turn, again and again, single thread, counts compared.
+"""One case measured: every engine in turn, again and again, single thread, counts compared;
+complete partitions on several processes besides, if these are asked for.
 
 Each case runs in a process of its own, started after the environment has been told to
 use one thread, so that an engine that runs out of memory ends alone and peak memory is
-its own. Times are wall-clock medians; engines alternate, so that what else the machine
-does hits all of them.
+its own. Times are wall-clock medians of turns; engines take them alternately, so that what
+else the machine does hits all of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -24,7 +26,7 @@ import numpy as np
 
 from ..compute import partition
 from ..engines.dense import dense_layers
-from ..errors import UnsupportedLayerError
+from ..errors import ExactcamError, UnsupportedLayerError
 from ..partition import Partition
 from ..slice import Window
 from ..statistics import areas
@@ -45,10 +47,11 @@ def measure(case: Case, repeat: int, limits: Limits, jobs: int = 1) -> dict[str,
     }  # fmt: skip
     try:
         facts |= _elsewhere(_measured, case, repeat, limits)
-        if jobs > 1:
-            facts |= _elsewhere(_on_processes, case, repeat, jobs)
     except BrokenProcessPool:
-        facts["died"] = True
+        return facts | {"died": True}
+    if jobs > 1:
+        with suppress(BrokenProcessPool, ExactcamError, MemoryError):
+            facts |= _elsewhere(_on_processes, case, repeat, jobs)
     return facts
 
 
@@ -81,28 +84,25 @@ def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
         "regions": regions, "vertices": part.vertex_count,
         "bytes_per_region": (_peak() - before) / regions,
     }  # fmt: skip
-    prepared = []
-    new = [replace(case.network) for _ in range(2 * repeat)]  # a network is prepared just once
+    ran: list[Any] = []
+    new = [replace(case.network) for _ in range(repeat)]  # a network is prepared just once
     start = time.perf_counter()
-    for _ in range(repeat):
-        prepared.append(Engine(new.pop(), case.plane, window))
+    for network in new:
+        ran.append(Engine(network, case.plane, window))
     out["prepare_seconds"] = (time.perf_counter() - start) / repeat
-    statistics = prepared[0].statistics
-    engines, floor = _engines(case, window, part, prepared, new, limits)
+    engines, floor = _engines(case, window, part, ran, limits)
     seconds: dict[str, list[float]] = {name: [] for name in engines}
     counts: dict[str, int] = {}
     for turn in range(repeat):
-        for name, run in engines.items():
-            if name == "reference" and turn:
-                continue
-            start = time.perf_counter()
-            counts[name] = run()
-            seconds[name].append(time.perf_counter() - start)
+        for name, engine in engines.items():
+            if name != "reference" or not turn:
+                counts[name], taken = _turn(*engine)
+                seconds[name].append(taken)
     out["seconds"] = {name: median(times) for name, times in seconds.items()}
     out["counts"] = counts
     if floor is not None:
         out["floor"] = floor
-    out |= asdict(statistics)
+    out |= asdict(ran[-1].statistics)
     if regions <= limits["exact"]:
         start = time.perf_counter()
         areas(part)
@@ -110,13 +110,33 @@ def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
     return out
 
 
+def _turn(ready: Callable[[], Any], run: Callable[[Any], int]) -> tuple[int, float]:
+    """What an engine counts and the seconds it takes, on average over a twentieth of a second at
+    least: what ran before has left the caches cold."""
+    taken: list[float] = []
+    while sum(taken) < 0.05:
+        given = ready()
+        start = time.perf_counter()
+        count = run(given)
+        taken.append(time.perf_counter() - start)
+    return count, sum(taken) / len(taken)
+
+
 def _engines(
-    case: Case, window: Window, part: Partition, prepared: list[Any], new: list[Any], limits: Limits
-) -> tuple[dict[str, Callable[[], int]], float | None]:
+    case: Case, window: Window, part: Partition, ran: list[Any], limits: Limits
+) -> tuple[dict[str, tuple[Callable[[], Any], Callable[[Any], int]]], float | None]:
+    """By name: what an engine is given, made before it is timed, and how it runs; the floor."""
+    from ..engine import Engine
+
     network, plane = case.network, case.plane
-    engines: dict[str, Callable[[], int]] = {
-        "cells": lambda: sum(len(b) for b in prepared.pop().run()),
-        "complete": lambda: len(partition(new.pop(), plane, window)),
+
+    def prepared() -> Engine:
+        ran.append(Engine(network, plane, window))
+        return ran[-1]
+
+    engines: dict[str, tuple[Callable[[], Any], Callable[[Any], int]]] = {
+        "cells": (prepared, lambda engine: sum(len(b) for b in engine.run())),
+        "complete": (lambda: replace(network), lambda new: len(partition(new, plane, window))),
     }
     floor = None
     try:
@@ -125,10 +145,12 @@ def _engines(
         layers = []  # the float engine and the floor are for dense networks
     if layers:
         if find_spec("regioncam") and len(part) <= limits["regioncam"]:
-            engines["regioncam"] = lambda: _regioncam(layers)
+            engines["regioncam"] = (lambda: layers, _regioncam)
         floor = _floor(layers, part.vertex_count)
     if len(part) <= limits["reference"]:
-        engines["reference"] = lambda: len(partition(network, plane, window, engine="reference"))
+        engines["reference"] = (
+            lambda: network, lambda it: len(partition(it, plane, window, engine="reference")),
+        )  # fmt: skip
     return engines, floor
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "partition_of",
     "partition_or_result",
     "read_model",
+    "scheduler",
     "slice_of",
     "vector",
     "window_from",

@@ -9,11 +9,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ..children import workers
-from ..engine import Engine
 from ..errors import ExactcamError
 from ..partition import Partition
 from ..rational import decimal_text, rational
-from ..run_file import RunTotals, read_run, write_run
 from .common import (
     Progress,
     add_partition_options,
@@ -48,10 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if args.totals and not streamed:
         raise ExactcamError("--totals goes with -o FILE.run")
     part = _through_file(args) if streamed else partition_of(args)
-    if isinstance(part, RunTotals):
-        found = {**asdict(part), "edges": part.edges, "vertices": part.vertices}
-        lines = (f"{name.replace('_', ' '):20}{value:,}" for name, value in found.items())
-        print(json.dumps(found) if args.json else "\n".join(lines))
+    if part is None:
         return 0
     if args.output is not None and not streamed:
         part.save(args.output)
@@ -61,7 +56,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _through_file(args: argparse.Namespace) -> Partition | RunTotals:
+def _through_file(args: argparse.Namespace) -> Partition | None:
+    """The partition, streamed to its file first; None where just the totals are asked for,
+    which are printed."""
+    from ..engine import Engine  # with numba, which takes a while
+    from ..run_file import read_run, write_run
+
     network = load_model(args)
     plane, window = slice_of(args, network.inputs), window_from(args)
     if args.engine not in (None, "fast"):
@@ -69,7 +69,12 @@ def _through_file(args: argparse.Namespace) -> Partition | RunTotals:
     with Progress("regions") as progress, scheduler(args) as far, workers(args.jobs, far) as pool:
         engine = Engine(network, plane, window)
         totals = write_run(engine, args.output, pool, progress)
-        return totals if args.totals else read_run(engine, args.output)
+    if not args.totals:
+        return read_run(engine, args.output, args.jobs)
+    found = {**asdict(totals), "edges": totals.edges, "vertices": totals.vertices}
+    lines = (f"{name.replace('_', ' '):20}{value:,}" for name, value in found.items())
+    print(json.dumps(found) if args.json else "\n".join(lines))
+    return None
 
 
 def summary(part: Partition, level: Any = 0) -> dict[str, Any]:

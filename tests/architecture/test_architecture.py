@@ -19,7 +19,7 @@ SOURCES = sorted(p for p in PACKAGE.rglob("*.py"))
 ORDER = (
     "errors", "rational", "strict", "geometry", "matrix", "nodes", "network", "slice", "slice_file", "children", "forked",
     "loaders",
-    "reference", "copies", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "kernels_names", "filter", "filter_units", "ties", "trace", "engine", "division", "regions", "exact_cells", "naming", "twins", "parallel",
+    "reference", "copies", "memory", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "kernels_names", "filter", "filter_units", "ties", "trace", "engine", "division", "regions", "exact_cells", "naming", "twins", "parallel",
     "boundary", "certificate", "partition_file", "invariants", "partition", "glue", "statistics", "tables", "boundary_points",
     "line_slice", "symbolic", "compute", "run_file", "grading", "sampling", "engines", "benchmark", "conformance",
     "render", "testing", "commands", "cli", "__main__",
@@ -122,7 +122,7 @@ def test_the_command_line_starts_light() -> None:
         "import sys; from exactcam.cli import main\n"
         "try: main(['partition', '--help'])\n"
         "except SystemExit: pass\n"
-        "assert not {'torch', 'onnx', 'sympy', 'matplotlib'} & set(sys.modules)"
+        "assert not {'torch', 'onnx', 'sympy', 'matplotlib', 'numba'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, capture_output=True)
 

@@ -507,6 +507,13 @@ def test_lemma_28(case: Case, seed: int, classes: int, blind: bool) -> None:
     twin = twins(exact, names)
     check(twin, inner.tolist())
     assert (twin >= 0).sum() == len(inner)
+    network, sizes = engine.network, np.diff(regions.start)
+    patterns, owner = regions.patterns.whole(), np.repeat(np.arange(len(regions)), sizes)
+    for edge in inner[by_pattern[inner] < 0].tolist():
+        units = np.nonzero(patterns[owner[edge]] != patterns[owner[twin[edge]]])[0]
+        layer = np.searchsorted(network.unit_offsets, units[0], side="right") - 1
+        # Members that are equal there may give one line of a max group several names.
+        assert len(units) > 1 or isinstance(network.nodes[network.activations[layer]], MaxGroups)
     found, first = kernels_names.around(regions.start, twin)
     assert found.tolist() == vertices.tolist()
     assert [ends[k] for k in first.tolist()] == list(number)
