@@ -159,20 +159,35 @@ def test_helpers_without_anything_to_do(random_network: Callable[..., Network]) 
 def test_a_helper_that_fails_is_heard(
     network: Network, monkeypatch: pytest.MonkeyPatch, end: Callable[[], Any], message: str
 ) -> None:
-    here, find = os.getpid(), naming.pieces
+    here, find, shares_here = os.getpid(), naming.pieces, []
 
     def pieces(*given: Any) -> Any:
         time.sleep(0.05)
         if os.getpid() != here:
             end()
+        shares_here.append(given)
         return find(*given)
 
     monkeypatch.setattr(naming, "pieces", pieces)
     with pytest.raises((ExactcamError, OSError), match=message):
         exactcam.partition(network, engine="fast", jobs=3)
-    until = time.monotonic() + 10
-    while active_children() and time.monotonic() < until:
-        time.sleep(0.02)
+    assert len(shares_here) < len(shares(engine(network), 3)) / 2
+    assert not active_children()
+
+
+@needs_fork
+def test_helpers_end_with_a_run_that_is_interrupted(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    here, find = os.getpid(), naming.pieces
+    monkeypatch.setattr(
+        naming, "pieces", lambda *given: time.sleep(5 * (os.getpid() != here)) or find(*given)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        exactcam.partition(network, engine="fast", jobs=3, progress=interrupt)
     assert not active_children()
 
 
