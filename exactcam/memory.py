@@ -27,16 +27,18 @@ class _Pool(local):
 
 
 _pool = _Pool()
+_sample = [np.empty(0, np.uint8)]
+_FREE = getrefcount(_sample[0])  # of what is in a list and nowhere else
 
 
 def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     """numpy.empty, faster again and again; for arrays that do not outlive a batch by long."""
     size = prod(shape) * (8 if dtype is np.float64 else np.dtype(dtype).itemsize)
     if _LARGE <= size <= _MOST:
-        for buffer in _pool.buffers:
-            # Free: known to the list, to `buffer` and to the call alone.
-            if buffer.size >= size and getrefcount(buffer) == 3:
-                return np.ndarray(shape, dtype, buffer)
+        buffers = _pool.buffers
+        for k in range(len(buffers)):
+            if len(buffers[k]) >= size and getrefcount(buffers[k]) == _FREE:
+                return np.ndarray(shape, dtype, buffers[k])
         return np.ndarray(shape, dtype, _new(size))
     return np.empty(shape, dtype)
 
