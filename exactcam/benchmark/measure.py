@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..children import serve
 from ..compute import partition
 from ..engines.dense import dense_layers
 from ..errors import ExactcamError, UnsupportedLayerError
@@ -56,7 +57,7 @@ def measure(case: Case, repeat: int, limits: Limits, jobs: int = 1) -> dict[str,
 
 
 def _elsewhere(work: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
-    with ProcessPoolExecutor(1, get_context("spawn")) as worker:
+    with ProcessPoolExecutor(1, get_context("spawn"), serve, (os.getpid(),)) as worker:
         return worker.submit(work, *given).result()
 
 
