@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from . import __version__
-from .errors import ExactcamError, InvariantError
+from .errors import ExactcamError, InvariantError, interrupted
 
 __all__ = ["COMMANDS", "main"]
 
@@ -90,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ExactcamError as error:
         _complain(str(error))
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemError) as error:
+        if not interrupted(error):
+            raise
         print("\nexactcam: interrupted", file=sys.stderr)
         # Python would wait for a pool's own thread, which may wait for a worker that is gone.
         if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):

@@ -17,8 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 
 __all__ = ["jit", "ready"]
+
+if hasattr(os, "register_at_fork"):  # else a child may find the lock taken, by nobody it has
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 _SOURCES = (
     "rounding",

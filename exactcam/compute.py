@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from typing import Any
 
 from .children import FORKS, workers
-from .errors import ExactcamError, SliceError
+from .errors import ExactcamError, SliceError, interrupted
 from .forked import spread
 from .network import Network
 from .partition import Partition, assemble
@@ -59,7 +59,12 @@ def partition(
     if engine == "reference":
         cells = activation_cells(network, plane, outline, progress)
         return assemble(network, plane, outline, cells, engine)
-    return _fast(network, plane, outline, progress, jobs, executor)
+    try:
+        return _fast(network, plane, outline, progress, jobs, executor)
+    except SystemError as error:
+        if interrupted(error):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _uncompiled(network: Network, plane: Slice, outline: Window) -> Partition | None:
@@ -96,6 +101,7 @@ def _fast(
     engine = Engine(network, plane, outline)
     if executor is None and jobs > 1 and FORKS:
         tasks = shares(engine, jobs)
+        list(pieces(engine, [tasks[0].cells.part(0, 1)]))  # what it loads, no helper has to
         found = spread(
             lambda k: Regions.joined(pieces(engine, engine.run([tasks[k]]))),
             len(tasks), jobs, progress,

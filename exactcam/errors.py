@@ -36,3 +36,10 @@ class MissingExtraError(ExactcamError, ImportError):
 
 class InvariantError(ExactcamError, AssertionError):
     """A computed result contradicts a theorem: always a defect of exactcam."""
+
+
+def interrupted(error: BaseException | None) -> bool:
+    """Whether this is Ctrl-C, or the SystemError that comes of it in compiled code."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None

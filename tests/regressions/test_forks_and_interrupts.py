@@ -1,0 +1,84 @@
+"""Two things that went wrong beside a run: a hang, and a Ctrl-C that was not one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import exactcam
+from exactcam import Network, compute
+from exactcam.children import FORKS
+from exactcam.cli import main
+
+MODEL = Path(exactcam.__file__).with_name("data") / "two_moons.json"
+
+LOADING = """
+import os, threading, exactcam
+net = exactcam.from_arrays([
+    ([[1, 0], [0, 1], [1, 1], [1, -1]] * 3, [i / 9 for i in range(12)]),
+    ([[(i * j) % 5 - 2 for j in range(12)] for i in range(12)], [i / 7 - 0.8 for i in range(12)]),
+    ([[1] * 12], [0]),
+])
+threads = [
+    threading.Thread(target=exactcam.partition, args=(net,), kwargs={"engine": "fast", "jobs": jobs})
+    for jobs in (1, 2)
+]
+for thread in threads:
+    thread.daemon = True
+    thread.start()
+for thread in threads:
+    thread.join(120)
+os._exit(any(thread.is_alive() for thread in threads))
+"""
+
+INTERRUPTS = """
+import os, signal, threading
+import exactcam
+net = exactcam.from_arrays([
+    ([[i % 5 - 2, i % 3 - 1] for i in range(24)], [i / 29 - 0.4 for i in range(24)]),
+    ([[(i * j) % 7 / 3 - 1 for j in range(24)] for i in range(24)], [i / 23 - 0.5 for i in range(24)]),
+    ([[1] * 24], [0]),
+])
+exactcam.partition(net, engine="fast")
+for k in range(30):
+    try:
+        threading.Timer(0.001 * (1 + k), os.kill, (os.getpid(), signal.SIGINT)).start()
+        while True:
+            exactcam.partition(net, engine="fast")
+    except KeyboardInterrupt:
+        pass
+"""
+
+
+@pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
+def test_a_helper_forked_while_another_thread_loads_kernels(
+    random_network: Callable[..., Network],
+) -> None:
+    """It waited for numba's lock, which only that thread could have opened."""
+    exactcam.partition(random_network([2, 4, 1], 0), engine="fast")  # they are compiled, at least
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", LOADING], check=True, timeout=300)
+
+
+def test_an_interrupt_in_compiled_code_is_one() -> None:
+    """numba made more than half of them a SystemError."""
+    subprocess.run([sys.executable, "-c", INTERRUPTS], check=True, timeout=300)
+
+
+def test_another_system_error_stays_one(
+    random_network: Callable[..., Network], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def fails(*_: object) -> None:
+        raise SystemError("inside")
+
+    monkeypatch.setattr(compute, "_fast", fails)
+    with pytest.raises(SystemError, match="inside"):
+        exactcam.partition(random_network([2, 4, 1], 0), engine="fast")
+    with pytest.raises(SystemError, match="inside"):
+        main(["partition", str(MODEL), "--engine", "fast"])
+    assert "interrupted" not in capsys.readouterr().err
