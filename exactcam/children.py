@@ -14,10 +14,17 @@ from multiprocessing import active_children, get_all_start_methods, get_context
 
 from .errors import ExactcamError
 
-__all__ = ["FORKS", "serve", "workers"]
+__all__ = ["FORKS", "checked", "serve", "workers"]
 
 # A forked process knows all that its parent does. Libraries of macOS do not survive it.
 FORKS = "fork" in get_all_start_methods() and sys.platform != "darwin"
+
+
+def checked(jobs: int) -> int:
+    """The number of processes asked for. Raises ExactcamError unless it is at least 1."""
+    if jobs < 1:
+        raise ExactcamError(f"jobs is {jobs}: give the number of processes, at least 1")
+    return jobs
 
 
 @contextmanager
@@ -28,9 +35,7 @@ def workers(jobs: int, executor: Executor | None = None) -> Iterator[Executor | 
     They end with the block, at once if it is left by an exception, and with the process
     that started them, however that ends.
     """
-    if jobs < 1:
-        raise ExactcamError(f"jobs is {jobs}: give the number of processes, at least 1")
-    if executor is not None or jobs == 1:
+    if executor is not None or checked(jobs) == 1:
         yield executor
         return
     before = set(active_children())

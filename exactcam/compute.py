@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from .children import FORKS, workers
+from .children import FORKS, checked, workers
 from .errors import ExactcamError, SliceError, interrupted
 from .forked import spread
 from .network import Network
@@ -49,10 +49,9 @@ def partition(
         raise SliceError("the second argument is a Slice; give the window as window=...")
     if plane.size != network.inputs:
         raise SliceError(f"the slice has {plane.size} inputs, the network {network.inputs}")
-    if jobs < 1:
-        raise ExactcamError(f"jobs is {jobs}: give the number of processes, at least 1")
     outline = window_of(window)
-    if engine is None and jobs == 1 and executor is None and network.units <= _SMALL:
+    alone = checked(jobs) == 1 and executor is None
+    if alone and engine is None and network.units <= _SMALL:
         quick = _uncompiled(network, plane, outline)
         if quick is not None:
             return quick

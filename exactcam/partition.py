@@ -10,7 +10,7 @@ asked for and kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -352,9 +352,6 @@ class _Cells(Sequence[Cell]):
         if isinstance(index, slice_type):
             return [Cell(self._partition, i) for i in range(len(self))[index]]
         return Cell(self._partition, range(len(self))[index])
-
-    def __iter__(self) -> Iterator[Cell]:
-        return (Cell(self._partition, i) for i in range(len(self)))
 
 
 slice_type = type(np.s_[:])  # the builtin, which this module's argument names shadow

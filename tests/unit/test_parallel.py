@@ -192,8 +192,9 @@ def test_helpers_end_with_a_run_that_is_interrupted(
 
 
 def test_too_few_jobs_are_refused(network: Network) -> None:
-    with pytest.raises(ExactcamError, match="at least 1"):
-        exactcam.partition(network, jobs=0)
+    for engine in (None, "fast", "reference"):
+        with pytest.raises(ExactcamError, match="at least 1"):
+            exactcam.partition(network, engine=engine, jobs=0)
 
 
 def test_a_run_file_holds_the_partition(network: Network, truth: Partition, tmp_path: Path) -> None:
