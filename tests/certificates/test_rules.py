@@ -67,7 +67,7 @@ def test_every_rule_is_specified_and_tested() -> None:
         gzip.compress(tiny.CERTIFICATE.encode())[:40],
         gzip.compress(tiny.CERTIFICATE.encode()) + b"x",
         gzip.compress(tiny.CERTIFICATE.encode()) + gzip.compress(b"end\n"),
-        gzip.compress(tiny.CERTIFICATE.encode()).replace(b"\x00\x00", b"\x00\x01", 1),
+        gzip.compress(tiny.CERTIFICATE.encode())[:-1] + b"\x01",  # of another length, it says
         b"\x1f\x8b",
         gzip.compress(b"\n" * (1 << 24)),
         gzip.compress(b"1" * (1 << 24)),
