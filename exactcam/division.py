@@ -7,7 +7,6 @@ next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .engine import Engine, Task
@@ -42,18 +41,16 @@ def shares(engine: Engine, processes: int) -> list[Task]:
     """The run in tasks of fewer and fewer cells, in canonical order, for processes that know
     what this one does and take one after the other: at most 900, as `_early` has tasks of
     eight cells and more."""
-    return list(_shares(_early(engine), processes))
-
-
-def _shares(tasks: list[Task], processes: int) -> Iterator[Task]:
+    tasks, out = _early(engine), []
     left = sum(len(task.cells) for task in tasks)
     least = max(_LEAST, left // 512)
     for task in tasks:
         low = 0
         while low < len(task.cells):
             high = min(len(task.cells), low + max(least, left // (_PARTS * processes)))
-            yield task.part(low, high)
+            out.append(task.part(low, high))
             left, low = left - (high - low), high
+    return out
 
 
 def _early(engine: Engine) -> list[Task]:

@@ -7,7 +7,6 @@ the forms of all knots on a cell; knots that coincide (`copies`, `ties`) cut onc
 
 from __future__ import annotations
 
-from threading import local
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -199,26 +198,21 @@ class FloatPointwise:
         return Forms(out, np.stack([e, f], axis=1), np.arange(len(out)), grid)
 
 
-_room = local()
-
-
 def _cut(polygons: Polygons, forms: np.ndarray, *given: np.ndarray) -> Any:
-    """`kernels.cut_pointwise` in room that is kept, where the states stay till the next call."""
+    """`kernels.cut_pointwise`, with room for what comes of most batches."""
     from .kernels import cut_pointwise
 
-    most, rows, knots = 2 * len(forms) + 1024, 2 * len(polygons[1]) + 4096, forms.shape[2]
-    room = getattr(_room, "arrays", None)
-    if room is None or len(room[0]) < most or len(room[1]) < rows or room[3].shape[1] != knots:
-        room = (
-            np.empty(most, np.int64), np.empty((rows, 8)), np.empty(rows, np.int64),
-            np.empty((most, knots), np.int8),
-        )  # fmt: skip
-        _room.arrays = room
-    *parts, state, undecided = cut_pointwise(*polygons, forms, *given, *room)
+    most, rows = 2 * len(forms) + 1024, 2 * len(polygons[1]) + 4096
+    *parts, state, undecided = cut_pointwise(
+        *polygons, forms, *given,
+        empty((most,), np.int64), empty((rows, 8)), empty((rows,), np.int64),
+        empty((most, forms.shape[2]), np.int8),
+    )  # fmt: skip
     return *(_own(array) for array in parts), state, undecided
 
 
 def _own(array: np.ndarray) -> np.ndarray:
+    """A copy: what is kept must not keep the room for it."""
     out = empty(array.shape, array.dtype)
     out[...] = array
     return out

@@ -312,6 +312,6 @@ def cut_pointwise(
         cell += 1
     used = o_start[parts]
     return (
-        o_start[: parts + 1].copy(), o_corners[:used], o_labels[:used],
-        o_parent[:parts], o_state[:parts], undecided[:missed].copy(),
+        o_start[: parts + 1], o_corners[:used], o_labels[:used],
+        o_parent[:parts], o_state[:parts], undecided[:missed],
     )  # fmt: skip

@@ -27,7 +27,7 @@ from .nodes import Block
 from .partition_file import PartitionReader, write_partition
 from .rational import mpq, mpz, to_float
 from .reference import RawCell
-from .regions import Patterns
+from .regions import Patterns, following
 from .slice import Slice, Window
 
 __all__ = ["Cell", "Counts", "Edges", "Partition", "assemble", "load_partition"]
@@ -230,8 +230,7 @@ class Partition:
     def _half_edges(self) -> tuple[np.ndarray, ...]:
         """Each cell's edges, those between two vertices in a row: the lesser vertex, the other,
         whether it runs from that to this, its cell, whether it is the first of its row."""
-        ends = np.append(self.corners[1:], 0)
-        ends[self.offsets[1:] - 1] = self.corners[self.offsets[:-1]]
+        ends = self.corners[following(self.offsets)]
         low, high = np.minimum(self.corners, ends), np.maximum(self.corners, ends)
         keys = (low * self.vertex_count + high) * 2 + (low == self.corners)
         order = np.argsort(keys)

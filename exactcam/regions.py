@@ -12,9 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Patterns", "Regions"]
+__all__ = ["Patterns", "Regions", "following"]
 
 _RUN = 256  # cells whose patterns share what is the same in all of them
+
+
+def following(start: np.ndarray) -> np.ndarray:
+    """For each corner the next one of its cell; number i has corners start[i]:start[i+1]."""
+    out = np.arange(1, int(start[-1]) + 1)
+    out[start[1:] - 1] = start[:-1]
+    return out
 
 
 class Patterns:

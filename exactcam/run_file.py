@@ -33,6 +33,7 @@ from .naming import pieces
 from .parallel import solved
 from .partition import Partition
 from .rational import to_float
+from .regions import following
 from .rounding import TINY
 from .slice_file import slice_document
 from .strict import count, dump, fields, parse
@@ -81,14 +82,13 @@ class RunTotals:
     def of(cls, engine: Engine, batch: Batch) -> RunTotals:
         """Those of one batch."""
         u, v, d = batch.corners[:, :3].T
-        following = np.arange(1, len(u) + 1)
-        following[batch.start[1:] - 1] = batch.start[:-1]
-        x, y = u * v[following], v * u[following]
+        after = following(batch.start)
+        x, y = u * v[after], v * u[after]
         # Exact corners lie in |u|, |v| <= 1, so none is further off than its own size plus one;
         # moving both ends by d and d' changes a term by less than 2 (d + d') (1 + d + d'). Each
         # product is rounded, and their differences and sums, some (number of terms) times.
         d = np.minimum(d, 1.0 + np.maximum(np.abs(u), np.abs(v)))
-        moved = 2.0 * (d + d[following]) * (1.0 + d + d[following])
+        moved = 2.0 * (d + d[after]) * (1.0 + d + d[after])
         sizes = float((np.abs(x) + np.abs(y)).sum())
         rounding = 2.0**-52 * (float(np.abs(x - y).sum()) * (len(u) + 8.0) + sizes) + TINY
         unit = to_float(engine.frame.scale**2)  # the area of the local unit square

@@ -49,28 +49,25 @@ class Labels:
         """The activation (its position in the pattern) that a label belongs to."""
         return bisect_right(self._starts, label) - 1
 
-    def unit(self, network: Network, label: int) -> tuple[int, list[int] | None]:
-        """The entry of a pattern that changes on a label's line; of a max group also the two
-        members that are equal there."""
+    def unit(self, network: Network, label: int) -> tuple[int, int, tuple[int, int] | None]:
+        """The activation and its unit that change on a label's line; of a max group also which
+        two of its members are equal there."""
         a = self.node(label)
         node, number = network.nodes[network.activations[a]], label - int(self.starts[a])
         if isinstance(node, Pointwise):
-            return int(network.unit_offsets[a]) + int(node.knots[0][number]), None
+            return a, int(node.knots[0][number]), None
         assert isinstance(node, MaxGroups)
         group = int(np.searchsorted(self.pairs[a], number, side="right")) - 1
-        pair = divmod(number - int(self.pairs[a][group]), len(node.groups[group]))
-        return int(network.unit_offsets[a]) + group, list(pair)
+        return a, group, divmod(number - int(self.pairs[a][group]), len(node.groups[group]))
 
     def rows(self, network: Network, label: int) -> list[int]:
         """The entries of its node's input that a label's line is made of."""
-        a = self.node(label)
-        node = network.nodes[network.activations[a]]
-        entry, pair = self.unit(network, label)
-        unit = entry - int(network.unit_offsets[a])
-        if pair is None:
+        a, unit, members = self.unit(network, label)
+        if members is None:
             return [unit]
+        node = network.nodes[network.activations[a]]
         assert isinstance(node, MaxGroups)
-        return [node.groups[unit][m] for m in pair]
+        return [node.groups[unit][m] for m in members]
 
     def line(self, network: Network, label: int, block: Block) -> Line:
         """The exact line of a label, `block` being its `rows` on the cell."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from .errors import InvariantError
 from .exact_cells import ExactCells
+from .regions import following
 
 __all__ = ["twins"]
 
@@ -24,8 +25,7 @@ def twins(exact: ExactCells, names: np.ndarray) -> np.ndarray:
     the other cell, -1 on the window's boundary. `names` are clusters of corners: equal
     vertices share one. O(n log n), with exact arithmetic only for what Lemma 28 leaves."""
     cells = exact.cells
-    after = np.arange(1, len(names) + 1)
-    after[cells.start[1:] - 1] = cells.start[:-1]
+    after = following(cells.start)
     low, high = np.minimum(names, names[after]), np.maximum(names, names[after])
     between = low * (int(names.max()) + 1) + high
     out = np.full(len(names), -1, dtype=np.int64)
@@ -68,8 +68,9 @@ def _side(exact: ExactCells, corner: int) -> Hashable:
     cells, trace = exact.cells, exact.engine.trace
     label = int(cells.labels[corner])
     codes = cells.patterns[int(np.searchsorted(cells.start, corner, side="right")) - 1]
-    unit, changes = trace.labels.unit(exact.engine.network, label)
-    if changes is not None and codes[unit] not in changes:
+    a, unit, members = trace.labels.unit(trace.network, label)
+    entry = trace.network.unit_offsets[a] + unit
+    if members is not None and codes[entry] not in members:
         return corner
-    codes[unit] = 0
+    codes[entry] = 0
     return label, codes.tobytes()
