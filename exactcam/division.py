@@ -13,10 +13,11 @@ from .engine import Engine, Task
 
 __all__ = ["Job", "divide", "shares"]
 
-_CELLS = 2048  # an early layer has at least so many cells before a run is divided
+_CELLS = 2048  # an early layer has at least so many cells before a run is divided into jobs,
+_EACH = 256  # and at least so many for each process before it is into shares
 _UNITS = 64  # so many units of a layer cut at a time until then
 _JOBS = 256  # about as many jobs, of 8 to 64 cells each: more would need memory at once
-_PARTS = 8  # a share is about this part of what is left for a process to do,
+_PARTS = 4  # a share is about this part of what is left for a process to do,
 _LEAST = 4  # and at least so many cells: the last shares are small, so all end together
 
 
@@ -31,7 +32,7 @@ class Job:
 
 def divide(engine: Engine) -> list[Job]:
     """The run of an engine as jobs, in canonical order."""
-    tasks = _early(engine)
+    tasks = _early(engine, _CELLS)
     share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
     parts = (part for task in tasks for part in task.divided(share))
     return [Job(number, part.alone()) for number, part in enumerate(parts)]
@@ -41,7 +42,7 @@ def shares(engine: Engine, processes: int) -> list[Task]:
     """The run in tasks of fewer and fewer cells, in canonical order, for processes that know
     what this one does and take one after the other: at most 900, as `_early` has tasks of
     eight cells and more."""
-    tasks, out = _early(engine), []
+    tasks, out = _early(engine, min(_CELLS, _EACH * processes)), []
     left = sum(len(task.cells) for task in tasks)
     least = max(_LEAST, left // 512)
     for task in tasks:
@@ -53,10 +54,10 @@ def shares(engine: Engine, processes: int) -> list[Task]:
     return out
 
 
-def _early(engine: Engine) -> list[Task]:
-    """The cells of an early layer, in order."""
+def _early(engine: Engine, cells: int) -> list[Task]:
+    """At least so many cells of an early layer, if it has them, in order."""
     tasks, units = [engine.start()], min(_UNITS, engine.units)
-    while sum(len(task.cells) for task in tasks) < _CELLS:
+    while sum(len(task.cells) for task in tasks) < cells:
         if tasks[0].activation == len(engine.network.activations):
             break
         parts = (part for task in tasks for part in task.divided(engine.batch_size))

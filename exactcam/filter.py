@@ -261,8 +261,13 @@ class _Product:
         # Half the inputs are zero in all cells of a batch, as those are neighbours.
         kept = np.nonzero(flat.any(axis=0))[0]
         if 4 * len(kept) < 3 * flat.shape[1]:
-            flat, dense = flat.take(kept, axis=1), dense[kept]
+            flat, dense = _taken(flat, kept, 1), _taken(dense, kept, 0)
         if add:
             target += flat @ dense
         else:
             np.matmul(flat, dense, out=target)
+
+
+def _taken(array: np.ndarray, places: np.ndarray, axis: int) -> np.ndarray:
+    shape = (len(array), len(places)) if axis else (len(places), array.shape[1])
+    return array.take(places, axis=axis, out=empty(shape), mode="clip")

@@ -115,12 +115,14 @@ def _helper(work: Work[Found]) -> Iterator[tuple[Connection, IO[bytes]]]:
         child = context.Process(target=_help, args=(os.getpid(), work, file, say), daemon=True)
         child.start()
         say.close()
+        heard = False
         try:
             yield done, file
+            heard = True
         finally:
             child.kill()
-            child.join()
-            child.close()
+            if not heard:  # else multiprocessing may wait for its end, some milliseconds, later
+                child.join()
 
 
 def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> None:

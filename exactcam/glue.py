@@ -40,7 +40,7 @@ def glue(engine: Engine, parts: Iterable[Regions], jobs: int = 1) -> Partition:
     edges = (len(cells.labels) + int((cells.labels < 0).sum())) // 2
     wanted = 1 + edges - len(cells)
     names = kernels.clusters(kernels.boxes(cells.vertices))
-    names, first = kernels.by_appearance(names[cells.corners])
+    names, first = kernels.by_appearance(names, cells.corners)
     if len(first) < wanted:
         names, first = kernels.around(cells.start, twins(exact, names))
     if len(first) != wanted:

@@ -1,5 +1,5 @@
 """Compiled loops of naming: clusters of corners and each cell's first (Lemmas 26 and 27 of
-proofs/filter.md), and the corners around a vertex (Lemma 28)."""
+proofs/filter.md), and the corners around a vertex (Lemma 28); patterns made small."""
 
 from __future__ import annotations
 
@@ -9,16 +9,29 @@ import numpy as np
 
 from .compiled import jit
 from .kernels import grow
+from .memory import empty, lasting
 from .rounding import TINY, UP
 
-__all__ = ["around", "boxes", "by_appearance", "clusters", "hulls", "least_corners", "turned"]
+__all__ = [
+    "around",
+    "boxes",
+    "by_appearance",
+    "clusters",
+    "hulls",
+    "least_corners",
+    "packed",
+    "turned",
+]
 
 
-@jit()
 def boxes(points: np.ndarray) -> np.ndarray:
     """The boxes of points (n, 3) of (u, v, delta), as (n, 4): least u and v, largest u and v.
     Rounded outwards, so that boxes that meet still do."""
-    out = np.empty((len(points), 4))
+    return _boxes(points, empty((len(points), 4)))
+
+
+@jit()
+def _boxes(points: np.ndarray, out: np.ndarray) -> np.ndarray:
     for k in range(len(points)):
         for axis in range(2):
             place, delta = points[k, axis], points[k, 2]
@@ -34,19 +47,19 @@ def clusters(boxes: np.ndarray) -> np.ndarray:
     anything, which leaves boxes that chain together along both. About O(n log n), but for
     many nested boxes.
     """
-    return _clusters(boxes, np.argsort(boxes[:, 0]))
+    return _clusters(boxes, np.argsort(boxes[:, 0]), empty((len(boxes),), np.int64))
 
 
 @jit()
-def _clusters(boxes: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """`clusters`; `order` sorts the boxes by boxes[:, 0] and is used up."""
-    names = np.empty(len(order), np.int64)
+def _clusters(boxes: np.ndarray, order: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """`clusters` to `names`; `order` sorts the boxes by boxes[:, 0] and is used up."""
     runs = np.empty((64, 4), np.int64)  # from, to, axis it is sorted by, axes without a gap
     runs[0, 0], runs[0, 1], runs[0, 2], runs[0, 3] = 0, len(order), 0, 0
     depth, name = 1, 0
     while depth > 0:
         depth -= 1
-        first, last, axis, settled = runs[depth]
+        first, last = runs[depth, 0], runs[depth, 1]
+        axis, settled = runs[depth, 2], runs[depth, 3]
         if settled == 2:
             for k in range(first, last):
                 names[order[k]] = name
@@ -65,15 +78,15 @@ def _clusters(boxes: np.ndarray, order: np.ndarray) -> np.ndarray:
                     own[j + 1] = moved
         begin, reach = first, boxes[order[first], 2 + axis]
         for k in range(first + 1, last + 1):
-            box = boxes[order[min(k, last - 1)]]
-            if k < last and box[axis] <= reach:
-                reach = max(reach, box[2 + axis])
+            if k < last and boxes[order[k], axis] <= reach:
+                reach = max(reach, boxes[order[k], 2 + axis])
                 continue
-            one, head = True, boxes[order[begin]]
+            one, head = True, order[begin]
+            u0, v0, u1, v1 = boxes[head, 0], boxes[head, 1], boxes[head, 2], boxes[head, 3]
             for m in range(begin + 1, k):  # often all meet the first
-                other = boxes[order[m]]
-                one = one and head[0] <= other[2] and other[0] <= head[2]
-                one = one and head[1] <= other[3] and other[1] <= head[3]
+                other = order[m]
+                one = one and u0 <= boxes[other, 2] and boxes[other, 0] <= u1
+                one = one and v0 <= boxes[other, 3] and boxes[other, 1] <= v1
             if one:
                 for m in range(begin, k):
                     names[order[m]] = name
@@ -84,7 +97,8 @@ def _clusters(boxes: np.ndarray, order: np.ndarray) -> np.ndarray:
                 runs[depth, 0], runs[depth, 1], runs[depth, 2] = begin, k, 1 - axis
                 runs[depth, 3] = settled + 1 if whole else 1
                 depth += 1
-            begin, reach = k, box[2 + axis]
+            if k < last:
+                begin, reach = k, boxes[order[k], 2 + axis]
     return names
 
 
@@ -143,23 +157,34 @@ def turned(start: np.ndarray, choice: np.ndarray) -> np.ndarray:
     return out
 
 
-@jit()
-def by_appearance(names: np.ndarray) -> Any:
-    """The same classes (n,), numbered 0.. in the order they appear in; where each does first."""
-    number = np.full(names.max() + 1, -1, np.int64)
-    first, out, count = np.empty(len(number), np.int64), np.empty(len(names), np.int64), 0
-    for k in range(len(names)):
-        if number[names[k]] < 0:
-            number[names[k]] = count
-            first[count] = k
-            count += 1
-        out[k] = number[names[k]]
+def by_appearance(names: np.ndarray, corners: np.ndarray) -> Any:
+    """The classes names[corners] (n,), numbered 0.. in the order they appear in; where each
+    does first."""
+    classes = int(names.max()) + 1
+    out, first = lasting((len(corners),), np.int64), lasting((classes,), np.int64)
+    count = _by_appearance(names, corners, empty((classes,), np.int64), first, out)
     return out, first[:count]
 
 
 @jit()
+def _by_appearance(
+    names: np.ndarray, corners: np.ndarray, number: np.ndarray, first: np.ndarray, out: np.ndarray
+) -> int:
+    number[:] = -1
+    count = 0
+    for k in range(len(corners)):
+        name = names[corners[k]]
+        if number[name] < 0:
+            number[name] = count
+            first[count] = k
+            count += 1
+        out[k] = number[name]
+    return count
+
+
+@jit()
 def around(start: np.ndarray, twin: np.ndarray) -> Any:
-    """Corners of cells as vertices, like `by_appearance`: those that edges and their twins
+    """Corners of cells as vertices, numbered like `by_appearance`: those that edges and their twins
     lead to, around the vertex. `twin` (n,) is where the edge that leaves a corner begins in
     the next cell, -1 if there is none."""
     after, before = np.empty(len(twin), np.int64), np.empty(len(twin), np.int64)
@@ -183,3 +208,66 @@ def around(start: np.ndarray, twin: np.ndarray) -> Any:
             at = twin[before[at]]
         count += 1
     return out, first[:count]
+
+
+@jit()
+def packed(codes: np.ndarray, run: int) -> Any:
+    """Patterns `codes` (cells, units) as `regions.Patterns` has them, `run` cells in each
+    run but the last: (sizes, units, masks, bits)."""
+    cells, units = codes.shape
+    runs = -(-cells // run)
+    most = runs * units * 8 * codes.itemsize
+    sizes, bits, used, count = np.empty((runs, 2), np.int64), np.empty(4096, np.uint8), 0, 0
+    places, masks = np.empty(most, np.int32), np.empty(most, codes.dtype)
+    some, each = np.empty(units, codes.dtype), np.empty(units, codes.dtype)
+    for k in range(runs):
+        low, high, begin = k * run, min(cells, (k + 1) * run), count
+        _differences(codes, low, high, some, each)
+        for m in range(units):
+            left = np.int64(some[m])
+            while left != 0:  # of two codes one mask, of more a mask for every bit
+                mask = left if some[m] == each[m] else left & -left
+                places[count], masks[count] = m, mask
+                count += 1
+                left ^= mask
+        sizes[k, 0], sizes[k, 1] = high - low, count - begin
+        bits = grow(bits, used + (high - low) * ((count - begin + 7) // 8))
+        used = _pack(codes, low, high, places[begin:count], masks[begin:count], bits, used)
+    return sizes, places[:count].copy(), masks[:count].copy(), bits[:used].copy()
+
+
+@jit()
+def _differences(
+    codes: np.ndarray, low: int, high: int, some: np.ndarray, each: np.ndarray
+) -> None:
+    """For each unit the bits in which some code differs from the first one, and those in which
+    each does that differs at all."""
+    some[:] = 0
+    each[:] = ~some
+    for i in range(low + 1, high):
+        for m in range(codes.shape[1]):
+            differs = codes[i, m] ^ codes[low, m]
+            some[m] |= differs
+            each[m] &= differs if differs != 0 else ~differs
+
+
+@jit()
+def _pack(
+    codes: np.ndarray, low: int, high: int, units: np.ndarray, masks: np.ndarray,
+    bits: np.ndarray, used: int,
+) -> int:  # fmt: skip
+    base, whole = codes[low][units], len(units) // 8 * 8
+    for i in range(low, high):
+        for j in range(0, whole, 8):
+            byte = 0
+            for k in range(8):
+                byte = byte * 2 + (((codes[i, units[j + k]] ^ base[j + k]) & masks[j + k]) != 0)
+            bits[used] = byte
+            used += 1
+        if whole < len(units):
+            byte = 0
+            for j in range(whole, len(units)):
+                byte = byte * 2 + (((codes[i, units[j]] ^ base[j]) & masks[j]) != 0)
+            bits[used] = byte << (whole + 8 - len(units))
+            used += 1
+    return used

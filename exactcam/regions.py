@@ -8,9 +8,12 @@ little. So it is also what travels between processes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
+
+from .memory import lasting
 
 __all__ = ["Patterns", "Regions", "following"]
 
@@ -24,42 +27,63 @@ def following(start: np.ndarray) -> np.ndarray:
     return out
 
 
+@dataclass(frozen=True)
 class Patterns:
-    """Patterns of consecutive cells: indexed by cell, or `whole` as an array (cells, units).
+    """Patterns of consecutive cells, in runs: indexed by cell, or `whole` as (cells, units).
 
-    `runs` are triples: the first pattern, the units that vary, and their codes (cells, units).
+    Run k has sizes[k] = (cells, entries) and begins with pattern first[k]; a cell's differs
+    (xor) by the masks of the entries that its row of `bits`, of whole bytes, has a one for.
+    Entry j is masks[j] of unit units[j].
     """
 
-    def __init__(self, runs: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
-        self.runs = runs
-        self._ends = np.cumsum([len(own) for _, _, own in runs])
+    sizes: np.ndarray
+    first: np.ndarray
+    units: np.ndarray
+    masks: np.ndarray
+    bits: np.ndarray
 
     @classmethod
     def of(cls, codes: np.ndarray) -> Patterns:
-        runs = []
-        for low in range(0, len(codes), _RUN):
-            part = codes[low : low + _RUN]
-            varying = np.nonzero(part.max(axis=0) != part.min(axis=0))[0]
-            runs.append((part[0].copy(), varying, part[:, varying]))
-        return cls(runs)
+        from .kernels_names import packed  # at first use: numba takes a while to load
+
+        sizes, units, masks, bits = packed(codes, _RUN)
+        return cls(sizes, codes[::_RUN].copy(), units, masks, bits)
+
+    @classmethod
+    def joined(cls, parts: list[Patterns]) -> Patterns:
+        """Several as one, in the given order."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """Where each run ends: cells, entries, bytes; after a row of zeros."""
+        used = self.sizes[:, 0] * ((self.sizes[:, 1] + 7) // 8)
+        ends = np.cumsum(np.column_stack([self.sizes, used]), axis=0)
+        return np.concatenate([np.zeros((1, 3), np.int64), ends])
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return int(self._ends[-1, 0])
 
     def __getitem__(self, cell: int) -> np.ndarray:
-        number = int(np.searchsorted(self._ends, cell, side="right"))
-        first, varying, own = self.runs[number]
-        row = first.copy()
-        row[varying] = own[cell - int(self._ends[number])]  # from the run's end: negative
-        return row
+        cell = range(len(self))[cell]
+        run = int(np.searchsorted(self._ends[:, 0], cell, side="right")) - 1
+        return self._rows(run)[cell - int(self._ends[run, 0])].copy()
 
     def whole(self) -> np.ndarray:
-        out = np.empty((len(self), len(self.runs[0][0])), dtype=self.runs[0][0].dtype)
-        for (first, varying, own), end in zip(self.runs, self._ends.tolist(), strict=True):
-            rows = out[end - len(own) : end]
-            rows[:] = first
-            rows[:, varying] = own
-        return out
+        return np.concatenate([self._rows(run) for run in range(len(self.sizes))])
+
+    def _rows(self, run: int) -> np.ndarray:
+        """A run's patterns, (cells, units)."""
+        (_, entry, byte), (_, last, end) = self._ends[run : run + 2].tolist()
+        rows = np.repeat(self.first[run : run + 1], self.sizes[run, 0], axis=0)
+        if entry < last:
+            bits = np.unpackbits(
+                self.bits[byte:end].reshape(len(rows), -1), axis=1, count=last - entry
+            )
+            units, begin = np.unique(self.units[entry:last], return_index=True)
+            rows[:, units] ^= np.bitwise_or.reduceat(bits * self.masks[entry:last], begin, axis=1)
+        return rows
 
 
 @dataclass(frozen=True)
@@ -90,9 +114,14 @@ class Regions:
         starts = [part.start[1:] + shift for part, shift in zip(parts, rows, strict=False)]
         corners = [p.corners + kind(shift) for p, shift in zip(parts, numbers, strict=False)]
         return cls(
-            np.concatenate([[0], *starts]),
-            np.concatenate(corners),
-            np.concatenate([part.labels for part in parts]),
-            np.concatenate([part.vertices for part in parts]),
-            Patterns([run for part in parts for run in part.patterns.runs]),
+            _concatenated([np.zeros(1, np.int64), *starts]),
+            _concatenated(corners),
+            _concatenated([part.labels for part in parts]),
+            _concatenated([part.vertices for part in parts]),
+            Patterns.joined([part.patterns for part in parts]),
         )
+
+
+def _concatenated(arrays: list[np.ndarray]) -> np.ndarray:
+    shape = (sum(map(len, arrays)), *arrays[0].shape[1:])
+    return np.concatenate(arrays, out=lasting(shape, arrays[0].dtype))

@@ -517,7 +517,7 @@ def test_lemma_28(case: Case, seed: int, classes: int, blind: bool) -> None:
     found, first = kernels_names.around(regions.start, twin)
     assert found.tolist() == vertices.tolist()
     assert [ends[k] for k in first.tolist()] == list(number)
-    again, same = kernels_names.by_appearance(vertices[::-1])
+    again, same = kernels_names.by_appearance(vertices, np.arange(len(vertices))[::-1])
     assert [vertices[::-1][k] for k in same.tolist()] == list(
         dict.fromkeys(vertices[::-1].tolist())
     )

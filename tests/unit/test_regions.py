@@ -26,7 +26,7 @@ def pattern_tables(draw: st.DrawFn) -> np.ndarray:
 def test_packed_patterns_are_the_patterns(tables: list[np.ndarray]) -> None:
     tables = [t[:, : tables[0].shape[1]] for t in tables if t.shape[1] >= tables[0].shape[1]]
     tables = [t.astype(tables[0].dtype) for t in tables]
-    packed = Patterns([run for t in tables for run in Patterns.of(t).runs])
+    packed = Patterns.joined([Patterns.of(t) for t in tables])
     whole = np.concatenate(tables)
     assert len(packed) == len(whole)
     assert np.array_equal(packed.whole(), whole)
