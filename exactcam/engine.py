@@ -259,9 +259,8 @@ class Engine:
             and isinstance(after, FloatAffine)
             and isinstance(ready, FloatPointwise)
         ):
-            family = ready.family(
-                values[node.source], parents, codes, after.inputs.index(k + 1), self.closely
-            )
+            which = after.inputs.index(k + 1)
+            family = ready.family(values[node.source], parents, codes, after, which, self.closely)
             heads = parents[family.first]
             value = ready.heads(values[node.source], family)
             inputs = [value if v == k + 1 else values[v].of(heads) for v in after.inputs]

@@ -111,12 +111,12 @@ class FloatAffine:
     ) -> Forms:
         """The node's forms on families of siblings (Lemma F1 with its second remark).
 
-        `inputs` are those of the first member of each family, its own with the family's
-        errors (`FloatPointwise.heads`); the others differ in few
+        `inputs` are those of the first member of each family, its own by
+        `FloatPointwise.heads`; the others differ in few
         entries of input `family.which` and get their differences added.
         """
         product = self.products[family.which]
-        base = self._product(inputs)
+        base = self._product(inputs, family)
         out = empty((len(family.member), *base.shape[1:]))
         measures = [_measure(x) for x in inputs]
         own = measures[family.which]
@@ -133,10 +133,11 @@ class FloatAffine:
         errors = self._errors(measures, bounds, grid, family.which, changed)
         return Forms(out, errors, family.member, grid)
 
-    def _product(self, inputs: Sequence[Forms]) -> np.ndarray:
+    def _product(self, inputs: Sequence[Forms], family: Family | None = None) -> np.ndarray:
         out = empty((len(inputs[0].coefficients), 3, len(self.bias)))
         for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
-            product(x.coefficients, out, k > 0)
+            kept = family.kept if family is not None and k == family.which else None
+            product(x.coefficients, out, k > 0, kept)
         out[:, 2] += self.bias
         return out
 
@@ -189,7 +190,8 @@ def _measure(x: Forms) -> np.ndarray:
 class Family:
     """Siblings: members of a family differ in few codes of one activation node.
 
-    `member` (cells,) is each cell's family, `first` (families,) its first cell; `codes`
+    `member` (cells,) is each cell's family, `first` (families,) its first cell; `kept` are
+    all units or, before a dense matrix, those that are not zero on all of these; `codes`
     (cells, units), `cells` (cells,) the rows of `source` (the node's input) they come
     from; `pieces`, `slopes`, `intercepts` the node's functions. `errors` and `sizes`
     (families, 2, units) bound the errors of each unit on its pieces in the family and the
@@ -199,6 +201,7 @@ class Family:
 
     member: np.ndarray
     first: np.ndarray
+    kept: np.ndarray
     codes: np.ndarray
     source: np.ndarray
     cells: np.ndarray
@@ -240,9 +243,12 @@ class _Product:
             np.maximum.at(self.largest, rows, np.abs(values))
         self.sums = sums * (1.0 + 2.0 * (self.terms + 2) * UNIT)
 
-    def __call__(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
-        """out = W x or out += W x, each of the rows of x (cells, rows, columns)."""
-        self._times(x, out, add, self.dense, self.by_row)
+    def __call__(
+        self, x: np.ndarray, out: np.ndarray, add: bool, kept: np.ndarray | None = None
+    ) -> None:
+        """out = W x or out += W x, each of the rows of x (cells, rows, columns); a dense W
+        may be given the `kept` columns alone, if the others are zero."""
+        self._times(x, out, add, self.dense, self.by_row, kept)
 
     def moduli(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
         """The same with the moduli of W."""
@@ -253,15 +259,21 @@ class _Product:
         return np.abs(self.dense), (*self.by_row[:2], np.abs(self.by_row[2]))
 
     @staticmethod
-    def _times(x: np.ndarray, out: np.ndarray, add: bool, dense: np.ndarray, by_row: Any) -> None:
-        flat, target = x.reshape(-1, x.shape[2]), out.reshape(-1, out.shape[2])
+    def _times(
+        x: np.ndarray, out: np.ndarray, add: bool, dense: np.ndarray, by_row: Any,
+        kept: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        flat, target = (a.reshape(a.shape[0] * a.shape[1], a.shape[2]) for a in (x, out))
         if not dense.size:
             kernels().sparse_product(*by_row, flat, target, add)
             return
         # Half the inputs are zero in all cells of a batch, as those are neighbours.
-        kept = np.nonzero(flat.any(axis=0))[0]
-        if 4 * len(kept) < 3 * flat.shape[1]:
-            flat, dense = _taken(flat, kept, 1), _taken(dense, kept, 0)
+        if kept is None:
+            kept = np.nonzero(flat.any(axis=0))[0]
+            if 4 * len(kept) < 3 * len(dense):
+                flat = _taken(flat, kept, 1)
+        if flat.shape[1] < len(dense):
+            dense = _taken(dense, kept, 0)
         if add:
             target += flat @ dense
         else:

@@ -53,6 +53,8 @@ class FloatPointwise:
         self.exact |= (self.slopes == 0.0) & (errors == 0.0).all(axis=2)
         self.lost = ~(errors <= UNIT).all()
         self.steepest = np.abs(self.slopes).max(axis=1)[self.which]
+        self.vanishes = (self.slopes[:, 0] == 0.0) & (self.intercepts[:, 0] == 0.0)
+        self.vanishes = self.vanishes[self.which]  # on its first piece, to the left
         self.grid = grid
 
     def _knot_forms(self, x: Forms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,13 +73,18 @@ class FloatPointwise:
         return coefficients, errors, np.arange(len(errors))
 
     def family(
-        self, x: Forms, cells: np.ndarray, codes: np.ndarray, which: int, closely: bool
-    ) -> Family:
-        """Siblings among `cells`: equal neighbours are one family."""
+        self, x: Forms, cells: np.ndarray, codes: np.ndarray,
+        after: FloatAffine, which: int, closely: bool,
+    ) -> Family:  # fmt: skip
+        """Siblings among `cells`: equal neighbours are one family. Their values are to be
+        input `which` of the node `after`."""
         new = np.ones(len(cells), dtype=bool)
         new[1:] = cells[1:] != cells[:-1]
         first = np.nonzero(new)[0]
         codes = np.ascontiguousarray(codes)
+        kept = np.arange(codes.shape[1])
+        if after.products[which].dense.size:
+            kept = np.nonzero((codes[first].max(axis=0) > 1) | ~self.vanishes)[0]
         heads, steepest = cells[first], self.steepest
         errors = x.errors
         if closely:
@@ -102,15 +109,16 @@ class FloatPointwise:
         if closely:  # what changes in a family is added, taken away and added anew
             sizes = np.where(varies[:, None], 3.0 * sizes, sizes)
         return Family(
-            np.cumsum(new) - 1, first, codes, x.coefficients, cells,
+            np.cumsum(new) - 1, first, kept, codes, x.coefficients, cells,
             self.which, self.slopes, self.intercepts, errors, sizes, which,
         )  # fmt: skip
 
     def heads(self, x: Forms, family: Family) -> Forms:
-        """The node's forms on the first member of each family, with the family's errors."""
-        out = empty((len(family.first), *x.coefficients.shape[1:]))
+        """The node's forms on the first member of each family, of the units kept, with the
+        family's errors."""
+        out = empty((len(family.first), 3, len(family.kept)))
         kernels().apply_pieces(
-            x.coefficients, family.cells, family.codes, family.first,
+            x.coefficients, family.cells, family.codes, family.first, family.kept,
             self.which, self.slopes, self.intercepts, out,
         )  # fmt: skip
         grid = None if self.grid is None or x.grid is None else self.grid + x.grid

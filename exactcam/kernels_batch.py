@@ -92,18 +92,21 @@ def add_differences(
 @jit()
 def apply_pieces(
     source: np.ndarray, cells: np.ndarray, codes: np.ndarray, chosen: np.ndarray,
-    pieces: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray, out: np.ndarray,
+    kept: np.ndarray, pieces: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray,
+    out: np.ndarray,
 ) -> None:  # fmt: skip
-    """out[k] = the forms source[cells[c]] after the pieces codes[c], for c = chosen[k]."""
+    """out[k] = the forms source[cells[c]] of the `kept` units after the pieces codes[c], for
+    c = chosen[k]."""
     for k in range(chosen.shape[0]):
         cell = chosen[k]
-        x = source[cells[cell]]
-        for j in range(out.shape[2]):
+        own = cells[cell]
+        for m in range(kept.shape[0]):
+            j = kept[m]
             piece = codes[cell, j] // 2
             slope = slopes[pieces[j], piece]
-            out[k, 0, j] = slope * x[0, j]
-            out[k, 1, j] = slope * x[1, j]
-            out[k, 2, j] = slope * x[2, j] + intercepts[pieces[j], piece]
+            out[k, 0, m] = slope * source[own, 0, j]
+            out[k, 1, m] = slope * source[own, 1, j]
+            out[k, 2, m] = slope * source[own, 2, j] + intercepts[pieces[j], piece]
 
 
 @jit()

@@ -405,12 +405,12 @@ def test_siblings_errors_cover(data: st.DataObject) -> None:
     for member in (1, 2, 4):
         unit = data.draw(st.integers(0, 3))
         codes[member, unit] = data.draw(st.integers(0, int(node.code_limits[unit])))
-    ready, closely = FloatPointwise(node), data.draw(st.booleans())
-    family = ready.family(source, cells, codes, which, closely)
+    ready, follower, closely = FloatPointwise(node), FloatAffine(after), data.draw(st.booleans())
+    family = ready.family(source, cells, codes, follower, which, closely)
     heads = cells[family.first]
     others = [None if n == 4 else data.draw(forms(n)) for n in sizes]
     inputs = [ready.heads(source, family) if x is None else x[0].of(heads) for x in others]
-    found = FloatAffine(after).apply_siblings(inputs, family, closely)
+    found = follower.apply_siblings(inputs, family, closely)
     truth = []
     for cell, own in zip(cells.tolist(), codes, strict=True):
         active = node.apply(block(exact[cell]), own)
