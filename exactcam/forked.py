@@ -27,6 +27,7 @@ from .errors import ExactcamError
 __all__ = ["chunks", "spread"]
 
 _MOST = 1024  # shares: their numbers, four bytes each, fit in the smallest pipe
+_ALIGNED = 64  # bytes: where arrays begin in a file
 
 Found = TypeVar("Found", bound=Sized)
 Work = Iterator[tuple[int, Found]]  # shares by number, solved
@@ -126,20 +127,26 @@ def _helper(work: Work[Found]) -> Iterator[tuple[Connection, IO[bytes]]]:
 
 
 def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> None:
-    """Put solved shares into a file; say how many, or what went wrong."""
+    """Put solved shares into a file, arrays as they are; say the sizes of what is written, or
+    what went wrong."""
     serve(parent)
-    total = 0
+    written: list[list[int]] = []
     try:
         for solved in work:
-            pickle.dump(solved, file, protocol=5)
-            total += 1
+            arrays: list[pickle.PickleBuffer] = []
+            head = pickle.dumps(solved, 5, buffer_callback=arrays.append)
+            written.append([])
+            for piece in (pickle.PickleBuffer(head), *arrays):
+                written[-1].append(size := file.write(piece.raw()))
+                file.write(bytes(-size % _ALIGNED))
         file.flush()
-        say.send(total)
+        say.send(written)
     except (ExactcamError, MemoryError, OSError) as error:
         say.send(error)
 
 
 def _received(done: Connection, file: IO[bytes]) -> Work[Found]:
+    """What a helper has found; its arrays stay where it has put them."""
     try:
         answer = done.recv()
     except EOFError:
@@ -149,6 +156,12 @@ def _received(done: Connection, file: IO[bytes]) -> Work[Found]:
         ) from None
     if isinstance(answer, Exception):
         raise answer
-    file.seek(0)
-    for _ in range(answer):
-        yield pickle.load(file)
+    if not answer:
+        return
+    memory, at = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)), 0
+    for sizes in answer:
+        arrays = []
+        for size in sizes:
+            arrays.append(memory[at : at + size])
+            at += size + -size % _ALIGNED
+        yield pickle.loads(arrays[0], buffers=arrays[1:])

@@ -7,9 +7,10 @@ little. So it is also what travels between processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -111,17 +112,24 @@ class Regions:
         rows = np.cumsum([0, *(len(part.labels) for part in parts)])
         numbers = np.cumsum([0, *(len(part.vertices) for part in parts)])
         kind = np.int32 if numbers[-1] < 1 << 31 else np.int64
-        starts = [part.start[1:] + shift for part, shift in zip(parts, rows, strict=False)]
-        corners = [p.corners + kind(shift) for p, shift in zip(parts, numbers, strict=False)]
+        starts = [np.zeros(1, np.int64), *(part.start[1:] for part in parts)]
         return cls(
-            _concatenated([np.zeros(1, np.int64), *starts]),
-            _concatenated(corners),
-            _concatenated([part.labels for part in parts]),
-            _concatenated([part.vertices for part in parts]),
+            _concatenated(starts, np.int64, [0, *rows]),
+            _concatenated([part.corners for part in parts], kind, numbers),
+            _concatenated([part.labels for part in parts], parts[0].labels.dtype),
+            _concatenated([part.vertices for part in parts], np.float64),
             Patterns.joined([part.patterns for part in parts]),
         )
 
 
-def _concatenated(arrays: list[np.ndarray]) -> np.ndarray:
-    shape = (sum(map(len, arrays)), *arrays[0].shape[1:])
-    return np.concatenate(arrays, out=lasting(shape, arrays[0].dtype))
+def _concatenated(
+    arrays: Sequence[np.ndarray], kind: Any, shifts: Iterable[int] = ()
+) -> np.ndarray:
+    """Arrays as one, each with its shift added."""
+    out = lasting((sum(map(len, arrays)), *arrays[0].shape[1:]), kind)
+    np.concatenate(arrays, out=out)
+    low = 0
+    for array, shift in zip(arrays, shifts, strict=False):
+        out[low : low + len(array)] += kind(shift)
+        low += len(array)
+    return out
