@@ -89,6 +89,8 @@ class FloatAffine:
             self.terms += self.products[-1].terms
             self.grids.append(grid)
         self.bias, errors, self.bias_grid = rounded_quotients(node.bias, node.scale)
+        self.bias_size = np.abs(self.bias)
+        self.sums = np.stack([product.sums for product in self.products])
         self.sound = max(lossy, float(errors.max(initial=0.0))) <= UNIT
 
     @property
@@ -104,7 +106,9 @@ class FloatAffine:
         grid = self._grid(inputs)
         bounds = [_bounds(x) for x in inputs] if closely else []
         errors = self._errors([_measure(x) for x in inputs], bounds, grid, 0, 0)
-        return Forms(self._product(inputs), errors, np.arange(len(errors)), grid)
+        out = self._product(inputs)
+        out[:, 2] += self.bias
+        return Forms(out, errors, np.arange(len(errors)), grid)
 
     def apply_siblings(
         self, inputs: Sequence[Forms], family: Family, closely: bool = False
@@ -121,7 +125,7 @@ class FloatAffine:
         measures = [_measure(x) for x in inputs]
         own = measures[family.which]
         changed = kernels().add_differences(
-            base, family.member, family.first, family.codes, family.source,
+            base, self.bias, family.member, family.first, family.codes, family.source,
             family.cells, family.pieces, family.slopes, family.intercepts,
             product.dense, *product.by_column, own[:, :2], out,
         )  # fmt: skip
@@ -134,11 +138,11 @@ class FloatAffine:
         return Forms(out, errors, family.member, grid)
 
     def _product(self, inputs: Sequence[Forms], family: Family | None = None) -> np.ndarray:
+        """The forms without the bias."""
         out = empty((len(inputs[0].coefficients), 3, len(self.bias)))
         for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
             kept = family.kept if family is not None and k == family.which else None
             product(x.coefficients, out, k > 0, kept)
-        out[:, 2] += self.bias
         return out
 
     def _errors(
@@ -153,14 +157,16 @@ class FloatAffine:
         for k, (errors, sizes) in enumerate(bounds):
             self.products[k].moduli(errors + gamma * sizes, each, k > 0)
         each *= 1.0 + 2.0 * (self.terms + 4) * UNIT
-        sums = np.stack([product.sums for product in self.products])
-        moved = sums.copy()
-        moved[which] += 2 * changed * self.products[which].largest
+        moved = self.sums
+        if changed:
+            moved = moved.copy()
+            moved[which] += 2 * changed * self.products[which].largest
         # Sums of moduli that cannot pass 2^53 units of the grid are exact; -1: none.
         limit = -1.0 if grid is None else 2.0 ** (53 - grid)
         return kernels().affine_errors(
-            np.stack(measures), each, sums, moved, np.abs(self.bias), gamma, limit, self.sound
-        )
+            np.asarray(measures), each, self.sums, moved, self.bias_size, gamma, limit, self.sound,
+            empty((len(measures[0]), 2, len(self.bias))),
+        )  # fmt: skip
 
     def _grid(self, inputs: Sequence[Forms]) -> int | None:
         grids = [self.bias_grid]

@@ -86,18 +86,17 @@ class FloatPointwise:
         if after.products[which].dense.size:
             kept = np.nonzero((codes[first].max(axis=0) > 1) | ~self.vanishes)[0]
         heads, steepest = cells[first], self.steepest
-        errors = x.errors
+        sizes = np.zeros((0, 2, 0))
         if closely:
             slopes = np.abs(self.slopes)
             most, varies = kernels().steepest(codes, first, self.which, slopes)
-            steepest, errors = most[:, None], errors[x.owner[heads]]
-        # An error that is not zero must not become zero by underflow, here and in `apply`.
-        errors = np.where(
-            (errors == 0.0) | (steepest == 0.0), 0.0, np.maximum(errors * steepest, TINY)
-        )
-        sizes = np.zeros((0, 2, 0))
-        if not closely:
-            errors = errors.max(axis=2, keepdims=True)[x.owner[heads]]
+            steepest, errors = most[:, None], x.errors[x.owner[heads]]
+            # An error that is not zero must not become zero by underflow, here and in `apply`.
+            errors = np.where(
+                (errors == 0.0) | (steepest == 0.0), 0.0, np.maximum(errors * steepest, TINY)
+            )
+        else:
+            errors = kernels().widest(x.errors, steepest)[x.owner[heads]]
         safe = self._safe(x.grid)[self.which].all()
         if closely or not safe:
             a, b, c = np.moveaxis(np.abs(x.coefficients[heads]) * steepest, 1, 0)

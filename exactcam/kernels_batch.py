@@ -18,6 +18,7 @@ __all__ = [
     "sizes",
     "sparse_product",
     "steepest",
+    "widest",
 ]
 
 
@@ -38,7 +39,7 @@ def sparse_product(
 
 @jit()
 def add_differences(
-    base: np.ndarray, member: np.ndarray, first: np.ndarray, codes: np.ndarray,
+    base: np.ndarray, bias: np.ndarray, member: np.ndarray, first: np.ndarray, codes: np.ndarray,
     source: np.ndarray, cells: np.ndarray,
     pieces: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray,
     dense: np.ndarray, starts: np.ndarray, rows: np.ndarray, data: np.ndarray,
@@ -46,7 +47,7 @@ def add_differences(
 ) -> int:  # fmt: skip
     """Forms behind an affine layer for families of siblings (see `filter.Family`).
 
-    out[cell] = base[family] + sum over the units whose code differs from the family's
+    out[cell] = base[family] + bias + sum over the units whose code differs from the family's
     first of (new - old form of the unit) times the unit's column of the matrix: row j of
     `dense`, or data[starts[j]:starts[j+1]] at `rows`. Raises `sizes` (families, 2) to
     cover the new forms and returns the largest number of differing units.
@@ -56,9 +57,10 @@ def add_differences(
     for cell in range(member.shape[0]):
         family = member[cell]
         reference = first[family]
-        for r in range(3):
-            for i in range(out.shape[2]):
-                out[cell, r, i] = base[family, r, i]
+        for i in range(out.shape[2]):
+            out[cell, 0, i] = base[family, 0, i]
+            out[cell, 1, i] = base[family, 1, i]
+            out[cell, 2, i] = base[family, 2, i] + bias[i]
         if cell == reference:
             continue
         changed = 0
@@ -128,6 +130,25 @@ def steepest(
 
 
 @jit()
+def widest(errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """The largest error behind functions of these steepest slopes, (n, 2, 1), of errors
+    (n, 2, units); not a number where one is none or infinite."""
+    out = np.empty((errors.shape[0], 2, 1))
+    for k in range(errors.shape[0]):
+        for r in range(2):
+            most, bad = 0.0, 0.0
+            for j in range(errors.shape[2]):
+                error = errors[k, r, j] * slopes[j]
+                error = TINY if error < TINY else error  # it must not underflow to zero
+                none = errors[k, r, j] == 0.0 or slopes[j] == 0.0
+                error = 0.0 if none else error
+                most = error if error > most else most
+                bad += error * 0.0
+            out[k, r, 0] = most + bad
+    return out
+
+
+@jit()
 def sizes(forms: np.ndarray, out: np.ndarray) -> None:
     """The largest |a| + |b| and |c| of each cell's forms to out[:, 0] and out[:, 1];
     not a number where one of them is none."""
@@ -146,9 +167,9 @@ def sizes(forms: np.ndarray, out: np.ndarray) -> None:
 @jit()
 def affine_errors(
     measures: np.ndarray, each: np.ndarray, sums: np.ndarray, moved: np.ndarray,
-    bias: np.ndarray, gamma: float, limit: float, sound: bool,
+    bias: np.ndarray, gamma: float, limit: float, sound: bool, out: np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Lemma F1: errors (cells, 2, size) of an affine layer.
+    """Lemma F1: errors of an affine layer, to `out` (cells, 2, size).
 
     `measures` (inputs, cells, 4) are the largest |a| + |b|, |c|, e and f of each input,
     `sums` (inputs, size) the rows' sums of moduli, `moved` the same with room for entries
@@ -156,7 +177,6 @@ def affine_errors(
     all but the bias input by input, unless it has no cells. Sums that stay below `limit` are exact.
     """
     inputs, cells = measures.shape[0], measures.shape[1]
-    out = np.empty((cells, 2, bias.shape[0]))
     widest, no_terms = np.zeros(inputs), np.ones(bias.shape[0], np.bool_)
     for k in range(inputs):
         for i in range(bias.shape[0]):

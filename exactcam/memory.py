@@ -23,6 +23,7 @@ _LARGE = 1 << 16  # bytes: malloc keeps less than that itself
 _MOST = 1 << 23  # bytes: more is rare enough
 _KEPT = 1 << 25  # bytes a thread keeps in all
 _HUGE = 1 << 22  # bytes: numpy asks for huge pages for as much
+_PAGE = 1 << 21  # bytes of one
 
 
 class _Arena(np.ndarray):
@@ -35,7 +36,8 @@ class _Pool(local):
         self.forget()
 
     def forget(self) -> None:
-        self.arena, self.used = np.ndarray.__new__(_Arena, _KEPT, np.uint8), 0
+        self.arena = np.ndarray.__new__(_Arena, _KEPT + _PAGE, np.uint8)
+        self.used = -self.arena.ctypes.data % _PAGE
         self.parts: list[np.ndarray] = []  # of the arena, by size
         self.sizes: list[int] = []
 
@@ -73,7 +75,7 @@ def _size(shape: tuple[int, ...], dtype: Any) -> int:
 
 def _new(size: int) -> np.ndarray:
     size = size + size // 4 & ~63
-    if _pool.used + size > _KEPT:
+    if _pool.used + size > len(_pool.arena):
         _pool.forget()
     part = np.ndarray(size, np.uint8, _pool.arena, _pool.used)
     _pool.used += size
