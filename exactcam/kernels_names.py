@@ -9,7 +9,7 @@ import numpy as np
 
 from .compiled import jit
 from .kernels import grow
-from .memory import empty, lasting
+from .memory import empty
 from .rounding import TINY, UP
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "least_corners",
     "packed",
     "turned",
+    "unpacked",
 ]
 
 
@@ -161,7 +162,7 @@ def by_appearance(names: np.ndarray, corners: np.ndarray) -> Any:
     """The classes names[corners] (n,), numbered 0.. in the order they appear in; where each
     does first."""
     classes = int(names.max()) + 1
-    out, first = lasting((len(corners),), np.int64), lasting((classes,), np.int64)
+    out, first = np.empty(len(corners), np.int64), np.empty(classes, np.int64)
     count = _by_appearance(names, corners, empty((classes,), np.int64), first, out)
     return out, first[:count]
 
@@ -271,3 +272,17 @@ def _pack(
             bits[used] = byte << (whole + 8 - len(units))
             used += 1
     return used
+
+
+@jit()
+def unpacked(
+    first: np.ndarray, units: np.ndarray, masks: np.ndarray, bits: np.ndarray, cells: int
+) -> np.ndarray:
+    """The first patterns of those that `packed` has made `bits` of, (cells, units)."""
+    out, length = np.empty((cells, len(first)), first.dtype), (len(units) + 7) // 8
+    for i in range(cells):
+        out[i] = first
+        for j in range(len(units)):
+            if bits[i * length + j // 8] >> (7 - j % 8) & 1:
+                out[i, units[j]] ^= masks[j]
+    return out

@@ -1,9 +1,8 @@
-"""Large arrays without page faults.
+"""Large arrays of a batch, their memory kept for the next one.
 
 What is freed in large pieces malloc gives back to the system, and to have it again costs a
 page fault for every 4 kB: a third of the time on small networks. So the memory of a batch's
-arrays is used again as soon as nothing refers to it any more, and all is in huge pages
-where the system has them.
+arrays is used again as soon as nothing refers to it any more.
 """
 
 from __future__ import annotations
@@ -17,13 +16,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["empty", "lasting"]
+__all__ = ["empty"]
 
 _LARGE = 1 << 16  # bytes: malloc keeps less than that itself
 _MOST = 1 << 23  # bytes: more is rare enough
 _KEPT = 1 << 25  # bytes a thread keeps in all
-_HUGE = 1 << 22  # bytes: numpy asks for huge pages for as much
-_PAGE = 1 << 21  # bytes of one
+_PAGE = 1 << 21  # bytes of a huge page: numpy asks for them
 
 
 class _Arena(np.ndarray):
@@ -58,14 +56,6 @@ def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
             if getrefcount(parts[k]) == _FREE:
                 return np.ndarray(shape, dtype, parts[k])
         return np.ndarray(shape, dtype, _new(size))
-    return np.empty(shape, dtype)
-
-
-def lasting(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
-    """numpy.empty for large arrays that are kept."""
-    size = _size(shape, dtype)
-    if 1 << 20 <= size < _HUGE:
-        return np.ndarray(shape, dtype, np.empty(_HUGE, np.uint8))
     return np.empty(shape, dtype)
 
 

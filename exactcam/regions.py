@@ -7,14 +7,13 @@ little. So it is also what travels between processes.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-
-from .memory import lasting
 
 __all__ = ["Patterns", "Regions", "following"]
 
@@ -57,34 +56,33 @@ class Patterns:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     @cached_property
-    def _ends(self) -> np.ndarray:
-        """Where each run ends: cells, entries, bytes; after a row of zeros."""
-        used = self.sizes[:, 0] * ((self.sizes[:, 1] + 7) // 8)
-        ends = np.cumsum(np.column_stack([self.sizes, used]), axis=0)
-        return np.concatenate([np.zeros((1, 3), np.int64), ends])
+    def _begins(self) -> tuple[list[int], ...]:
+        """Where each run begins, and the last one ends: cells, entries, bytes."""
+        cells, entries = self.sizes.T
+        counts = (cells, entries, cells * ((entries + 7) // 8))
+        return tuple([0, *np.cumsum(count).tolist()] for count in counts)
 
     def __len__(self) -> int:
-        return int(self._ends[-1, 0])
+        return self._begins[0][-1]
 
     def __getitem__(self, cell: int) -> np.ndarray:
         cell = range(len(self))[cell]
-        run = int(np.searchsorted(self._ends[:, 0], cell, side="right")) - 1
-        return self._rows(run)[cell - int(self._ends[run, 0])].copy()
+        run = bisect_right(self._begins[0], cell) - 1
+        return self._rows(run, cell - self._begins[0][run], 1)[0]
 
     def whole(self) -> np.ndarray:
-        return np.concatenate([self._rows(run) for run in range(len(self.sizes))])
+        runs = enumerate(self.sizes[:, 0].tolist())
+        return np.concatenate([self._rows(run, 0, cells) for run, cells in runs])
 
-    def _rows(self, run: int) -> np.ndarray:
-        """A run's patterns, (cells, units)."""
-        (_, entry, byte), (_, last, end) = self._ends[run : run + 2].tolist()
-        rows = np.repeat(self.first[run : run + 1], self.sizes[run, 0], axis=0)
-        if entry < last:
-            bits = np.unpackbits(
-                self.bits[byte:end].reshape(len(rows), -1), axis=1, count=last - entry
-            )
-            units, begin = np.unique(self.units[entry:last], return_index=True)
-            rows[:, units] ^= np.bitwise_or.reduceat(bits * self.masks[entry:last], begin, axis=1)
-        return rows
+    def _rows(self, run: int, skipped: int, cells: int) -> np.ndarray:
+        """So many patterns of a run after those skipped, (cells, units)."""
+        from .kernels_names import unpacked
+
+        _, entries, begins = self._begins
+        low, high = entries[run : run + 2]
+        byte = begins[run] + skipped * ((high - low + 7) // 8)
+        units, masks = self.units[low:high], self.masks[low:high]
+        return unpacked(self.first[run], units, masks, self.bits[byte:], cells)
 
 
 @dataclass(frozen=True)
@@ -126,8 +124,7 @@ def _concatenated(
     arrays: Sequence[np.ndarray], kind: Any, shifts: Iterable[int] = ()
 ) -> np.ndarray:
     """Arrays as one, each with its shift added."""
-    out = lasting((sum(map(len, arrays)), *arrays[0].shape[1:]), kind)
-    np.concatenate(arrays, out=out)
+    out = np.concatenate(arrays, dtype=kind)
     low = 0
     for array, shift in zip(arrays, shifts, strict=False):
         out[low : low + len(array)] += kind(shift)

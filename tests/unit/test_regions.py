@@ -15,7 +15,7 @@ from exactcam.regions import Patterns
 def pattern_tables(draw: st.DrawFn) -> np.ndarray:
     """Rows that differ from the one before in few places, more of them than one run holds."""
     cells, units = draw(st.sampled_from([1, 2, 255, 256, 257, 600])), draw(st.integers(0, 5))
-    kind = draw(st.sampled_from([np.uint8, np.uint16]))
+    kind = draw(st.sampled_from([np.uint8, np.uint16, np.uint32]))
     start = draw(arrays(kind, (1, units), elements=st.integers(0, 200)))
     changes = np.random.default_rng(draw(st.integers(0, 99))).random((cells, units)) < 0.01
     return (start + np.cumsum(changes, axis=0)).astype(kind)
