@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .engine import Engine, Task
 
-__all__ = ["Job", "divide", "shares"]
+__all__ = ["Job", "divide", "shares", "slight"]
 
 _CELLS = 2048  # an early layer has at least so many cells before a run is divided into jobs,
 _EACH = 256  # and at least so many for each process before it is into shares
@@ -19,6 +19,7 @@ _UNITS = 64  # so many units of a layer cut at a time until then
 _JOBS = 256  # about as many jobs, of 8 to 64 cells each: more would need memory at once
 _PARTS = 4  # a share is about this part of what is left for a process to do,
 _LEAST = 4  # and at least so many cells: the last shares are small, so all end together
+_SLIGHT = 400_000  # cells times units that they are still to be cut by: some milliseconds
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def shares(engine: Engine, processes: int) -> list[Task]:
     eight cells and more."""
     tasks, out = _early(engine, min(_CELLS, _EACH * processes)), []
     left = sum(len(task.cells) for task in tasks)
-    least = max(_LEAST, left // 512)
+    least = max(_LEAST, left // (16 if slight(engine, tasks) else 512))
     for task in tasks:
         low = 0
         while low < len(task.cells):
@@ -52,6 +53,13 @@ def shares(engine: Engine, processes: int) -> list[Task]:
             out.append(task.part(low, high))
             left, low = left - (high - low), high
     return out
+
+
+def slight(engine: Engine, tasks: list[Task]) -> bool:
+    """Whether a run that begins with these tasks may well be done in milliseconds."""
+    network, begun = engine.network, tasks[0]
+    left = network.units - int(network.unit_offsets[begun.activation]) - begun.units
+    return left * sum(len(task.cells) for task in tasks) < _SLIGHT
 
 
 def _early(engine: Engine, cells: int) -> list[Task]:

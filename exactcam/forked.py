@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
 from tempfile import TemporaryFile
+from time import monotonic
 from typing import IO, TypeVar
 
 import numpy as np
@@ -44,23 +45,34 @@ def spread(
     count: int,
     processes: int,
     progress: Callable[[int], None] | None = None,
+    alone: float = 0.0,
 ) -> list[Found]:
     """[solve(0), ..., solve(count - 1)] by this process and, where it can be forked, others: up
     to four for each processor, and not from a helper.
 
     `count` is at most 1,024. `progress` gets the lengths, summed, of what is found so far.
-    Raises ExactcamError where a process dies.
+    Others are asked for help if there is work left after so many seconds `alone`: a fork
+    takes some milliseconds. Raises ExactcamError where a process dies.
     """
     assert count <= _MOST
-    alone = not FORKS or current_process().daemon
-    processes = 1 if alone else max(1, min(processes, count, 4 * (os.cpu_count() or 1)))
+    if not FORKS or current_process().daemon:
+        processes = 1
+    processes = max(1, min(processes, count, 4 * (os.cpu_count() or 1)))
     sizes = np.frombuffer(mmap.mmap(-1, 8 * processes), np.int64)
     found: dict[int, Found] = {}
     with _numbers(count, processes) as numbers, ExitStack() as stack:
-        work = [_work(solve, numbers, sizes[k : k + 1]) for k in range(processes)]
-        helpers = [stack.enter_context(_helper(theirs)) for theirs in work[1:]]
-        for number, part in work[0]:
+        mine, *others = (_work(solve, numbers, sizes[k : k + 1]) for k in range(processes))
+        until, helpers = monotonic() + alone, []
+
+        def ask() -> None:
+            if others and len(found) < count and monotonic() >= until:
+                helpers.extend([stack.enter_context(_helper(theirs)) for theirs in others])
+                others.clear()
+
+        ask()
+        for number, part in mine:
             found[number] = part
+            ask()
             if progress is not None:
                 progress(int(sizes.sum()))
             if any(done.poll() for done, _ in helpers):  # all is taken, or one has failed

@@ -26,6 +26,7 @@ from exactcam import (
     Partition,
     Slice,
     Window,
+    compute,
     division,
     naming,
     parallel,
@@ -35,6 +36,7 @@ from exactcam.children import FORKS
 from exactcam.division import divide, shares
 from exactcam.engine import Engine
 from exactcam.errors import FileFormatError
+from exactcam.forked import spread
 from exactcam.glue import glue
 from exactcam.parallel import solve, solved
 from exactcam.rational import mpq
@@ -42,6 +44,12 @@ from exactcam.rounding import _blas, quiet
 from exactcam.run_file import RunTotals, _arrays, read_run, write_run
 
 needs_fork = pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small runs have help from the start too."""
+    monkeypatch.setattr(compute, "_ALONE", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +153,19 @@ def test_helpers_give_the_same_partition(
     tasks = shares(run, processes)
     assert len(tasks) > processes
     assert sum(len(batch) for task in tasks for batch in run.run([task])) == len(truth)
+
+
+@needs_fork
+def test_help_is_asked_for_where_work_is_left_after_a_while() -> None:
+    def by(number: int) -> list[int]:
+        time.sleep(0.01)
+        return [os.getpid()]
+
+    alone, both = spread(by, 8, 2, alone=60.0), spread(by, 20, 2, alone=0.02)
+    assert alone == [[os.getpid()]] * 8
+    assert both[0] == both[1] == [os.getpid()]
+    assert len({who for (who,) in both}) == 2
+    assert len({who for (who,) in spread(by, 8, 2)}) == 2
 
 
 @needs_fork
