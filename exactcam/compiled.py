@@ -36,6 +36,7 @@ _SOURCES = (
     "kernels_batch",
     "kernels_max",
     "kernels_names",
+    "kernels_patterns",
 )
 
 

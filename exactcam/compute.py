@@ -20,7 +20,6 @@ __all__ = ["ENGINES", "partition"]
 ENGINES = ("fast", "reference")
 _SMALL = 128  # units: so many are worth trying without compiled kernels
 _PATIENCE = 2.0  # seconds: compiling takes some fifteen
-_ALONE = 0.02  # seconds: to fork takes some milliseconds
 
 
 def partition(
@@ -91,7 +90,7 @@ def _fast(
     jobs: int,
     executor: Executor | None,
 ) -> Partition:
-    from .division import divide, shares, slight
+    from .division import alone, divide, shares
     from .engine import Engine
     from .glue import glue
     from .naming import pieces
@@ -104,7 +103,7 @@ def _fast(
         list(pieces(engine, [tasks[0].cells.part(0, 1)]))  # what it loads, no helper has to
         found = spread(
             lambda k: Regions.joined(pieces(engine, engine.run([tasks[k]]))),
-            len(tasks), jobs, progress, _ALONE if slight(engine, tasks) else 0.0,
+            len(tasks), jobs, progress, alone(engine, tasks),
         )  # fmt: skip
         return glue(engine, found, jobs)
     found, count = [], 0

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 
 from .engine import Engine, Task
 
-__all__ = ["Job", "divide", "shares", "slight"]
+__all__ = ["Job", "alone", "divide", "shares"]
 
 _CELLS = 2048  # an early layer has at least so many cells before a run is divided into jobs,
 _EACH = 256  # and at least so many for each process before it is into shares
 _UNITS = 64  # so many units of a layer cut at a time until then
 _JOBS = 256  # about as many jobs, of 8 to 64 cells each: more would need memory at once
-_PARTS = 4  # a share is about this part of what is left for a process to do,
+_PARTS = 4  # a share is one in so many of what is left for a process to do,
 _LEAST = 4  # and at least so many cells: the last shares are small, so all end together
-_SLIGHT = 400_000  # cells times units that they are still to be cut by: some milliseconds
+_FEW, _MANY = 16, 512  # shares of equal size at most: each costs a batch for every layer
+_SLIGHT = 10_000_000  # regions times units: tens of milliseconds
+_ALONE = 0.02  # seconds at such a run before help is asked for: to fork takes some milliseconds
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def shares(engine: Engine, processes: int) -> list[Task]:
     eight cells and more."""
     tasks, out = _early(engine, min(_CELLS, _EACH * processes)), []
     left = sum(len(task.cells) for task in tasks)
-    least = max(_LEAST, left // (16 if slight(engine, tasks) else 512))
+    least = max(_LEAST, left // (_FEW if alone(engine, tasks) else _MANY))
     for task in tasks:
         low = 0
         while low < len(task.cells):
@@ -55,11 +57,13 @@ def shares(engine: Engine, processes: int) -> list[Task]:
     return out
 
 
-def slight(engine: Engine, tasks: list[Task]) -> bool:
-    """Whether a run that begins with these tasks may well be done in milliseconds."""
-    network, begun = engine.network, tasks[0]
-    left = network.units - int(network.unit_offsets[begun.activation]) - begun.units
-    return left * sum(len(task.cells) for task in tasks) < _SLIGHT
+def alone(engine: Engine, tasks: list[Task]) -> float:
+    """How many seconds one process should be at a run that begins with these tasks before it
+    asks for help. Regions are taken to grow as the square of the units that have cut."""
+    network, cells = engine.network, sum(len(task.cells) for task in tasks)
+    units = int(network.unit_offsets[tasks[0].activation]) + tasks[0].units
+    regions = cells * (network.units / max(1, units)) ** 2
+    return _ALONE if regions * network.units < _SLIGHT else 0.0
 
 
 def _early(engine: Engine, cells: int) -> list[Task]:

@@ -26,7 +26,7 @@ import numpy as np
 from .filter import FloatAffine
 from .filter_units import FloatPointwise, in_floats
 from .geometry import Line, Point, Polygon, meet, reduced, side
-from .memory import empty
+from .memory import taken
 from .network import Network
 from .nodes import Affine
 from .reference import refine
@@ -227,8 +227,7 @@ class Engine:
             )
         else:
             start, corners, labels, parents, own, undecided = ready.cut(polygons, x, label, blind)
-        codes = empty((len(parents), cells.codes.shape[1]), cells.codes.dtype)
-        np.take(cells.codes, parents, axis=0, out=codes, mode="clip")
+        codes = taken(cells.codes, parents)
         codes[:, low + first : low + stop] = own
         self.statistics.batches += 1
         self.statistics.cells_cut += len(cells)

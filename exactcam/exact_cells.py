@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import kernels_names as kernels
-from .division import shares
+from .division import alone, shares
 from .engine import Engine
 from .forked import spread
 from .geometry import Point, meet, reduced
@@ -122,4 +122,5 @@ class ExactCells:
                 [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in found]
             )
 
-        return np.concatenate(spread(maps, len(tasks), jobs))
+        wait = alone(self.engine, tasks)
+        return np.concatenate(spread(maps, len(tasks), jobs, alone=wait))

@@ -57,7 +57,7 @@ from typing import Any
 import numpy as np
 
 from .matrix import Dense, Matrix
-from .memory import empty
+from .memory import empty, taken
 from .nodes import Affine
 from .rounding import UNIT, Forms, rounded_quotients
 
@@ -115,9 +115,9 @@ class FloatAffine:
     ) -> Forms:
         """The node's forms on families of siblings (Lemma F1 with its second remark).
 
-        `inputs` are those of the first member of each family, its own by
-        `FloatPointwise.heads`; the others differ in few
-        entries of input `family.which` and get their differences added.
+        `inputs` are on the first member of each family, number `family.which` as
+        `FloatPointwise.heads` has it (only the units kept); the others differ in few entries
+        of that and get their differences added.
         """
         product = self.products[family.which]
         base = self._product(inputs, family)
@@ -197,7 +197,7 @@ class Family:
     """Siblings: members of a family differ in few codes of one activation node.
 
     `member` (cells,) is each cell's family, `first` (families,) its first cell; `kept` are
-    all units or, before a dense matrix, those that are not zero on all of these; `codes`
+    all units or, before a dense matrix, those that some first cell does not make zero; `codes`
     (cells, units), `cells` (cells,) the rows of `source` (the node's input) they come
     from; `pieces`, `slopes`, `intercepts` the node's functions. `errors` and `sizes`
     (families, 2, units) bound the errors of each unit on its pieces in the family and the
@@ -273,19 +273,14 @@ class _Product:
         if not dense.size:
             kernels().sparse_product(*by_row, flat, target, add)
             return
-        # Half the inputs are zero in all cells of a batch, as those are neighbours.
         if kept is None:
+            # Half the inputs are zero in all cells of a batch, as those are neighbours.
             kept = np.nonzero(flat.any(axis=0))[0]
             if 4 * len(kept) < 3 * len(dense):
-                flat = _taken(flat, kept, 1)
-        if flat.shape[1] < len(dense):
-            dense = _taken(dense, kept, 0)
+                flat = taken(flat, kept, 1)
+        if flat.shape[1] < len(dense):  # here or from `family`
+            dense = taken(dense, kept)
         if add:
             target += flat @ dense
         else:
             np.matmul(flat, dense, out=target)
-
-
-def _taken(array: np.ndarray, places: np.ndarray, axis: int) -> np.ndarray:
-    shape = (len(array), len(places)) if axis else (len(places), array.shape[1])
-    return array.take(places, axis=axis, out=empty(shape), mode="clip")

@@ -53,8 +53,8 @@ class FloatPointwise:
         self.exact |= (self.slopes == 0.0) & (errors == 0.0).all(axis=2)
         self.lost = ~(errors <= UNIT).all()
         self.steepest = np.abs(self.slopes).max(axis=1)[self.which]
-        self.vanishes = (self.slopes[:, 0] == 0.0) & (self.intercepts[:, 0] == 0.0)
-        self.vanishes = self.vanishes[self.which]  # on its first piece, to the left
+        nothing = (self.slopes[:, 0] == 0.0) & (self.intercepts[:, 0] == 0.0)
+        self.vanishes = nothing[self.which]  # units that are zero on their first piece
         self.grid = grid
 
     def _knot_forms(self, x: Forms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

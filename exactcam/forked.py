@@ -2,8 +2,9 @@
 
 An executor's processes are handed jobs and send what they find through pipes, some
 milliseconds a time: much where a whole run takes half a second. Here this process forks
-helpers when all is prepared, and works with them: each takes the next share of the work
-until none is left. What helpers find waits in files.
+helpers when all is prepared (and, where little may be left to do, some time has passed), and
+works with them: each takes the next share of the work until none is left. What helpers find
+waits in files.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from .errors import ExactcamError
 __all__ = ["chunks", "spread"]
 
 _MOST = 1024  # shares: their numbers, four bytes each, fit in the smallest pipe
-_ALIGNED = 64  # bytes: where arrays begin in a file
+_ALIGNED = 64  # bytes: arrays in a file begin at multiples of it
 
 Found = TypeVar("Found", bound=Sized)
 Work = Iterator[tuple[int, Found]]  # shares by number, solved
@@ -66,7 +67,8 @@ def spread(
 
         def ask() -> None:
             if others and len(found) < count and monotonic() >= until:
-                helpers.extend([stack.enter_context(_helper(theirs)) for theirs in others])
+                for theirs in others:
+                    helpers.append(stack.enter_context(_helper(theirs)))
                 others.clear()
 
         ask()

@@ -132,7 +132,7 @@ def steepest(
 @jit()
 def widest(errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     """The largest error behind functions of these steepest slopes, (n, 2, 1), of errors
-    (n, 2, units); not a number where one is none or infinite."""
+    (n, 2, units); not a number where one that counts is none or infinite."""
     out = np.empty((errors.shape[0], 2, 1))
     for k in range(errors.shape[0]):
         for r in range(2):
@@ -177,22 +177,22 @@ def affine_errors(
     all but the bias input by input, unless it has no cells. Sums that stay below `limit` are exact.
     """
     inputs, cells = measures.shape[0], measures.shape[1]
-    widest, no_terms = np.zeros(inputs), np.ones(bias.shape[0], np.bool_)
+    tops, no_terms = np.zeros(inputs), np.ones(bias.shape[0], np.bool_)
     for k in range(inputs):
         for i in range(bias.shape[0]):
-            widest[k] = max(widest[k], moved[k, i])
+            tops[k] = max(tops[k], moved[k, i])
             no_terms[i] = no_terms[i] and sums[k, i] == 0.0
     top = 0.0
     for i in range(bias.shape[0]):
         top = max(top, bias[i])
     for cell in range(cells):
         for r in range(2):
-            reached, clean, empty = top if r == 1 else 0.0, True, True
+            reached, clean, nothing = top if r == 1 else 0.0, True, True
             for k in range(inputs):
                 size, error = measures[k, cell, r], measures[k, cell, 2 + r]
-                reached += size * widest[k]
+                reached += size * tops[k]
                 clean = clean and error == 0.0
-                empty = empty and error == 0.0 and size == 0.0
+                nothing = nothing and error == 0.0 and size == 0.0
             if clean and limit > 0.0 and reached * UP <= limit:
                 out[cell, r] = 0.0
                 continue
@@ -210,7 +210,7 @@ def affine_errors(
             for i in range(bias.shape[0]):
                 # Nothing was rounded where every term has a zero factor (and no weight
                 # may have become zero).
-                still = sound and (r == 0 or bias[i] == 0.0) and (empty or no_terms[i])
+                still = sound and (r == 0 or bias[i] == 0.0) and (nothing or no_terms[i])
                 row[i] = 0.0 if still else row[i] * UP + TINY
     return out
 

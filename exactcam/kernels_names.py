@@ -1,5 +1,5 @@
 """Compiled loops of naming: clusters of corners and each cell's first (Lemmas 26 and 27 of
-proofs/filter.md), and the corners around a vertex (Lemma 28); patterns made small."""
+proofs/filter.md), and the corners around a vertex (Lemma 28)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ __all__ = [
     "clusters",
     "hulls",
     "least_corners",
-    "packed",
     "turned",
-    "unpacked",
 ]
 
 
@@ -185,8 +183,8 @@ def _by_appearance(
 
 @jit()
 def around(start: np.ndarray, twin: np.ndarray) -> Any:
-    """Corners of cells as vertices, numbered like `by_appearance`: those that edges and their twins
-    lead to, around the vertex. `twin` (n,) is where the edge that leaves a corner begins in
+    """Corners of cells as vertices, numbered like `by_appearance`: those that edges and their
+    twins lead to, around the vertex. `twin` (n,) is where the edge that leaves a corner begins in
     the next cell, -1 if there is none."""
     after, before = np.empty(len(twin), np.int64), np.empty(len(twin), np.int64)
     for cell in range(len(start) - 1):
@@ -209,80 +207,3 @@ def around(start: np.ndarray, twin: np.ndarray) -> Any:
             at = twin[before[at]]
         count += 1
     return out, first[:count]
-
-
-@jit()
-def packed(codes: np.ndarray, run: int) -> Any:
-    """Patterns `codes` (cells, units) as `regions.Patterns` has them, `run` cells in each
-    run but the last: (sizes, units, masks, bits)."""
-    cells, units = codes.shape
-    runs = -(-cells // run)
-    most = runs * units * 8 * codes.itemsize
-    sizes, bits, used, count = np.empty((runs, 2), np.int64), np.empty(4096, np.uint8), 0, 0
-    places, masks = np.empty(most, np.int32), np.empty(most, codes.dtype)
-    some, each = np.empty(units, codes.dtype), np.empty(units, codes.dtype)
-    for k in range(runs):
-        low, high, begin = k * run, min(cells, (k + 1) * run), count
-        _differences(codes, low, high, some, each)
-        for m in range(units):
-            left = np.int64(some[m])
-            while left != 0:  # of two codes one mask, of more a mask for every bit
-                mask = left if some[m] == each[m] else left & -left
-                places[count], masks[count] = m, mask
-                count += 1
-                left ^= mask
-        sizes[k, 0], sizes[k, 1] = high - low, count - begin
-        bits = grow(bits, used + (high - low) * ((count - begin + 7) // 8))
-        used = _pack(codes, low, high, places[begin:count], masks[begin:count], bits, used)
-    return sizes, places[:count].copy(), masks[:count].copy(), bits[:used].copy()
-
-
-@jit()
-def _differences(
-    codes: np.ndarray, low: int, high: int, some: np.ndarray, each: np.ndarray
-) -> None:
-    """For each unit the bits in which some code differs from the first one, and those in which
-    each does that differs at all."""
-    some[:] = 0
-    each[:] = ~some
-    for i in range(low + 1, high):
-        for m in range(codes.shape[1]):
-            differs = codes[i, m] ^ codes[low, m]
-            some[m] |= differs
-            each[m] &= differs if differs != 0 else ~differs
-
-
-@jit()
-def _pack(
-    codes: np.ndarray, low: int, high: int, units: np.ndarray, masks: np.ndarray,
-    bits: np.ndarray, used: int,
-) -> int:  # fmt: skip
-    base, whole = codes[low][units], len(units) // 8 * 8
-    for i in range(low, high):
-        for j in range(0, whole, 8):
-            byte = 0
-            for k in range(8):
-                byte = byte * 2 + (((codes[i, units[j + k]] ^ base[j + k]) & masks[j + k]) != 0)
-            bits[used] = byte
-            used += 1
-        if whole < len(units):
-            byte = 0
-            for j in range(whole, len(units)):
-                byte = byte * 2 + (((codes[i, units[j]] ^ base[j]) & masks[j]) != 0)
-            bits[used] = byte << (whole + 8 - len(units))
-            used += 1
-    return used
-
-
-@jit()
-def unpacked(
-    first: np.ndarray, units: np.ndarray, masks: np.ndarray, bits: np.ndarray, cells: int
-) -> np.ndarray:
-    """The first patterns of those that `packed` has made `bits` of, (cells, units)."""
-    out, length = np.empty((cells, len(first)), first.dtype), (len(units) + 7) // 8
-    for i in range(cells):
-        out[i] = first
-        for j in range(len(units)):
-            if bits[i * length + j // 8] >> (7 - j % 8) & 1:
-                out[i, units[j]] ^= masks[j]
-    return out

@@ -8,7 +8,7 @@ arrays is used again as soon as nothing refers to it any more.
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from math import prod
 from sys import getrefcount
 from threading import local
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["empty"]
+__all__ = ["empty", "taken"]
 
 _LARGE = 1 << 16  # bytes: malloc keeps less than that itself
 _MOST = 1 << 23  # bytes: more is rare enough
@@ -25,8 +25,8 @@ _PAGE = 1 << 21  # bytes of a huge page: numpy asks for them
 
 
 class _Arena(np.ndarray):
-    """Of a type of its own: numpy would make it the base of what is made of its parts, past
-    those."""
+    """A type of its own: else numpy would name the arena, not the part, as the base of what is
+    made of a part, and parts in use would look free."""
 
 
 class _Pool(local):
@@ -34,10 +34,10 @@ class _Pool(local):
         self.forget()
 
     def forget(self) -> None:
-        self.arena = np.ndarray.__new__(_Arena, _KEPT + _PAGE, np.uint8)
-        self.used = -self.arena.ctypes.data % _PAGE
+        arena = _Arena(_KEPT + _PAGE, np.uint8)
+        begin = -arena.ctypes.data % _PAGE
+        self.arena, self.used = arena[begin : begin + _KEPT], 0
         self.parts: list[np.ndarray] = []  # of the arena, by size
-        self.sizes: list[int] = []
 
 
 _pool = _Pool()
@@ -49,27 +49,28 @@ if hasattr(os, "register_at_fork"):  # what both know is copied page by page whe
 
 def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
     """numpy.empty, faster again and again; for arrays that do not outlive a batch by long."""
-    size = _size(shape, dtype)
+    size = prod(shape) * (8 if dtype is np.float64 else np.dtype(dtype).itemsize)
     if _LARGE <= size <= _MOST:
         parts = _pool.parts
-        for k in range(bisect_left(_pool.sizes, size), len(parts)):
+        for k in range(bisect_left(parts, size, key=len), len(parts)):
             if getrefcount(parts[k]) == _FREE:
                 return np.ndarray(shape, dtype, parts[k])
         return np.ndarray(shape, dtype, _new(size))
     return np.empty(shape, dtype)
 
 
-def _size(shape: tuple[int, ...], dtype: Any) -> int:
-    return prod(shape) * (8 if dtype is np.float64 else np.dtype(dtype).itemsize)
+def taken(array: np.ndarray, places: np.ndarray, axis: int = 0) -> np.ndarray:
+    """array.take(places, axis) in such memory."""
+    shape = (*array.shape[:axis], len(places), *array.shape[axis + 1 :])
+    out = empty(shape, array.dtype)
+    return array.take(places, axis, out, "clip")  # "raise" would make a copy first
 
 
 def _new(size: int) -> np.ndarray:
-    size = size + size // 4 & ~63
-    if _pool.used + size > len(_pool.arena):
+    size = (size + size // 4) & ~63  # for somewhat larger ones too; whole cache lines
+    if _pool.used + size > _KEPT:
         _pool.forget()
     part = np.ndarray(size, np.uint8, _pool.arena, _pool.used)
     _pool.used += size
-    place = bisect_left(_pool.sizes, size)
-    _pool.parts.insert(place, part)
-    _pool.sizes.insert(place, size)
+    insort(_pool.parts, part, key=len)
     return part

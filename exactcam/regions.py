@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,10 @@ def following(start: np.ndarray) -> np.ndarray:
 class Patterns:
     """Patterns of consecutive cells, in runs: indexed by cell, or `whole` as (cells, units).
 
-    Run k has sizes[k] = (cells, entries) and begins with pattern first[k]; a cell's differs
-    (xor) by the masks of the entries that its row of `bits`, of whole bytes, has a one for.
-    Entry j is masks[j] of unit units[j].
+    Run k has sizes[k] = (cells, entries) and begins with pattern first[k]. Its entries follow
+    those of the run before; entry j is masks[j] of unit units[j]. Each cell has a row of whole
+    bytes in `bits`, the first entry in the highest bit: where that is one, the cell's pattern
+    differs from first[k] by the mask (xor).
     """
 
     sizes: np.ndarray
@@ -44,7 +46,7 @@ class Patterns:
 
     @classmethod
     def of(cls, codes: np.ndarray) -> Patterns:
-        from .kernels_names import packed  # at first use: numba takes a while to load
+        from .kernels_patterns import packed  # at first use: numba takes a while to load
 
         sizes, units, masks, bits = packed(codes, _RUN)
         return cls(sizes, codes[::_RUN].copy(), units, masks, bits)
@@ -68,21 +70,24 @@ class Patterns:
     def __getitem__(self, cell: int) -> np.ndarray:
         cell = range(len(self))[cell]
         run = bisect_right(self._begins[0], cell) - 1
-        return self._rows(run, cell - self._begins[0][run], 1)[0]
+        out = np.empty((1, self.first.shape[1]), self.first.dtype)
+        self._unpack(run, cell - self._begins[0][run], out)
+        return out[0]
 
     def whole(self) -> np.ndarray:
-        runs = enumerate(self.sizes[:, 0].tolist())
-        return np.concatenate([self._rows(run, 0, cells) for run, cells in runs])
+        out = np.empty((len(self), self.first.shape[1]), self.first.dtype)
+        for run, (low, high) in enumerate(pairwise(self._begins[0])):
+            self._unpack(run, 0, out[low:high])
+        return out
 
-    def _rows(self, run: int, skipped: int, cells: int) -> np.ndarray:
-        """So many patterns of a run after those skipped, (cells, units)."""
-        from .kernels_names import unpacked
+    def _unpack(self, run: int, skipped: int, out: np.ndarray) -> None:
+        """Patterns of a run, after those skipped, to `out` (cells, units)."""
+        from .kernels_patterns import unpack
 
         _, entries, begins = self._begins
         low, high = entries[run : run + 2]
         byte = begins[run] + skipped * ((high - low + 7) // 8)
-        units, masks = self.units[low:high], self.masks[low:high]
-        return unpacked(self.first[run], units, masks, self.bits[byte:], cells)
+        unpack(self.first[run], self.units[low:high], self.masks[low:high], self.bits[byte:], out)
 
 
 @dataclass(frozen=True)
@@ -112,20 +117,17 @@ class Regions:
         kind = np.int32 if numbers[-1] < 1 << 31 else np.int64
         starts = [np.zeros(1, np.int64), *(part.start[1:] for part in parts)]
         return cls(
-            _concatenated(starts, np.int64, [0, *rows]),
-            _concatenated([part.corners for part in parts], kind, numbers),
-            _concatenated([part.labels for part in parts], parts[0].labels.dtype),
-            _concatenated([part.vertices for part in parts], np.float64),
+            _shifted(starts, np.int64, [0, *rows]),
+            _shifted([part.corners for part in parts], kind, numbers),
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.vertices for part in parts]),
             Patterns.joined([part.patterns for part in parts]),
         )
 
 
-def _concatenated(
-    arrays: Sequence[np.ndarray], kind: Any, shifts: Iterable[int] = ()
-) -> np.ndarray:
-    """Arrays as one, each with its shift added."""
-    out = np.concatenate(arrays, dtype=kind)
-    low = 0
+def _shifted(arrays: Sequence[np.ndarray], kind: Any, shifts: Iterable[int]) -> np.ndarray:
+    """Arrays as one, each with its shift added: in place, as they may be large."""
+    out, low = np.concatenate(arrays, dtype=kind), 0
     for array, shift in zip(arrays, shifts, strict=False):
         out[low : low + len(array)] += kind(shift)
         low += len(array)

@@ -19,7 +19,7 @@ SOURCES = sorted(p for p in PACKAGE.rglob("*.py"))
 ORDER = (
     "errors", "rational", "strict", "geometry", "matrix", "nodes", "network", "slice", "slice_file", "children", "forked",
     "loaders",
-    "reference", "copies", "memory", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "kernels_names", "filter", "filter_units", "ties", "trace", "engine", "division", "regions", "exact_cells", "naming", "twins", "parallel",
+    "reference", "copies", "memory", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "kernels_names", "kernels_patterns", "filter", "filter_units", "ties", "trace", "engine", "division", "regions", "exact_cells", "naming", "twins", "parallel",
     "boundary", "certificate", "partition_file", "invariants", "partition", "glue", "statistics", "tables", "boundary_points",
     "line_slice", "symbolic", "compute", "run_file", "grading", "sampling", "engines", "benchmark", "conformance",
     "render", "testing", "commands", "cli", "__main__",

@@ -21,11 +21,13 @@ from hypothesis import strategies as st
 from exactcam import Network, Slice, Window
 from exactcam.engine import Engine
 from exactcam.filter import FloatAffine
-from exactcam.filter_units import FloatMax, FloatPointwise
+from exactcam.filter_units import FloatMax, FloatPointwise, in_floats
 from exactcam.geometry import meet, side
 from exactcam.glue import glue
 from exactcam.kernels import _scan
+from exactcam.kernels_batch import widest
 from exactcam.kernels_max import _difference
+from exactcam.loaders.from_arrays import from_arrays
 from exactcam.matrix import Convolution, Dense, Matrix, Sparse
 from exactcam.naming import pieces
 from exactcam.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
@@ -419,6 +421,30 @@ def test_siblings_errors_cover(data: st.DataObject) -> None:
             values(after.apply([active if x is None else block(x[1][cell]) for x in others]))
         )
     assert_covered(found, truth)
+
+
+def test_an_error_never_becomes_zero() -> None:
+    slight, infinite = np.full((1, 2, 2), TINY), np.full((1, 2, 2), np.inf)
+    assert (widest(slight, np.full(2, 2.0**-200)) >= TINY).all()
+    assert np.isnan(widest(infinite, np.ones(2))).all()
+    assert not widest(infinite, np.zeros(2)).any()
+
+
+@pytest.mark.parametrize(("codes", "kept"), [([[0, 1, 2], [1, 0, 2]], [2]), ([[0, 1, 0]] * 2, [])])
+def test_units_that_are_zero_are_left_out(codes: list[list[int]], kept: list[int]) -> None:
+    network = from_arrays([(np.eye(3), np.zeros(3)), ([[1, 2, 3], [4, 5, 6]], [7, 8])])
+    ready, after = in_floats(network)[1:]
+    assert isinstance(ready, FloatPointwise)
+    assert isinstance(after, FloatAffine)
+    coefficients = np.arange(18.0).reshape(2, 3, 3)
+    x = Forms(coefficients, np.zeros((2, 2, 3)), np.arange(2), None)
+    cells, chosen = np.arange(2), np.asarray(codes)
+    family = ready.family(x, cells, chosen, after, 0, False)
+    assert family.kept.tolist() == kept
+    found = after.apply_siblings([ready.heads(x, family)], family)
+    plain = after.apply([ready.apply(x, chosen)])
+    assert np.array_equal(found.coefficients, plain.coefficients)
+    assert found.coefficients[:, 2].any()
 
 
 @SOME

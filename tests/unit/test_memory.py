@@ -33,7 +33,8 @@ def test_what_is_in_use_is_nobody_elses(steps: list[tuple[int, str, int]]) -> No
             del kept[place]
         assert all((part == value).all() for part, value in kept)
     assert sum(map(len, _pool.parts)) <= _KEPT
-    assert [len(part) for part in _pool.parts] == _pool.sizes == sorted(_pool.sizes)
+    sizes = [len(part) for part in _pool.parts]
+    assert sizes == sorted(sizes)
 
 
 def test_what_is_not_in_use_is_used_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -26,8 +27,8 @@ from exactcam import (
     Partition,
     Slice,
     Window,
-    compute,
     division,
+    forked,
     naming,
     parallel,
     run_file,
@@ -49,7 +50,7 @@ needs_fork = pytest.mark.skipif(not FORKS, reason="processes cannot be forked he
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small runs have help from the start too."""
-    monkeypatch.setattr(compute, "_ALONE", 0.0)
+    monkeypatch.setattr(division, "_ALONE", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -156,16 +157,41 @@ def test_helpers_give_the_same_partition(
 
 
 @needs_fork
-def test_help_is_asked_for_where_work_is_left_after_a_while() -> None:
+def test_help_is_asked_for_where_work_is_left_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = os.getpid()
+
     def by(number: int) -> list[int]:
-        time.sleep(0.01)
+        time.sleep(0.02 if os.getpid() == here else 0.0)
         return [os.getpid()]
 
-    alone, both = spread(by, 8, 2, alone=60.0), spread(by, 20, 2, alone=0.02)
-    assert alone == [[os.getpid()]] * 8
-    assert both[0] == both[1] == [os.getpid()]
+    clock = itertools.count()
+    monkeypatch.setattr(forked, "monotonic", lambda: next(clock))  # once before each share
+    both = spread(by, 20, 2, alone=3.0)
+    assert both[0] == both[1] == [here]
     assert len({who for (who,) in both}) == 2
     assert len({who for (who,) in spread(by, 8, 2)}) == 2
+    assert spread(by, 8, 2, alone=99.0) == [[here]] * 8
+
+
+@needs_fork
+def test_a_slight_run_is_begun_alone(
+    random_network: Callable[..., Network], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> Any:
+        raise AssertionError("a helper was asked for")
+
+    monkeypatch.setattr(division, "_ALONE", 60.0)
+    monkeypatch.setattr(forked, "_helper", refused)
+    small, large = random_network([2, 20, 20, 1], 0), random_network([2, 400, 400, 1], 0)
+    part = exactcam.partition(small, jobs=2, engine="fast")
+    assert_same(part, exactcam.partition(small, engine="reference"))
+    assert part.counts == exactcam.partition(small, engine="reference").counts
+    assert len(shares(engine(small), 2)) <= 40
+    with pytest.raises(AssertionError, match="a helper"):
+        exactcam.partition(large, jobs=2)
+    assert 40 < len(shares(engine(large), 1000)) <= 900
 
 
 @needs_fork
