@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from .errors import ExactcamError
 from .forked import chunks, spread
 from .geometry import Point, Polygon, join, reduced
 from .nodes import Block, Cpwl, MaxGroups, Node, Pointwise
+from .once import cached_property
 from .rational import mpq, mpz, objects, rational, root_sum, sign
 from .reference import refine
 

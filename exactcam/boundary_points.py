@@ -14,7 +14,6 @@ import random
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -25,6 +24,7 @@ from .boundary import Boundary, Segment
 from .errors import ExactcamError, InvariantError
 from .geometry import Point, homogeneous, join, side
 from .network import Network
+from .once import cached_property
 from .partition import Partition
 from .rational import mpq, mpz, objects, rational, root_sum, to_float
 from .slice import Slice

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -29,6 +28,7 @@ from .geometry import Line, Point, Polygon, meet, reduced, side
 from .memory import taken
 from .network import Network
 from .nodes import Affine
+from .once import cached_property
 from .reference import refine
 from .rounding import Forms, Frame, quiet
 from .slice import Slice, Window

@@ -7,7 +7,6 @@ cells a decision boundary may cross) floats with bounds answer for nearly all of
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from .engine import Engine
 from .forked import spread
 from .geometry import Point, meet, reduced
 from .nodes import Block
+from .once import cached_property
 from .rational import mpq, to_float
 from .regions import Regions
 from .rounding import TINY, UNIT, UP, quiet

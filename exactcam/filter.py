@@ -51,7 +51,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,6 +58,7 @@ import numpy as np
 from .matrix import Dense, Matrix
 from .memory import empty, taken
 from .nodes import Affine
+from .once import cached_property
 from .rounding import UNIT, Forms, rounded_quotients
 
 __all__ = ["Family", "FloatAffine", "Polygons", "kernels"]

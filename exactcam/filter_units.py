@@ -229,6 +229,9 @@ class FloatMax:
     """A max node prepared: members of its groups as flat arrays."""
 
     def __init__(self, node: MaxGroups) -> None:
+        from .kernels_max import cut_max  # not later: a forked process could wait for ever
+
+        self.kernel = cut_max
         sizes = np.asarray([len(g) for g in node.groups], dtype=np.int64)
         self.start = np.concatenate([[0], np.cumsum(sizes)])
         self.members = np.asarray([m for g in node.groups for m in g], dtype=np.int64)
@@ -239,15 +242,13 @@ class FloatMax:
         classes: np.ndarray | None = None, above: np.ndarray | None = None,
     ) -> Any:  # fmt: skip
         """`kernels.cut_max` along this node; `classes` and `above` as in `FloatPointwise.cut`."""
-        from .kernels_max import cut_max
-
         size = x.coefficients.shape[2]
         above = np.zeros(size, dtype=np.bool_) if above is None else above
         if classes is None:
             classes = np.arange(1, size + 1)
         else:
             x = x.without(classes == 0)
-        return cut_max(
+        return self.kernel(
             *polygons,
             x.coefficients,
             x.errors,

@@ -75,6 +75,7 @@ def add_differences(
                 x = source[cells[cell], r, j]
                 new[r] = slopes[f, now] * x + (intercepts[f, now] if r == 2 else 0.0)
                 step[r] = new[r] - (slopes[f, old] * x + (intercepts[f, old] if r == 2 else 0.0))
+            # What is no number shows in the forms; what was none stays none.
             sizes[family, 0] = max(sizes[family, 0], abs(new[0]) + abs(new[1]))
             sizes[family, 1] = max(sizes[family, 1], abs(new[2]))
             if dense.shape[0] > 0:

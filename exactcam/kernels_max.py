@@ -90,8 +90,8 @@ def _all_positive(
     bound = bound * UP + TINY
     proven = True
     for p in range(low, high):
-        # NaN fails the comparison.
-        proven = proven and a * corners[p, 0] + b * corners[p, 1] + c > bound
+        value = a * corners[p, 0] + b * corners[p, 1] + c
+        proven = proven and value + 0.0 * value > bound  # NaN, and so infinity, fails
     return proven
 
 

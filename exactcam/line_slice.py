@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 from .errors import ExactcamError, SliceError
 from .network import Network
 from .nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
+from .once import cached_property
 from .rational import common_integers, mpq, mpz, objects, rational
 
 __all__ = ["Crossing", "LineSlice", "line_slice"]

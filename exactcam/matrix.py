@@ -13,11 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from .errors import NetworkError
+from .once import cached_property
 from .rational import mpz, objects
 
 __all__ = ["Convolution", "Dense", "Matrix", "Sparse"]

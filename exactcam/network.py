@@ -13,7 +13,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy as np
 from .errors import NetworkError
 from .matrix import Convolution, Dense, Matrix
 from .nodes import Affine, Block, Node, Pointwise, check_node
+from .once import cached_property
 from .rational import common_integers, mpq, mpz, objects, rational, rational_to_hex, to_hex
 
 __all__ = ["Network"]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import gmpy2
@@ -21,6 +20,7 @@ import numpy as np
 
 from .errors import NetworkError
 from .matrix import Dense, Matrix
+from .once import cached_property
 from .rational import common_integers, integer_matrix, mpq, mpz, objects, rational
 
 __all__ = ["Affine", "Block", "Cpwl", "MaxGroups", "Node", "Pointwise", "check_node"]

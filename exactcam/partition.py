@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -24,6 +23,7 @@ from .geometry import Point, area2, homogeneous, join, lexicographic, reduced, s
 from .invariants import check_invariants
 from .network import Network
 from .nodes import Block
+from .once import cached_property
 from .partition_file import PartitionReader, write_partition
 from .rational import mpq, mpz, to_float
 from .reference import RawCell

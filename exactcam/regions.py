@@ -10,11 +10,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+
+from .once import cached_property
 
 __all__ = ["Patterns", "Regions", "following"]
 

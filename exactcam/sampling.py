@@ -16,7 +16,6 @@ apart from the fast engine's filter on purpose: an oracle must not share its bug
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from .grading.shapes import Shapes
 from .matrix import Dense, Matrix
 from .network import Network
 from .nodes import Affine, MaxGroups, Pointwise
+from .once import cached_property
 from .partition import Partition
 from .rational import mpq, to_float
 from .slice import Slice, Window

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from .errors import SliceError
 from .geometry import Line, Point, area2, homogeneous, join, side
 from .nodes import Block
+from .once import cached_property
 from .rational import common_integers, mpq, mpz, objects, rational
 
 __all__ = ["Slice", "Window", "window_of"]

@@ -7,13 +7,13 @@ pattern or map does: see `Labels.agree`.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
 from ..compute import partition
 from ..errors import FileFormatError
 from ..nodes import Pointwise
+from ..once import cached_property
 from ..partition import Partition
 from ..rational import integer_matrix, mpq, mpz, to_float
 from .output import EngineOutput

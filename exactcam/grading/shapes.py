@@ -21,11 +21,11 @@ NaN intermediate values fail every comparison and so go to exact arithmetic.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
 
 import numpy as np
 
 from ..geometry import Line, Point, homogeneous, join, side
+from ..once import cached_property
 from ..rational import mpq, to_float
 from .boxes import BoxTree
 

@@ -17,7 +17,7 @@ SOURCES = sorted(p for p in PACKAGE.rglob("*.py"))
 # Imports point one way: a room may import only rooms above it in this list (and itself).
 # A room is a module or folder of the package; the package's __init__ stands at the end.
 ORDER = (
-    "errors", "rational", "strict", "geometry", "matrix", "nodes", "network", "slice", "slice_file", "children", "forked",
+    "errors", "once", "rational", "strict", "geometry", "matrix", "nodes", "network", "slice", "slice_file", "children", "forked",
     "loaders",
     "reference", "copies", "memory", "rounding", "compiled", "predicates", "kernels", "kernels_batch", "kernels_max", "kernels_names", "kernels_patterns", "filter", "filter_units", "ties", "trace", "engine", "division", "regions", "exact_cells", "naming", "twins", "parallel",
     "boundary", "certificate", "partition_file", "invariants", "partition", "glue", "statistics", "tables", "boundary_points",
@@ -26,7 +26,7 @@ ORDER = (
 )  # fmt: skip
 
 # These import nothing of the package: others must be able to run them alone.
-ALONE = ("errors", "checker")
+ALONE = ("errors", "once", "checker")
 
 # Optional packages and the one room each that may import it.
 OPTIONAL = {

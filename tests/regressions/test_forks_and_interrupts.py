@@ -1,4 +1,4 @@
-"""Two things that went wrong beside a run: a hang, and a Ctrl-C that was not one."""
+"""What went wrong beside a run: hangs, and a Ctrl-C that was not one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -13,6 +14,7 @@ import exactcam
 from exactcam import Network, compute
 from exactcam.children import FORKS
 from exactcam.cli import main
+from exactcam.once import cached_property
 
 MODEL = Path(exactcam.__file__).with_name("data") / "two_moons.json"
 
@@ -26,6 +28,44 @@ net = exactcam.from_arrays([
 threads = [
     threading.Thread(target=exactcam.partition, args=(net,), kwargs={"engine": "fast", "jobs": jobs})
     for jobs in (1, 2)
+]
+for thread in threads:
+    thread.daemon = True
+    thread.start()
+for thread in threads:
+    thread.join(120)
+os._exit(any(thread.is_alive() for thread in threads))
+"""
+
+LATE_MAX = """
+import os, threading
+import exactcam, numpy as np
+from exactcam import Network, division
+from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
+
+def numbers(rows, columns):
+    weight = [[(7 * i * i + 3 * i * j + j * j) % 11 - 5 for j in range(columns)] for i in range(rows)]
+    return weight, [i % 5 - 2 for i in range(rows)]
+
+def network(depth, width, largest):
+    nodes, last = [], 2
+    for k in range(depth):
+        nodes.append(Affine.dense(len(nodes), *numbers(width, last)))
+        last = width
+        if k == largest:
+            last = width // 2
+            groups = tuple((2 * i, 2 * i + 1) for i in range(last))
+            nodes.append(MaxGroups(len(nodes), groups))
+        else:
+            nodes.append(Pointwise(len(nodes), (Cpwl.relu(),), np.zeros(width, dtype=np.int64)))
+    nodes.append(Affine.dense(len(nodes), *numbers(1, last)))
+    return Network(2, tuple(nodes), len(nodes))
+
+division._ALONE = 0.0
+exactcam.partition(network(2, 8, None), engine="fast", jobs=2)
+threads = [
+    threading.Thread(target=exactcam.partition, args=(net,), kwargs={"engine": "fast", "jobs": jobs})
+    for net, jobs in ((network(1, 4, 0), 1), (network(4, 48, 3), 2))
 ]
 for thread in threads:
     thread.daemon = True
@@ -62,6 +102,39 @@ def test_a_helper_forked_while_another_thread_loads_kernels(
     exactcam.partition(random_network([2, 4, 1], 0), engine="fast")  # they are compiled, at least
     for _ in range(3):
         subprocess.run([sys.executable, "-c", LOADING], check=True, timeout=300)
+
+
+@pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
+def test_a_helper_forked_while_another_thread_imports_a_module() -> None:
+    """It waited for the lock of `kernels_max`, imported where a max node first cut."""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", LATE_MAX], check=True, timeout=300)
+
+
+def test_what_is_computed_once_holds_no_lock() -> None:
+    """A helper forked while another thread computed `Engine.ties` of another engine waited for
+    the lock that functools.cached_property had for all of them before Python 3.12."""
+
+    class Slow:
+        @cached_property
+        def known(self) -> int:
+            begun.set()
+            return int(go_on.wait(60))
+
+    begun, go_on, other = Event(), Event(), Slow()
+    thread = Thread(target=lambda: other.known)
+    thread.start()
+    assert begun.wait(60)
+    mine = Slow()
+    quick = Thread(target=lambda: mine.known)
+    go_on_later = Thread(target=lambda: (quick.join(1), go_on.set()))
+    begun.clear()
+    quick.start()
+    go_on_later.start()
+    assert begun.wait(0.9)
+    for each in (thread, quick, go_on_later):
+        each.join(60)
+    assert mine.known == other.known == 1
 
 
 def test_an_interrupt_in_compiled_code_is_one() -> None:

@@ -1,0 +1,32 @@
+"""Attributes that are computed once, without a lock.
+
+Before Python 3.12 functools.cached_property holds one lock for an attribute of all objects
+while it computes. A process forked from one thread while another holds it would wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["cached_property"]
+
+if TYPE_CHECKING:
+    from functools import cached_property
+else:
+
+    class cached_property:  # noqa: N801 - the name it has there
+        """functools.cached_property as it is from Python 3.12 on."""
+
+        def __init__(self, compute: Callable[[Any], Any]) -> None:
+            self.compute, self.__doc__ = compute, compute.__doc__
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self.name = name
+
+        def __get__(self, instance: Any, owner: type | None = None) -> Any:
+            if instance is None:
+                return self
+            # Found here only where it is not known yet: this has no __set__.
+            value = instance.__dict__[self.name] = self.compute(instance)
+            return value
