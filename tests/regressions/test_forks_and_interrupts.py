@@ -18,29 +18,55 @@ from exactcam.once import cached_property
 
 MODEL = Path(exactcam.__file__).with_name("data") / "two_moons.json"
 
+BEFORE = """
+import os, threading
+import exactcam
+from exactcam import division
+division._ALONE = 0.0  # a helper from the start, small as the networks are
+"""
+
 LOADING = """
-import os, threading, exactcam
 net = exactcam.from_arrays([
     ([[1, 0], [0, 1], [1, 1], [1, -1]] * 3, [i / 9 for i in range(12)]),
     ([[(i * j) % 5 - 2 for j in range(12)] for i in range(12)], [i / 7 - 0.8 for i in range(12)]),
     ([[1] * 12], [0]),
 ])
-threads = [
-    threading.Thread(target=exactcam.partition, args=(net,), kwargs={"engine": "fast", "jobs": jobs})
-    for jobs in (1, 2)
-]
+nets = net, net
+"""
+
+HELD = """
+import time
+from numba.core.compiler_lock import global_compiler_lock
+from exactcam import compiled
+from exactcam.forked import spread
+held = threading.Event()
+
+def compile():
+    with global_compiler_lock:
+        held.set()
+        time.sleep(0.5)
+
+def find(number):
+    with global_compiler_lock:
+        time.sleep(0.1)
+        return [os.getpid()]
+
+def work():
+    assert held.wait(60)
+    found.extend(spread(find, 8, 2))
+
+found = []
+threads = [threading.Thread(target=target, daemon=True) for target in (compile, work)]
 for thread in threads:
-    thread.daemon = True
     thread.start()
 for thread in threads:
-    thread.join(120)
-os._exit(any(thread.is_alive() for thread in threads))
+    thread.join(60)
+os._exit(len({who for (who,) in found}) != 2)
 """
 
 LATE_MAX = """
-import os, threading
-import exactcam, numpy as np
-from exactcam import Network, division
+import numpy as np
+from exactcam import Network
 from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
 
 def numbers(rows, columns):
@@ -61,11 +87,14 @@ def network(depth, width, largest):
     nodes.append(Affine.dense(len(nodes), *numbers(1, last)))
     return Network(2, tuple(nodes), len(nodes))
 
-division._ALONE = 0.0
 exactcam.partition(network(2, 8, None), engine="fast", jobs=2)
+nets = network(1, 4, 0), network(4, 48, 3)
+"""
+
+BESIDE = """
 threads = [
     threading.Thread(target=exactcam.partition, args=(net,), kwargs={"engine": "fast", "jobs": jobs})
-    for net, jobs in ((network(1, 4, 0), 1), (network(4, 48, 3), 2))
+    for net, jobs in zip(nets, (1, 2))
 ]
 for thread in threads:
     thread.daemon = True
@@ -100,15 +129,16 @@ def test_a_helper_forked_while_another_thread_loads_kernels(
 ) -> None:
     """It waited for numba's lock, which only that thread could have opened."""
     exactcam.partition(random_network([2, 4, 1], 0), engine="fast")  # they are compiled, at least
+    subprocess.run([sys.executable, "-c", BEFORE + HELD], check=True, timeout=300)
     for _ in range(3):
-        subprocess.run([sys.executable, "-c", LOADING], check=True, timeout=300)
+        subprocess.run([sys.executable, "-c", BEFORE + LOADING + BESIDE], check=True, timeout=300)
 
 
 @pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
 def test_a_helper_forked_while_another_thread_imports_a_module() -> None:
     """It waited for the lock of `kernels_max`, imported where a max node first cut."""
     for _ in range(3):
-        subprocess.run([sys.executable, "-c", LATE_MAX], check=True, timeout=300)
+        subprocess.run([sys.executable, "-c", BEFORE + LATE_MAX + BESIDE], check=True, timeout=300)
 
 
 def test_what_is_computed_once_holds_no_lock() -> None:
