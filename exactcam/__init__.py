@@ -3,20 +3,20 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .boundary_points import nearest_boundary_point, sample_boundary
+from .analysis.boundary_points import nearest_boundary_point, sample_boundary
+from .analysis.line_slice import line_slice
+from .analysis.symbolic import piecewise, region_expression
+from .complex.partition import Cell, Counts, Edges, Partition, load_partition
 from .compute import partition
 from .errors import ExactcamError
 from .grading import Comparison, EngineOutput, compare
-from .line_slice import line_slice
 from .loaders import load
 from .loaders.from_arrays import from_arrays
 from .loaders.from_file import read_network, write_network
 from .loaders.from_torch import from_torch
-from .network import Network
-from .partition import Cell, Counts, Edges, Partition, load_partition
+from .model.network import Network
+from .model.slice import Slice, Window
 from .render import draw
-from .slice import Slice, Window
-from .symbolic import piecewise, region_expression
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -51,8 +51,12 @@ __all__ = [
 ]
 
 
+# Modules that are documented as attributes of the package, and where they are.
+_ATTRIBUTES = {"sampling": "testing.oracle", "tables": "analysis.tables", "testing": "testing"}
+
+
 def __getattr__(name: str) -> "ModuleType":
     """`exactcam.tables`, `.testing` and `.sampling` work without an import of their own."""
-    if name not in ("sampling", "tables", "testing"):
+    if name not in _ATTRIBUTES:
         raise AttributeError(f"module 'exactcam' has no attribute {name!r}")
-    return import_module(f".{name}", __name__)
+    return import_module(f".{_ATTRIBUTES[name]}", __name__)

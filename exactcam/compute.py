@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from .children import FORKS, checked, workers
+from .complex.partition import Partition, assemble
 from .errors import ExactcamError, SliceError, interrupted
-from .forked import spread
-from .network import Network
-from .partition import Partition, assemble
-from .reference import RawCell, activation_cells
-from .slice import Slice, Window, window_of
+from .exact.reference import RawCell, activation_cells
+from .model.network import Network
+from .model.slice import Slice, Window, window_of
+from .runtime.fork_pool import spread
+from .runtime.processes import FORKS, checked, workers
 
 __all__ = ["ENGINES", "partition"]
 
@@ -69,7 +69,7 @@ def partition(
 def _uncompiled(network: Network, plane: Slice, outline: Window) -> Partition | None:
     """What the reference finds in the time that compiling the fast engine is no gain;
     None where that is not everything, or the engine is compiled."""
-    from .compiled import ready
+    from .runtime.jit import ready
 
     if ready():
         return None
@@ -90,12 +90,12 @@ def _fast(
     jobs: int,
     executor: Executor | None,
 ) -> Partition:
-    from .division import alone, divide, shares
-    from .engine import Engine
-    from .glue import glue
-    from .naming import pieces
-    from .parallel import solved
-    from .regions import Regions
+    from .engine.assemble import glue
+    from .engine.executor_jobs import solved
+    from .engine.refine import Engine
+    from .engine.region_store import Regions
+    from .engine.schedule import alone, divide, shares
+    from .engine.vertex_clusters import pieces
 
     engine = Engine(network, plane, outline)
     if executor is None and jobs > 1 and FORKS:

@@ -13,14 +13,14 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..arithmetic.matrix import Convolution, Dense
+from ..arithmetic.rational import integer_matrix
 from ..errors import MissingExtraError
 from ..loaders.from_arrays import from_arrays
 from ..loaders.from_torch import initialised
-from ..matrix import Convolution, Dense
-from ..network import Network
-from ..nodes import Affine, Cpwl, Pointwise
-from ..rational import integer_matrix
-from ..slice import Slice
+from ..model.network import Network
+from ..model.nodes import Affine, Cpwl, Pointwise
+from ..model.slice import Slice
 
 __all__ = ["FAMILIES", "Case", "cases", "layers_of"]
 

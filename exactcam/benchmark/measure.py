@@ -24,13 +24,13 @@ from typing import Any
 
 import numpy as np
 
-from ..children import serve
+from ..analysis.measures import areas
+from ..complex.partition import Partition
 from ..compute import partition
-from ..engines.dense import dense_layers
 from ..errors import ExactcamError, UnsupportedLayerError
-from ..partition import Partition
-from ..slice import Window
-from ..statistics import areas
+from ..grading.adapters.dense import dense_layers
+from ..model.slice import Window
+from ..runtime.processes import serve
 from .cases import Case
 
 __all__ = ["Limits", "measure"]
@@ -74,7 +74,7 @@ def _on_processes(case: Case, repeat: int, jobs: int) -> dict[str, Any]:
 
 
 def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
-    from ..engine import Engine
+    from ..engine.refine import Engine
 
     window = Window.rectangle(-1, -1, 1, 1)
     _compile(case)
@@ -127,7 +127,7 @@ def _engines(
     case: Case, window: Window, part: Partition, ran: list[Any], limits: Limits
 ) -> tuple[dict[str, tuple[Callable[[], Any], Callable[[Any], int]]], float | None]:
     """By name: what an engine is given, made before it is timed, and how it runs; the floor."""
-    from ..engine import Engine
+    from ..engine.refine import Engine
 
     network, plane = case.network, case.plane
 

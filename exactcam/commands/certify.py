@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from ..certificate import write_certificate
+from ..complex.certificate import write_certificate
 from ..loaders.from_file import write_network
-from ..slice_file import write_slice
+from ..model.slice_file import write_slice
 from .common import add_partition_options, partition_of
 
 HELP = "write a certificate of the exact partition that `exactcam check` can verify"

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arithmetic.rational import mpq, rational
+from ..complex.partition import Partition, load_partition
 from ..compute import ENGINES, partition
 from ..errors import FileFormatError, MissingExtraError, SliceError
 from ..loaders import load
-from ..network import Network
-from ..partition import Partition, load_partition
-from ..rational import mpq, rational
-from ..slice import Slice, Window
+from ..model.network import Network
+from ..model.slice import Slice, Window
 
 __all__ = [
     "Progress",

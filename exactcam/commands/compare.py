@@ -8,11 +8,11 @@ import importlib
 import json
 from pathlib import Path
 
+from ..complex.partition import Partition, load_partition
 from ..compute import partition
 from ..errors import ExactcamError, FileFormatError
 from ..grading import EngineOutput, compare
 from ..loaders import load
-from ..partition import Partition, load_partition
 from .common import Progress
 
 HELP = "grade the output of a floating-point engine against the exact partition"
@@ -40,7 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.report and not args.report.endswith((".html", ".json")):
         raise ExactcamError(f"--report {args.report}: give a name that ends in .html or .json")
-    output = importlib.import_module(f"..engines.{args.format}", __package__).read(args.file)
+    output = importlib.import_module(f"..grading.adapters.{args.format}", __package__).read(
+        args.file
+    )
     result = compare(_truth(args, output), output, args.tolerance.strip())
     if args.report:
         if args.report.endswith(".html"):

@@ -7,11 +7,11 @@ import json
 import sys
 from pathlib import Path
 
+from ..arithmetic.rational import rational
 from ..conformance.corpus import GROUPS, VERSION
 from ..conformance.runner import Result
 from ..conformance.runner import run as run_suite
 from ..errors import ExactcamError
-from ..rational import rational
 
 HELP = "run a floating-point engine on a corpus of networks whose exact partitions are known"
 

@@ -6,9 +6,9 @@ import argparse
 import json
 from typing import Any
 
-from ..matrix import Convolution, Sparse
-from ..network import Network
-from ..nodes import Affine, MaxGroups, Node, Pointwise
+from ..arithmetic.matrix import Convolution, Sparse
+from ..model.network import Network
+from ..model.nodes import Affine, MaxGroups, Node, Pointwise
 from .common import add_model, read_model
 
 HELP = "describe a model: layers, exact parameters, content hash, substitutions"

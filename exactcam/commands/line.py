@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from ..line_slice import line_slice
-from ..rational import decimal_text, rational, to_float
-from ..tables import Table, write_csv
+from ..analysis.line_slice import line_slice
+from ..analysis.tables import Table, write_csv
+from ..arithmetic.rational import decimal_text, rational, to_float
 from .common import add_model, load_model, vector
 
 HELP = "cut a network along the straight segment between two inputs: breakpoints and crossings"

@@ -8,10 +8,10 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from ..children import workers
+from ..arithmetic.rational import decimal_text, rational
+from ..complex.partition import Partition
 from ..errors import ExactcamError
-from ..partition import Partition
-from ..rational import decimal_text, rational
+from ..runtime.processes import workers
 from .common import (
     Progress,
     add_partition_options,
@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
 def _through_file(args: argparse.Namespace) -> Partition | None:
     """The partition, streamed to its file first; None where just the totals are asked for,
     which are printed."""
-    from ..engine import Engine  # with numba, which takes a while
-    from ..run_file import read_run, write_run
+    from ..engine.refine import Engine  # with numba, which takes a while
+    from ..engine.run_file import read_run, write_run
 
     network = load_model(args)
     plane, window = slice_of(args, network.inputs), window_from(args)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ..rational import rational
+from ..arithmetic.rational import rational
 from ..render import COLOURS, draw
 from .common import add_partition_options, partition_or_result
 

@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from ..boundary_points import nearest_boundary_point, sample_boundary
+from ..analysis.boundary_points import nearest_boundary_point, sample_boundary
+from ..analysis.tables import csv_text
+from ..arithmetic.rational import decimal_text, rational
 from ..errors import ExactcamError
-from ..rational import decimal_text, rational
-from ..tables import csv_text
 from .common import add_partition_options, partition_or_result
 
 HELP = "draw points exactly on the decision boundary, uniformly by length, or find the nearest"

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..analysis.tables import as_floats, comparison, csv_text, region_table, write_csv
+from ..arithmetic.rational import rational
+from ..complex.partition import Partition
 from ..errors import ExactcamError
-from ..partition import Partition
-from ..rational import rational
-from ..tables import as_floats, comparison, csv_text, region_table, write_csv
 from .common import add_partition_options, partition_or_result
 
 HELP = "measure the regions of networks or result files: areas, shapes, slopes, layers"

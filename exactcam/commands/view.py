@@ -7,7 +7,7 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from ..rational import rational
+from ..arithmetic.rational import rational
 from ..render import COLOURS, draw
 from .common import add_partition_options, partition_or_result
 

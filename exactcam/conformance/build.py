@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arithmetic.matrix import Convolution, Dense
+from ..arithmetic.rational import integer_matrix, objects
 from ..compute import partition
 from ..loaders.from_arrays import from_arrays
-from ..matrix import Convolution, Dense
-from ..network import Network
-from ..nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
-from ..rational import integer_matrix, objects
-from ..slice import Window, window_of
+from ..model.network import Network
+from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
+from ..model.slice import Window, window_of
 from .corpus import FOLDER, GROUPS
 
 __all__ = ["built", "write"]

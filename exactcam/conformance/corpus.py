@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..partition import Partition, load_partition
+from ..complex.partition import Partition, load_partition
 
 __all__ = ["FOLDER", "GROUPS", "VERSION", "Case", "cases"]
 

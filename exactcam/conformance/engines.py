@@ -10,10 +10,10 @@ for what it does not claim to handle: such cases are counted apart. `dense_layer
 from __future__ import annotations
 
 from ..compute import partition
-from ..engines import exact, regioncam
 from ..grading import EngineOutput
-from ..network import Network
-from ..slice import Window
+from ..grading.adapters import exact, regioncam
+from ..model.network import Network
+from ..model.slice import Window
 
 __all__ = ["fast", "reference", "regioncam_live"]
 

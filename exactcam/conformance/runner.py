@@ -25,12 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from ..engines import polygons
-from ..engines.arrays import context_arrays
-from ..engines.dense import dense_layers
+from ..complex.partition import Partition
 from ..errors import ExactcamError, UnsupportedLayerError
 from ..grading import compare
-from ..partition import Partition
+from ..grading.adapters import polygons
+from ..grading.adapters.arrays import context_arrays
+from ..grading.adapters.dense import dense_layers
 from .corpus import GROUPS, VERSION, Case, cases
 
 __all__ = ["VERDICTS", "Result", "Scorecard", "run"]

@@ -1,7 +1,7 @@
 """The process an engine runs in: `python -m exactcam.conformance.worker package.module:function`.
 
 Reads lines of two paths, IN and OUT, calls the engine on the network and window in
-IN and writes its polygons to OUT (neutral files, `exactcam.engines.polygons`), and
+IN and writes its polygons to OUT (neutral files, `exactcam.grading.adapters.polygons`), and
 answers each with one line: `done`, `unsupported`, or `raised` and what. Whatever the
 engine itself prints goes to stderr, so it cannot be taken for an answer.
 """
@@ -13,9 +13,9 @@ import os
 import sys
 from types import TracebackType
 
-from ..engines import polygons
-from ..engines.arrays import context
 from ..errors import UnsupportedLayerError
+from ..grading.adapters import polygons
+from ..grading.adapters.arrays import context
 from ..grading.output import engine_output
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..geometry import Line, Polygon, area2, join, side, split
-from ..rational import integer_matrix, mpq, nearest_sum, to_float
-from ..slice import Window
+from ..arithmetic.rational import integer_matrix, mpq, nearest_sum, to_float
+from ..model.geometry import Line, Polygon, area2, join, side, split
+from ..model.slice import Window
 from .shapes import Shapes, orientation
 
 __all__ = ["Areas", "areas"]

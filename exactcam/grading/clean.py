@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..arithmetic.rational import common_integers, mpq, sign
 from ..errors import InvariantError
-from ..geometry import Point, area2, homogeneous, join, side
-from ..rational import common_integers, mpq, sign
+from ..model.geometry import Point, area2, homogeneous, join, side
 from .output import EngineOutput
 from .shapes import Shapes, distance_to_segment, orientation
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arithmetic.rational import mpq, rational
+from ..complex.partition import Partition
 from ..errors import ExactcamError
-from ..partition import Partition
-from ..rational import mpq, rational
 from .areas import Areas, areas
 from .clean import clean
 from .labels import Labels

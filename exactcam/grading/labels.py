@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..arithmetic.rational import integer_matrix, mpq, mpz, to_float
+from ..complex.partition import Partition
 from ..compute import partition
 from ..errors import FileFormatError
-from ..nodes import Pointwise
-from ..once import cached_property
-from ..partition import Partition
-from ..rational import integer_matrix, mpq, mpz, to_float
+from ..model.nodes import Pointwise
+from ..runtime.cached import cached_property
 from .output import EngineOutput
 from .result import Finding
 

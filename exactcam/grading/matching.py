@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..geometry import homogeneous
-from ..partition import Partition
-from ..rational import mpq, sign, to_float
+from ..arithmetic.rational import mpq, sign, to_float
+from ..complex.partition import Partition
+from ..model.geometry import homogeneous
 from .boxes import BoxTree
 from .clean import Polygons, convex_polygons, without_repeats
 from .labels import Labels

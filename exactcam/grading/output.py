@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileFormatError
-from ..network import Network
-from ..slice import Slice, Window
+from ..model.network import Network
+from ..model.slice import Slice, Window
 
 __all__ = ["EngineOutput", "engine_output"]
 

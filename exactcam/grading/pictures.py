@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..rational import mpq, to_float
+from ..arithmetic.rational import mpq, to_float
 from .matching import truth_shapes
 from .result import KINDS, Comparison, Finding, finding_text
 from .shapes import Shapes

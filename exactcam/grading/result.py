@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..partition import Partition
-from ..rational import decimal_text, mpq, root_sum, to_float
+from ..arithmetic.rational import decimal_text, mpq, root_sum, to_float
+from ..complex.partition import Partition
 from .areas import Areas
 from .output import EngineOutput
 

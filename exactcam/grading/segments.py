@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..boundary import Segment
-from ..geometry import Point, homogeneous
-from ..partition import Partition
-from ..rational import mpq, to_float
+from ..arithmetic.rational import mpq, to_float
+from ..complex.boundary import Segment
+from ..complex.partition import Partition
+from ..model.geometry import Point, homogeneous
 from .boxes import BoxTree
 from .output import EngineOutput
 from .result import Finding

@@ -24,9 +24,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..geometry import Line, Point, homogeneous, join, side
-from ..once import cached_property
-from ..rational import mpq, to_float
+from ..arithmetic.rational import mpq, to_float
+from ..model.geometry import Line, Point, homogeneous, join, side
+from ..runtime.cached import cached_property
 from .boxes import BoxTree
 
 __all__ = [

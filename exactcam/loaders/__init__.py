@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import FileFormatError
-from ..network import Network
+from ..model.network import Network
 from .from_file import read_network, read_npz
 
 __all__ = ["load"]

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arithmetic.matrix import Convolution, Dense, Matrix
+from ..arithmetic.rational import to_float
 from ..errors import NetworkError
-from ..matrix import Convolution, Dense, Matrix
-from ..network import Network
-from ..nodes import Affine, MaxGroups, Pointwise
-from ..rational import to_float
+from ..model.network import Network
+from ..model.nodes import Affine, MaxGroups, Pointwise
 from .graph import Tensor, floats
 
 __all__ = ["Forward", "compare"]

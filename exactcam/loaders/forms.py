@@ -9,8 +9,8 @@ from typing import Any
 import gmpy2
 import numpy as np
 
-from ..matrix import Convolution, Dense, Matrix, Sparse
-from ..rational import integer_matrix, mpq, mpz, objects, to_float
+from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
+from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, to_float
 
 __all__ = [
     "Form", "Operand", "Tensor", "Term", "add_forms", "exact", "floats", "row_scalable",

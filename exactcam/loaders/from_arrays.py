@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import NetworkError
-from ..network import Network
-from ..nodes import Affine, Cpwl, Node, Pointwise
+from ..model.network import Network
+from ..model.nodes import Affine, Cpwl, Node, Pointwise
 
 __all__ = ["from_arrays"]
 

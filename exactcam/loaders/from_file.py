@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
+from ..arithmetic.rational import from_hex, objects, rational_from_hex
 from ..errors import ExactcamError, FileFormatError
-from ..matrix import Convolution, Dense, Matrix, Sparse
-from ..network import Network
-from ..nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
-from ..rational import from_hex, objects, rational_from_hex
-from ..strict import count, counts, dump, fields, items, parse
+from ..files.strict_json import count, counts, dump, fields, items, parse
+from ..model.network import Network
+from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from .from_arrays import from_arrays
 
 __all__ = [

@@ -20,7 +20,7 @@ from ..errors import (
     NetworkError,
     UnsupportedLayerError,
 )
-from ..network import Network
+from ..model.network import Network
 from .check import compare
 from .graph import Graph, Operand, Tensor
 from .onnx_ops import FINAL, OPERATORS, REFUSED, OnnxNode

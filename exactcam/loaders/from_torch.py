@@ -27,7 +27,7 @@ from ..errors import (
     NetworkError,
     UnsupportedLayerError,
 )
-from ..network import Network
+from ..model.network import Network
 from .check import Forward, compare
 from .graph import Graph, Operand, Tensor
 from .pt2_archive import safe_archive

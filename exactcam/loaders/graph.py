@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from ..arithmetic.matrix import Sparse
+from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, rational
 from ..errors import NetworkError, UnsupportedLayerError
-from ..matrix import Sparse
-from ..network import Network
-from ..nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
-from ..rational import integer_matrix, mpq, mpz, objects, rational
+from ..model.network import Network
+from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from .forms import (
     Form,
     Operand,

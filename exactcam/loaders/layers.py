@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..arithmetic.matrix import Convolution, Dense
+from ..arithmetic.rational import integer_matrix, mpq, nearest_with_root, objects
 from ..errors import NetworkError
-from ..matrix import Convolution, Dense
-from ..nodes import Cpwl
-from ..rational import integer_matrix, mpq, nearest_with_root, objects
+from ..model.nodes import Cpwl
 from .graph import Constant, Graph, Operand, Tensor, exact
 
 __all__ = [

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ..arithmetic.rational import rational
 from ..errors import NetworkError
-from ..nodes import Cpwl
-from ..rational import rational
+from ..model.nodes import Cpwl
 from . import layers
 from .graph import Graph, Operand, Tensor
 from .onnx_views import VIEWS

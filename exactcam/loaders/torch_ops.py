@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..nodes import Cpwl
-from ..rational import mpq, rational
+from ..arithmetic.rational import mpq, rational
+from ..model.nodes import Cpwl
 from . import layers
 from .graph import Graph, Operand, Tensor
 from .torch_views import JUMPS, VIEWS, Operator, axes_of, number, source_of

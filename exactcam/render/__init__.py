@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..complex.partition import Partition
 from ..errors import ExactcamError
-from ..partition import Partition
 from .html import html_page
 from .scene import COLOURS, Scene, scene
 from .svg import svg_text

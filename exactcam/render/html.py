@@ -12,7 +12,7 @@ import html
 from importlib.resources import files
 from typing import Any
 
-from ..partition import Partition
+from ..complex.partition import Partition
 from .viewer_data import pack
 
 __all__ = ["html_page"]

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from ..boundary_points import BoundarySamples
+from ..analysis.boundary_points import BoundarySamples
+from ..analysis.line_slice import LineSlice
+from ..analysis.tables import as_floats, comparison, region_table
+from ..arithmetic.rational import mpq, to_float
+from ..complex.partition import Partition
 from ..errors import MissingExtraError
-from ..line_slice import LineSlice
-from ..partition import Partition
-from ..rational import mpq, to_float
-from ..tables import as_floats, comparison, region_table
 from .scene import Scene, scene
 
 __all__ = [

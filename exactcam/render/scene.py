@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from ..boundary import cut_by_class
+from ..analysis.measures import areas, slopes
+from ..arithmetic.rational import decimal_text, mpq, to_float
+from ..complex.boundary import cut_by_class
+from ..complex.partition import Partition
 from ..errors import ExactcamError
-from ..geometry import Point
-from ..partition import Partition
-from ..rational import decimal_text, mpq, to_float
-from ..slice import Slice
-from ..statistics import areas, slopes
+from ..model.geometry import Point
+from ..model.slice import Slice
 
 __all__ = ["COLOURS", "Axis", "Key", "Scene", "scene"]
 

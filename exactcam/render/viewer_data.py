@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from ..boundary import cut_by_class
+from ..arithmetic.rational import mpq, mpz, rational, to_float, to_hex
+from ..complex.boundary import cut_by_class
+from ..complex.partition import Partition
 from ..errors import ExactcamError
-from ..geometry import Point
-from ..network import Network
-from ..nodes import MaxGroups
-from ..partition import Partition
-from ..rational import mpq, mpz, rational, to_float, to_hex
+from ..model.geometry import Point
+from ..model.network import Network
+from ..model.nodes import MaxGroups
 
 __all__ = ["EXACT_LIMIT", "pack"]
 

@@ -12,8 +12,8 @@ from typing import Any
 from ..compute import partition
 from ..grading import Comparison, EngineOutput, compare
 from ..loaders import load
-from ..network import Network
-from ..slice import Slice, Window
+from ..model.network import Network
+from ..model.slice import Slice, Window
 
 __all__ = ["assert_partition_matches"]
 

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from ..arithmetic.matrix import Convolution, Dense
+from ..arithmetic.rational import integer_matrix
 from ..loaders.from_arrays import from_arrays
-from ..matrix import Convolution, Dense
-from ..network import Network
-from ..nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
-from ..rational import integer_matrix
-from ..slice import Slice, Window
+from ..model.network import Network
+from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
+from ..model.slice import Slice, Window
 
 __all__ = [
     "KINDS",

@@ -21,8 +21,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import exactcam
+from exactcam.analysis.tables import comparison, write_csv
 from exactcam.render import plots
-from exactcam.tables import comparison, write_csv
 
 HERE = Path(__file__).parent
 NAMES = ("mlp", "mlp-augmented", "cnn", "cnn-augmented")

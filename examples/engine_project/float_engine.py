@@ -53,7 +53,7 @@ def cut(polygon: np.ndarray, row: np.ndarray, offset: float) -> list[np.ndarray]
 
 def run(network: object, window: object) -> list[np.ndarray]:
     """The same as `exactcam conformance float_engine:run` calls it."""
-    from exactcam.engines.dense import dense_layers
+    from exactcam.grading.adapters.dense import dense_layers
 
     layers, slope = dense_layers(network)
     if slope:

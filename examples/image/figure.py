@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_sample_image
 
 import exactcam
-from exactcam.nodes import Affine, Cpwl, Node, Pointwise
+from exactcam.model.nodes import Affine, Cpwl, Node, Pointwise
 from exactcam.render import plots
 
 HERE = Path(__file__).parent

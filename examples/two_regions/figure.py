@@ -18,7 +18,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
 import exactcam
-from exactcam.engines import regioncam
+from exactcam.grading.adapters import regioncam
 
 HERE = Path(__file__).parent
 TINTS = ("#c9d8ee", "#dbe5f4", "#bccfe9", "#e6edf8", "#d2def1")

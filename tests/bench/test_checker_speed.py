@@ -8,7 +8,7 @@ import pytest
 
 from exactcam import checker, from_arrays, partition
 from exactcam.benchmark.cases import layers_of
-from exactcam.slice_file import slice_document
+from exactcam.model.slice_file import slice_document
 
 
 @pytest.mark.slow

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from exactcam import Network, Partition, checker, from_arrays, partition
-from exactcam.certificate import certificate_lines
+from exactcam.complex.certificate import certificate_lines
 from exactcam.loaders.from_file import write_network
-from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
-from exactcam.slice_file import write_slice
+from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Pointwise
+from exactcam.model.slice_file import write_slice
 
 
 class Question(NamedTuple):

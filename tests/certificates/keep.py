@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from exactcam import Slice, partition
-from exactcam.certificate import write_certificate
+from exactcam.complex.certificate import write_certificate
 
 from . import tiny
 from .conftest import NETWORKS, question

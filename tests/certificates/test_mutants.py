@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exactcam import Network, Slice, Window, checker, partition
-from exactcam.matrix import Convolution, Sparse
-from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
-from exactcam.rational import mpz, objects
+from exactcam.arithmetic.matrix import Convolution, Sparse
+from exactcam.arithmetic.rational import mpz, objects
+from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Pointwise
 
 from . import tiny
 from .conftest import NETWORKS, Question, question, verdict

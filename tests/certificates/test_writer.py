@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from exactcam import checker, cli, partition
-from exactcam.certificate import write_certificate
+from exactcam.complex.certificate import write_certificate
 from exactcam.errors import FileFormatError
-from exactcam.network import Network
-from exactcam.slice import Slice, Window
-from exactcam.slice_file import read_slice, slice_sha256, write_slice
+from exactcam.model.network import Network
+from exactcam.model.slice import Slice, Window
+from exactcam.model.slice_file import read_slice, slice_sha256, write_slice
 from exactcam.testing.strategies import cases
 
 from .conftest import Question, question

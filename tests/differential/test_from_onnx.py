@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import exactcam
-from exactcam.engine import Engine
+from exactcam.engine.refine import Engine
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -213,7 +213,7 @@ def test_dynamic_batch_is_one(tmp_path):
 def test_leaky_slope_is_the_stored_float32(tmp_path):
     save(tmp_path / "m.onnx", [helper.make_node("LeakyRelu", ["x"], ["y"])], [1, 1], {}, 13)
     (y,) = exactcam.load(tmp_path / "m.onnx").evaluate([-1])
-    assert y == -exactcam.rational.rational(np.float32(0.01))
+    assert y == -exactcam.arithmetic.rational.rational(np.float32(0.01))
 
 
 @pytest.mark.parametrize(

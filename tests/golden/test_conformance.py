@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import exactcam
+from exactcam.arithmetic.rational import mpq
 from exactcam.compute import ENGINES
 from exactcam.conformance.build import built
 from exactcam.conformance.corpus import GROUPS, cases
 from exactcam.conformance.runner import Result, Scorecard, run
-from exactcam.engines.exact import from_partition
 from exactcam.grading import compare
-from exactcam.nodes import Affine
-from exactcam.rational import mpq
+from exactcam.grading.adapters.exact import from_partition
+from exactcam.model.nodes import Affine
 
 SHIPPED = {(case.group, case.name): case for case in cases()}
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import exactcam
+from exactcam.arithmetic.rational import mpq
 from exactcam.cli import main
-from exactcam.engines import edges, polygons, relucent, splinecam, syrenn
 from exactcam.errors import FileFormatError, NetworkError
 from exactcam.grading import EngineOutput, compare
-from exactcam.rational import mpq
-from exactcam.slice import Window
+from exactcam.grading.adapters import edges, polygons, relucent, splinecam, syrenn
+from exactcam.model.slice import Window
 
 RUNS = Path(__file__).resolve().parents[2] / "../shared/engine_outputs/splinecam"
 recorded = pytest.mark.skipif(
@@ -111,7 +111,7 @@ def float32_network(seed: int = 0, widths: tuple[int, ...] = (2, 12, 12, 3)) -> 
 
 def test_regioncam_live() -> None:
     pytest.importorskip("regioncam", reason="regioncam is not installed")
-    from exactcam.engines import regioncam
+    from exactcam.grading.adapters import regioncam
 
     network = float32_network()
     truth = exactcam.partition(network)

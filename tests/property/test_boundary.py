@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import exactcam
 from exactcam import Network, Slice, Window
-from exactcam.boundary import Boundary, cut_by_class
-from exactcam.geometry import Point
-from exactcam.rational import mpq
+from exactcam.arithmetic.rational import mpq
+from exactcam.complex.boundary import Boundary, cut_by_class
+from exactcam.model.geometry import Point
 from exactcam.testing.strategies import cases
 
 Case = tuple[Network, Slice, Window]

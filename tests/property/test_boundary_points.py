@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from exactcam import Slice, from_arrays, nearest_boundary_point, partition, sample_boundary
-from exactcam.boundary_points import certify
+from exactcam.analysis.boundary_points import certify
+from exactcam.arithmetic.rational import mpq, root_sum
 from exactcam.errors import ExactcamError, InvariantError
-from exactcam.rational import mpq, root_sum
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Lemmas F1, F2 and F3 of `exactcam.filter`, attacked: no bound may ever be too small.
+"""Lemmas F1, F2 and F3 of `exactcam.engine.float_affine`, attacked: no bound may ever be too small.
 
 Exact values stand next to their floats here, as far off as the stored errors allow:
 numbers from 2^-1074 to 2^1000, sums that cancel, lines that are all but parallel, errors
@@ -19,22 +19,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exactcam import Network, Slice, Window
-from exactcam.engine import Engine
-from exactcam.filter import FloatAffine
-from exactcam.filter_units import FloatMax, FloatPointwise, in_floats
-from exactcam.geometry import meet, side
-from exactcam.glue import glue
-from exactcam.kernels import _scan
-from exactcam.kernels_batch import widest
-from exactcam.kernels_max import _difference
+from exactcam.arithmetic.constants import TINY, UNIT, UP
+from exactcam.arithmetic.matrix import Convolution, Dense, Matrix, Sparse
+from exactcam.arithmetic.rational import integer_matrix, mpq, mpz, objects, rational, sign, to_float
+from exactcam.arithmetic.rounding import rounded
+from exactcam.engine.assemble import glue
+from exactcam.engine.float_activation import FloatMax, FloatPointwise, in_floats
+from exactcam.engine.float_affine import FloatAffine
+from exactcam.engine.float_forms import Forms
+from exactcam.engine.kernels.cut_lines import _scan
+from exactcam.engine.kernels.cut_max import _difference
+from exactcam.engine.kernels.forms import widest
+from exactcam.engine.kernels.predicates import UNKNOWN, float_sign, plane_sign, sign_at
+from exactcam.engine.kernels.predicates import meet as float_meet
+from exactcam.engine.local_frame import Frame
+from exactcam.engine.refine import Engine
+from exactcam.engine.vertex_clusters import pieces
 from exactcam.loaders.from_arrays import from_arrays
-from exactcam.matrix import Convolution, Dense, Matrix, Sparse
-from exactcam.naming import pieces
-from exactcam.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
-from exactcam.predicates import UNKNOWN, float_sign, plane_sign, sign_at
-from exactcam.predicates import meet as float_meet
-from exactcam.rational import integer_matrix, mpq, mpz, objects, rational, sign, to_float
-from exactcam.rounding import TINY, UNIT, UP, Forms, Frame, rounded
+from exactcam.model.geometry import meet, side
+from exactcam.model.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
 from exactcam.testing.strategies import cases, functions
 
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

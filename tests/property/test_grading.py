@@ -12,14 +12,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import exactcam
-from exactcam.engines.exact import from_partition
+from exactcam.arithmetic.rational import mpq
 from exactcam.grading import compare
+from exactcam.grading.adapters.exact import from_partition
 from exactcam.grading.areas import areas
 from exactcam.grading.clean import clean, convex_polygons
 from exactcam.grading.output import engine_output
 from exactcam.grading.shapes import Shapes, distance_squared
-from exactcam.rational import mpq
-from exactcam.slice import Window
+from exactcam.model.slice import Window
 from exactcam.testing import strategies
 
 quick = settings(max_examples=40, deadline=None)

@@ -19,24 +19,26 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from exactcam import Network, Partition, Slice, Window, checker, kernels_names, partition
-from exactcam.boundary import cut_by_class
-from exactcam.engine import Engine, concatenated
-from exactcam.exact_cells import ExactCells
-from exactcam.filter import FloatAffine
-from exactcam.geometry import area2, homogeneous, join, meet, reduced, side, split
-from exactcam.naming import pieces
-from exactcam.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
-from exactcam.predicates import UNKNOWN, float_sign
-from exactcam.predicates import meet as float_meet
-from exactcam.rational import mpq, mpz, objects, sign
-from exactcam.regions import Patterns, Regions
-from exactcam.rounding import Frame
-from exactcam.slice_file import slice_document
+from exactcam import Network, Partition, Slice, Window, checker, partition
+from exactcam.arithmetic.rational import mpq, mpz, objects, sign
+from exactcam.complex.boundary import cut_by_class
+from exactcam.complex.patterns import Patterns
+from exactcam.engine.float_affine import FloatAffine
+from exactcam.engine.half_edges import _equal, _side, twins
+from exactcam.engine.kernels import vertices as kernels_names
+from exactcam.engine.kernels.predicates import UNKNOWN, float_sign
+from exactcam.engine.kernels.predicates import meet as float_meet
+from exactcam.engine.lazy_cells import ExactCells
+from exactcam.engine.local_frame import Frame
+from exactcam.engine.refine import Engine, concatenated
+from exactcam.engine.region_store import Regions
+from exactcam.engine.value_numbers import Ties
+from exactcam.engine.vertex_clusters import pieces
+from exactcam.exact.replay import Trace
+from exactcam.model.geometry import area2, homogeneous, join, meet, reduced, side, split
+from exactcam.model.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
+from exactcam.model.slice_file import slice_document
 from exactcam.testing.strategies import cases, functions
-from exactcam.ties import Ties
-from exactcam.trace import Trace
-from exactcam.twins import _equal, _side, twins
 
 Case = tuple[Network, Slice, Window]
 FEW = settings(max_examples=25, deadline=None)

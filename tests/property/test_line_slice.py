@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from exactcam import Network, Slice, from_arrays, line_slice, partition
+from exactcam.arithmetic.rational import mpq
 from exactcam.errors import ExactcamError, SliceError
-from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
-from exactcam.rational import mpq
+from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Pointwise
 
 
 def _maxout(seed: int) -> Network:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import exactcam
 from exactcam import Network, Partition, Slice, Window, from_arrays
+from exactcam.arithmetic.rational import mpq
 from exactcam.compute import ENGINES
-from exactcam.rational import mpq
 from exactcam.testing.strategies import cases, dense_layers, windows
 
 Case = tuple[Network, Slice, Window]

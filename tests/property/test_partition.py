@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 import exactcam
 from exactcam import Network, Partition, Slice, Window
+from exactcam.arithmetic.rational import mpq, sign
 from exactcam.compute import ENGINES
-from exactcam.rational import mpq, sign
 from exactcam.testing.strategies import cases
 
 Case = tuple[Network, Slice, Window]

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import exactcam
+from exactcam.complex.partition import Partition
 from exactcam.compute import ENGINES
 from exactcam.conformance.corpus import GROUPS, cases
-from exactcam.partition import Partition
-from exactcam.sampling import (
+from exactcam.testing import strategies
+from exactcam.testing.oracle import (
     Oracle,
     adversarial_points,
     disagreements,
@@ -19,7 +20,6 @@ from exactcam.sampling import (
     random_points,
     region_lower_bound,
 )
-from exactcam.testing import strategies
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""Lemmas F4 and F5 of `exactcam.ties`: one class, one exact form; above, positive inside."""
+"""Lemmas F4 and F5 of `exactcam.engine.value_numbers`: one class, one exact form; above, positive inside."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exactcam import Network, Partition, Slice, Window, partition
-from exactcam.engine import Engine
-from exactcam.glue import glue
-from exactcam.matrix import Convolution
-from exactcam.naming import pieces
-from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
-from exactcam.rational import integer_matrix, objects, rational
+from exactcam.arithmetic.matrix import Convolution
+from exactcam.arithmetic.rational import integer_matrix, objects, rational
+from exactcam.engine.assemble import glue
+from exactcam.engine.refine import Engine
+from exactcam.engine.value_numbers import Ties
+from exactcam.engine.vertex_clusters import pieces
+from exactcam.exact.replay import Trace
+from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Pointwise
 from exactcam.testing.strategies import cases
-from exactcam.ties import Ties
-from exactcam.trace import Trace
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 SIZE = 5  # pixels along a side

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 
 from exactcam import Network, Slice, Window
-from exactcam.engine import Engine
-from exactcam.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
+from exactcam.engine.refine import Engine
+from exactcam.exact.replay import Trace
+from exactcam.model.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
 from exactcam.testing.strategies import cases
-from exactcam.trace import Trace
 
 SOME = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import exactcam
 from exactcam import ExactcamError, Network, Slice, Window
-from exactcam.rational import mpq, mpz
+from exactcam.analysis.tables import csv_text, region_table
+from exactcam.arithmetic.rational import mpq, mpz
 from exactcam.render.viewer_data import pack
-from exactcam.tables import csv_text, region_table
 from exactcam.testing.strategies import cases, networks
 
 Case = tuple[Network, Slice, Window]

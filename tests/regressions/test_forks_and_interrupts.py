@@ -12,17 +12,17 @@ import pytest
 
 import exactcam
 from exactcam import Network, compute
-from exactcam.children import FORKS
 from exactcam.cli import main
-from exactcam.once import cached_property
+from exactcam.runtime.cached import cached_property
+from exactcam.runtime.processes import FORKS
 
 MODEL = Path(exactcam.__file__).with_name("data") / "two_moons.json"
 
 BEFORE = """
 import os, threading
 import exactcam
-from exactcam import division
-division._ALONE = 0.0  # a helper from the start, small as the networks are
+from exactcam.engine import schedule
+schedule._ALONE = 0.0  # a helper from the start, small as the networks are
 """
 
 LOADING = """
@@ -37,8 +37,8 @@ nets = net, net
 HELD = """
 import time
 from numba.core.compiler_lock import global_compiler_lock
-from exactcam import compiled
-from exactcam.forked import spread
+from exactcam.runtime import jit
+from exactcam.runtime.fork_pool import spread
 held = threading.Event()
 
 def compile():
@@ -67,7 +67,7 @@ os._exit(len({who for (who,) in found}) != 2)
 LATE_MAX = """
 import numpy as np
 from exactcam import Network
-from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
+from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Pointwise
 
 def numbers(rows, columns):
     weight = [[(7 * i * i + 3 * i * j + j * j) % 11 - 5 for j in range(columns)] for i in range(rows)]
@@ -136,7 +136,7 @@ def test_a_helper_forked_while_another_thread_loads_kernels(
 
 @pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
 def test_a_helper_forked_while_another_thread_imports_a_module() -> None:
-    """It waited for the lock of `kernels_max`, imported where a max node first cut."""
+    """It waited for the lock of `cut_max`, imported where a max node first cut."""
     for _ in range(3):
         subprocess.run([sys.executable, "-c", BEFORE + LATE_MAX + BESIDE], check=True, timeout=300)
 

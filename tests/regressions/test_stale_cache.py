@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from exactcam import compiled
+from exactcam.runtime import jit as compiled
 
 
 def test_a_change_anywhere_gives_a_new_folder(
@@ -20,18 +20,22 @@ def test_a_change_anywhere_gives_a_new_folder(
     package = tmp_path / "package"
     package.mkdir()
     for name in compiled._SOURCES:
-        shutil.copy(Path(compiled.__file__).with_name(f"{name}.py"), package)
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(compiled._PACKAGE / name, package / name)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(compiled, "__file__", str(package / "compiled.py"))
+    monkeypatch.setattr(compiled, "_PACKAGE", package)
     folders = {compiled._folder()}
     for name in compiled._SOURCES:
-        with (package / f"{name}.py").open("a") as source:
+        with (package / name).open("a") as source:
             source.write("# changed\n")
         folders.add(compiled._folder())
     assert len(folders) == 1 + len(compiled._SOURCES)
 
 
 def test_every_kernel_module_is_among_the_sources() -> None:
-    folder = Path(compiled.__file__).parent
-    users = {p.stem for p in folder.glob("*.py") if "import jit" in p.read_text(encoding="utf-8")}
+    users = {
+        path.relative_to(compiled._PACKAGE).as_posix()
+        for path in compiled._PACKAGE.rglob("*.py")
+        if "import jit" in path.read_text(encoding="utf-8")
+    }
     assert users <= set(compiled._SOURCES)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from exactcam import Network, Window, from_arrays, partition
-from exactcam.nodes import Affine, Cpwl, Pointwise
-from exactcam.predicates import UNKNOWN, float_sign, meet
-from exactcam.rational import mpq, mpz
-from exactcam.rounding import Frame
+from exactcam.arithmetic.rational import mpq, mpz
+from exactcam.engine.kernels.predicates import UNKNOWN, float_sign, meet
+from exactcam.engine.local_frame import Frame
+from exactcam.model.nodes import Affine, Cpwl, Pointwise
 
 
 @pytest.mark.parametrize(("weight", "slope"), [(200, 900), (500, 600), (900, 900)])

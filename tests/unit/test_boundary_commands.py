@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from exactcam import from_arrays, write_network
+from exactcam.arithmetic.rational import mpq
 from exactcam.cli import main
-from exactcam.rational import mpq
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 import exactcam
 from exactcam import Network, Slice, Window, from_arrays
-from exactcam.engine import Engine
+from exactcam.engine.refine import Engine
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
 

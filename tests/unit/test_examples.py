@@ -42,7 +42,7 @@ def test_the_triangle_wave_is_the_function_the_weights_were_trained_with(
     from figure import FREQUENCIES, triangle, wave
 
     from exactcam import Network
-    from exactcam.nodes import Affine, Pointwise
+    from exactcam.model.nodes import Affine, Pointwise
 
     points = np.arange(-16, 17) / 16
     for frequency in FREQUENCIES:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from exactcam.geometry import Polygon, area2, homogeneous, join, meet, reduced, side, split
-from exactcam.rational import mpq, mpz
+from exactcam.arithmetic.rational import mpq, mpz
+from exactcam.model.geometry import Polygon, area2, homogeneous, join, meet, reduced, side, split
 
 COORDINATES = st.fractions(min_value=-9, max_value=9, max_denominator=12)
 POINTS = st.tuples(COORDINATES, COORDINATES)

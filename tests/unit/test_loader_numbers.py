@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exactcam.matrix import Convolution, Sparse
-from exactcam.rational import mpq, mpz, nearest_with_root, objects, to_float
+from exactcam.arithmetic.matrix import Convolution, Sparse
+from exactcam.arithmetic.rational import mpq, mpz, nearest_with_root, objects, to_float
 
 small = st.fractions(-8, 8, max_denominator=64)
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exactcam.arithmetic.matrix import Convolution, Dense, Matrix, Sparse
+from exactcam.arithmetic.rational import mpz, objects
 from exactcam.errors import NetworkError
-from exactcam.matrix import Convolution, Dense, Matrix, Sparse
-from exactcam.rational import mpz, objects
 
 SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -106,7 +106,7 @@ def test_a_sparse_product_larger_than_a_chunk(monkeypatch: pytest.MonkeyPatch) -
     entries[5:20] = mpz(0)
     sparse = Sparse((40, 9), *Dense(entries).csr())
     for chunk in (1, 7, 64):
-        monkeypatch.setattr("exactcam.matrix._CHUNK", chunk)
+        monkeypatch.setattr("exactcam.arithmetic.matrix._CHUNK", chunk)
         check(sparse, entries)
 
 

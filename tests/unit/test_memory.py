@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exactcam import Network, Slice, Window
-from exactcam.engine import Engine
-from exactcam.memory import _KEPT, _pool, empty
+from exactcam.engine.refine import Engine
+from exactcam.runtime.arena import _KEPT, _pool, empty
 
 
 @settings(max_examples=50, deadline=None)

@@ -13,9 +13,9 @@ import pytest
 
 import exactcam
 from exactcam import Network, from_arrays
+from exactcam.arithmetic.rational import mpq
 from exactcam.errors import FileFormatError, NetworkError, NumberError
-from exactcam.nodes import Affine, Cpwl, MaxGroups, Pointwise
-from exactcam.rational import mpq
+from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Pointwise
 
 
 def by_hand(layers: list, slope: Any, point: list) -> list[Fraction]:

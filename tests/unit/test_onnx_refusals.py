@@ -7,7 +7,7 @@ import exactcam
 from exactcam.cli import main
 from exactcam.errors import FileFormatError, NetworkError, UnsupportedLayerError
 from exactcam.loaders import onnx_ops
-from exactcam.nodes import Cpwl
+from exactcam.model.nodes import Cpwl
 
 onnx = pytest.importorskip("onnx")
 helper, numpy_helper = onnx.helper, onnx.numpy_helper

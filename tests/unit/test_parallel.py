@@ -21,28 +21,22 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import exactcam
-from exactcam import (
-    ExactcamError,
-    Network,
-    Partition,
-    Slice,
-    Window,
-    division,
-    forked,
-    naming,
-    parallel,
-    run_file,
-)
-from exactcam.children import FORKS
-from exactcam.division import divide, shares
-from exactcam.engine import Engine
+from exactcam import ExactcamError, Network, Partition, Slice, Window
+from exactcam.arithmetic.rational import mpq
+from exactcam.engine import executor_jobs as parallel
+from exactcam.engine import run_file
+from exactcam.engine import schedule as division
+from exactcam.engine import vertex_clusters as naming
+from exactcam.engine.assemble import glue
+from exactcam.engine.executor_jobs import solve, solved
+from exactcam.engine.refine import Engine
+from exactcam.engine.run_file import RunTotals, _arrays, read_run, write_run
+from exactcam.engine.schedule import divide, shares
 from exactcam.errors import FileFormatError
-from exactcam.forked import spread
-from exactcam.glue import glue
-from exactcam.parallel import solve, solved
-from exactcam.rational import mpq
-from exactcam.rounding import _blas, quiet
-from exactcam.run_file import RunTotals, _arrays, read_run, write_run
+from exactcam.runtime import fork_pool as forked
+from exactcam.runtime.float_mode import _blas, quiet
+from exactcam.runtime.fork_pool import spread
+from exactcam.runtime.processes import FORKS
 
 needs_fork = pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
 

@@ -11,10 +11,10 @@ import pytest
 
 import exactcam
 from exactcam import Network, Partition, Slice, Window, from_arrays
+from exactcam.arithmetic.rational import mpq, mpz
 from exactcam.compute import ENGINES
 from exactcam.errors import ExactcamError, InvariantError, SliceError
-from exactcam.nodes import Affine, MaxGroups
-from exactcam.rational import mpq, mpz
+from exactcam.model.nodes import Affine, MaxGroups
 
 
 @pytest.fixture

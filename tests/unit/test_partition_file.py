@@ -14,8 +14,8 @@ import pytest
 import exactcam
 from exactcam import Network, Partition, Slice, Window, from_arrays, load_partition
 from exactcam.cli import main
+from exactcam.complex.partition_file import PartitionWriter
 from exactcam.errors import FileFormatError
-from exactcam.partition_file import PartitionWriter
 
 
 def same(first: Partition, second: Partition) -> bool:
@@ -63,7 +63,7 @@ def test_several_batches_in_any_order(
 def test_many_cells_make_many_lines(
     random_network: Callable[..., Network], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exactcam.partition_file._BATCH", 7)
+    monkeypatch.setattr("exactcam.complex.partition_file._BATCH", 7)
     part = exactcam.partition(random_network([2, 16, 16, 1]))
     part.save(tmp_path / "part.jsonl")
     lines = (tmp_path / "part.jsonl").read_text().splitlines()

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exactcam.errors import NumberError
-from exactcam.rational import (
+from exactcam.arithmetic.rational import (
     common_integers,
     decimal_text,
     from_hex,
@@ -24,6 +23,7 @@ from exactcam.rational import (
     to_float,
     to_hex,
 )
+from exactcam.errors import NumberError
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 RATIONALS = st.fractions().map(lambda f: mpq(f.numerator, f.denominator))

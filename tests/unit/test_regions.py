@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from exactcam.regions import Patterns
+from exactcam.complex.patterns import Patterns
 
 
 @st.composite

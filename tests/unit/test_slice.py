@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from exactcam import Slice, Window
+from exactcam.arithmetic.rational import mpq
 from exactcam.errors import NumberError, SliceError
-from exactcam.rational import mpq
-from exactcam.slice import window_of
+from exactcam.model.slice import window_of
 
 
 def test_axes_keep_the_rest_fixed() -> None:

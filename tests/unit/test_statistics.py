@@ -6,8 +6,8 @@ import numpy as np
 
 import exactcam
 from exactcam import from_arrays
-from exactcam.rational import mpq
-from exactcam.statistics import areas, perimeters, slopes
+from exactcam.analysis.measures import areas, perimeters, slopes
+from exactcam.arithmetic.rational import mpq
 
 
 def test_measures_of_a_known_partition() -> None:

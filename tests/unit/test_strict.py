@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exactcam.errors import FileFormatError
-from exactcam.strict import count, counts, dump, fields, items, parse
+from exactcam.files.strict_json import count, counts, dump, fields, items, parse
 
 
 def test_what_is_written_is_read() -> None:

@@ -6,8 +6,8 @@ import pytest
 import sympy
 
 from exactcam import partition, piecewise, region_expression
+from exactcam.arithmetic.rational import mpq
 from exactcam.errors import ExactcamError
-from exactcam.rational import mpq
 
 
 def _sympy(value):

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from exactcam import Network, Partition, from_arrays, line_slice, partition, sample_boundary
+from exactcam.analysis.measures import eccentricities
+from exactcam.analysis.tables import as_floats, comparison, csv_text, region_table
+from exactcam.arithmetic.rational import mpq, to_float
 from exactcam.cli import main
 from exactcam.loaders.from_file import write_network
-from exactcam.rational import mpq, to_float
-from exactcam.statistics import eccentricities
-from exactcam.tables import as_floats, comparison, csv_text, region_table
 
 
 @pytest.fixture

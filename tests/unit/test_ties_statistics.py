@@ -10,7 +10,7 @@ import pytest
 
 import exactcam
 from exactcam import Slice, Window
-from exactcam.engine import Engine
+from exactcam.engine.refine import Engine
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

@@ -10,7 +10,7 @@ import pytest
 import exactcam
 from exactcam.errors import FileFormatError, NetworkError, UnsupportedLayerError
 from exactcam.loaders import torch_ops
-from exactcam.nodes import Cpwl
+from exactcam.model.nodes import Cpwl
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
@@ -118,7 +118,7 @@ def test_other_floats_are_exact(dtype):
     weight = layer.weight.detach().double().numpy()
     x = [1, 2, -3]
     expected = [
-        max(0, sum(exactcam.rational.rational(w) * c for w, c in zip(row, x, strict=True)) + exactcam.rational.rational(b))
+        max(0, sum(exactcam.arithmetic.rational.rational(w) * c for w, c in zip(row, x, strict=True)) + exactcam.arithmetic.rational.rational(b))
         for row, b in zip(weight, layer.bias.detach().double().numpy(), strict=True)
     ]  # fmt: skip
     assert list(network.evaluate(x)) == expected
@@ -126,7 +126,7 @@ def test_other_floats_are_exact(dtype):
 
 def test_python_scalar_is_the_float64():
     (y,) = exactcam.from_torch(nn.Sequential(nn.Identity(), nn.LeakyReLU(0.1)), (1,)).evaluate([-1])
-    assert y == -exactcam.rational.rational(0.1)
+    assert y == -exactcam.arithmetic.rational.rational(0.1)
 
 
 def test_batch_norm_is_correctly_rounded_and_noted():
@@ -134,7 +134,9 @@ def test_batch_norm_is_correctly_rounded_and_noted():
     norm.running_var.fill_(1.5)
     norm.running_mean.fill_(1)
     network = exactcam.from_torch(norm, (1,))
-    scale = exactcam.rational.rational(float(np.sqrt(0.5)))  # numpy's square root is rounded well
+    scale = exactcam.arithmetic.rational.rational(
+        float(np.sqrt(0.5))
+    )  # numpy's square root is rounded well
     assert network.evaluate([0]) == (-scale,)
     assert network.evaluate([1]) == (0,)
     (note,) = network.notes

@@ -17,8 +17,8 @@ import pytest
 
 import exactcam
 from exactcam import Network, Partition, draw, from_arrays, partition
+from exactcam.arithmetic.rational import decimal_text, mpq, mpz, objects, to_float
 from exactcam.cli import main
-from exactcam.rational import decimal_text, mpq, mpz, objects, to_float
 from exactcam.render.html import html_page
 from exactcam.render.viewer_data import pack
 

@@ -1,0 +1,1 @@
+"""Questions about an answer: measures, tables, samples, straight lines, formulas."""

@@ -1,0 +1,250 @@
+"""A network along a straight segment between two inputs: the 1-D slice, exactly.
+
+On the segment start + t (end - start), 0 <= t <= 1, the network is a piecewise
+linear function of one variable. This module finds every breakpoint t as an exact
+rational, the pattern and output map between breakpoints, and every crossing of
+the decision boundary. In one dimension a cell is an interval and a knot line is
+a root, so no geometry is needed: each activation node cuts each interval at the
+roots of its units and reads the codes off between them. Input spaces of any
+dimension cost the same per piece: one exact forward pass of two columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+
+from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
+from ..errors import ExactcamError, SliceError
+from ..model.network import Network
+from ..model.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
+from ..runtime.cached import cached_property
+
+__all__ = ["Crossing", "LineSlice", "line_slice"]
+
+Classes = tuple[int, ...]
+_CONSTANT = objects([mpz(0), mpz(1)])  # an affine form a t + c is the row (a, c)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where the segment meets the decision boundary: from `start` to `end`.
+
+    The two are equal except where the tie holds on a whole interval. `classes`
+    are the outputs that tie for the largest, empty for a level of one output.
+    """
+
+    start: mpq
+    end: mpq
+    classes: Classes
+
+
+@dataclass(frozen=True)
+class LineSlice:
+    """The pieces of a network along a segment.
+
+    Piece k is [breakpoints[k], breakpoints[k + 1]] with pattern `patterns[k]`
+    (codes of every unit, see `exactcam.model.nodes`); `breakpoints` begin with 0 and end
+    with 1. `forms` (pieces, outputs, 2) over `form_scale`: output = a t + c.
+    """
+
+    network: Network
+    start: tuple[mpq, ...]
+    end: tuple[mpq, ...]
+    breakpoints: tuple[mpq, ...]
+    patterns: np.ndarray
+    forms: np.ndarray
+    form_scale: mpz
+
+    def __len__(self) -> int:
+        return len(self.patterns)
+
+    def at(self, t: Any) -> tuple[mpq, ...]:
+        """The input at parameter t."""
+        s = rational(t, "t")
+        return tuple(a + s * (b - a) for a, b in zip(self.start, self.end, strict=True))
+
+    def affine(self, piece: int) -> list[tuple[mpq, mpq]]:
+        """Per output (a, c): the output is a t + c on the piece."""
+        return [(mpq(a, self.form_scale), mpq(c, self.form_scale)) for a, c in self.forms[piece]]
+
+    def outputs(self, t: Any) -> tuple[mpq, ...]:
+        """The exact outputs at parameter t in [0, 1]."""
+        s = rational(t, "t")
+        if not 0 <= s <= 1:
+            raise SliceError(f"t = {t} is not between 0 and 1")
+        piece = next(k for k, stop in enumerate(self.breakpoints[1:]) if s <= stop)
+        return tuple(a * s + c for a, c in self.affine(piece))
+
+    @cached_property
+    def bends(self) -> tuple[mpq, ...]:
+        """The breakpoints at which the output map itself changes."""
+        changes = (self.forms[1:] != self.forms[:-1]).any(axis=(1, 2))
+        return tuple(t for t, bend in zip(self.breakpoints[1:-1], changes, strict=True) if bend)
+
+    @property
+    def units(self) -> list[list[int]]:
+        """For each inner breakpoint the units (in pattern order) whose code changes there."""
+        return [np.nonzero(a != b)[0].tolist() for a, b in pairwise(self.patterns)]
+
+    def crossings(self, level: Any = 0) -> list[Crossing]:
+        """Every meeting with the decision boundary, in order of t.
+
+        One output: where it equals `level`. Several: where the two largest tie;
+        `level` must be 0.
+        """
+        value = rational(level, "level")
+        outputs = self.network.outputs
+        if outputs > 1 and value:
+            raise ExactcamError(f"level {value} needs a network of one output, not {outputs}")
+        unit: Pointwise | MaxGroups = (
+            Pointwise(0, (Cpwl.through([value], [0, 1]),), np.zeros(1, dtype=np.int64))
+            if outputs == 1
+            else MaxGroups(0, (tuple(range(outputs)),))
+        )
+        found: list[Crossing] = []
+        for k, (low, high) in enumerate(pairwise(self.breakpoints)):
+            block = Block(self.forms[k], _CONSTANT, self.form_scale)
+            for a, b, _ in _refine(low, high, unit, block):
+                for start, end in ((a, a), (a, b), (b, b)):
+                    classes = _tied(self.forms[k], self.form_scale, (start + end) / 2, value)
+                    if classes is not None:
+                        found.append(Crossing(start, end, classes))
+        return _merged(found)
+
+
+def line_slice(network: Network, start: Sequence[Any], end: Sequence[Any]) -> LineSlice:
+    """The exact pieces of `network` between two inputs, vectors of exact numbers.
+
+    Raises SliceError where the two do not fit the network or are the same point.
+    Cost: one exact forward pass (two columns) per piece and layer.
+    """
+    first = tuple(rational(x, f"start[{i}]") for i, x in enumerate(start))
+    last = tuple(rational(x, f"end[{i}]") for i, x in enumerate(end))
+    if not len(first) == len(last) == network.inputs:
+        raise SliceError(
+            f"start and end have {len(first)} and {len(last)} entries, "
+            f"the network {network.inputs} inputs"
+        )
+    if first == last:
+        raise SliceError("start and end are the same point: there is no segment between them")
+    steps = [b - a for a, b in zip(first, last, strict=True)]
+    numbers, scale = common_integers([*steps, *first])
+    inputs = Block(objects(numbers, (2, network.inputs)).T, _CONSTANT, scale)
+    pieces = list(_pieces(network, inputs))
+    return LineSlice(
+        network, first, last,
+        (mpq(0), *(high for _, high, _, _ in pieces)),
+        np.stack([codes for _, _, codes, _ in pieces]).astype(network.pattern_dtype),
+        np.stack([block.columns for _, _, _, block in pieces]),
+        pieces[0][3].denominator,
+    )  # fmt: skip
+
+
+def _pieces(network: Network, inputs: Block) -> Iterator[tuple[mpq, mpq, np.ndarray, Block]]:
+    """(low, high, codes, output) of every piece, from left to right, depth first."""
+    stack = [(0, mpq(0), mpq(1), {0: inputs}, [np.zeros(0, dtype=np.int64)])]
+    while stack:
+        k, low, high, values, codes = stack.pop()
+        while k < len(network.nodes):
+            node = network.nodes[k]
+            if not isinstance(node, Affine):
+                break
+            values = {**values, k + 1: node.apply([values[i] for i in node.inputs])}
+            k += 1
+        if k == len(network.nodes):
+            yield low, high, np.concatenate(codes), values[network.output]
+            continue
+        node = network.nodes[k]
+        assert not isinstance(node, Affine)
+        source = values[node.source]
+        for a, b, part in reversed(_refine(low, high, node, source)):
+            child = {**values, k + 1: node.apply(source, part)}
+            live = {v: block for v, block in child.items() if network.last_use[v] > k}
+            stack.append((k + 1, a, b, live, [*codes, part]))
+
+
+def _refine(
+    low: mpq, high: mpq, node: Pointwise | MaxGroups, block: Block
+) -> list[tuple[mpq, mpq, np.ndarray]]:
+    """Cut [low, high] where the codes of the node's units change: [(from, to, codes)].
+
+    Between neighbouring roots no unit changes, so the codes at the middle hold
+    throughout; an odd code there means a unit that is at its breakpoint throughout.
+    """
+    roots = {low, high}
+    for a, c in _forms(node, block, low, high):
+        if a:
+            root = mpq(-c, a)
+            if low < root < high:
+                roots.add(root)
+    cuts = sorted(roots)
+    middles = [(a + b) / 2 for a, b in pairwise(cuts)]
+    columns = np.stack([_column(block, t) for t in middles], axis=1)
+    weights = objects(t.denominator for t in middles)
+    codes = node.codes(Block(columns, weights, block.denominator))
+    out: list[tuple[mpq, mpq, np.ndarray]] = []
+    for k, (a, b) in enumerate(pairwise(cuts)):
+        if out and np.array_equal(out[-1][2], codes[:, k]):
+            out[-1] = (out[-1][0], b, codes[:, k])
+        else:
+            out.append((a, b, codes[:, k]))
+    return out
+
+
+def _column(block: Block, t: mpq) -> np.ndarray:
+    return block.columns.dot(objects([t.numerator, t.denominator]))
+
+
+def _forms(
+    node: Pointwise | MaxGroups, block: Block, low: mpq, high: mpq
+) -> Iterator[tuple[mpz, mpz]]:
+    """The affine forms whose roots can be places where a code of the node changes."""
+    if isinstance(node, Pointwise):
+        forms = node.knot_values(block)
+        ends = forms.dot(np.stack([objects([t.numerator, t.denominator]) for t in (low, high)]).T)
+        yield from (tuple(forms[k]) for k in np.nonzero((ends[:, 0] < 0) ^ (ends[:, 1] < 0))[0])
+        return
+    at_low, at_high = _column(block, low), _column(block, high)
+    for group in node.groups:
+        members = list(group)
+        if _one_wins(at_low[members], at_high[members]):
+            continue
+        for i, j in combinations(members, 2):
+            yield tuple(block.columns[i] - block.columns[j])
+
+
+def _one_wins(first: np.ndarray, last: np.ndarray) -> bool:
+    """Whether one member is largest at both ends, hence all the way."""
+    return bool(((first == first.max()) & (last == last.max())).any())
+
+
+def _tied(forms: np.ndarray, scale: mpz, t: mpq, level: mpq) -> Classes | None:
+    values = forms.dot(objects([t.numerator, t.denominator]))
+    if len(values) == 1:
+        return () if values[0] == level * scale * t.denominator else None
+    largest = np.nonzero(values == values.max())[0]
+    return tuple(largest.tolist()) if len(largest) > 1 else None
+
+
+def _merged(found: list[Crossing]) -> list[Crossing]:
+    """Without repetition: no point twice, no point that only ends a tied interval."""
+    intervals: list[Crossing] = []
+    for item in sorted((c for c in found if c.start < c.end), key=lambda c: c.start):
+        last = intervals[-1] if intervals else None
+        if last is not None and last.end == item.start and last.classes == item.classes:
+            intervals[-1] = Crossing(last.start, item.end, item.classes)
+        else:
+            intervals.append(item)
+    covered = {t for c in intervals for t in (c.start, c.end)}
+    points = {c.start: c for c in found if c.start == c.end}
+    inside = [
+        c
+        for t, c in points.items()
+        if t not in covered and not any(i.start < t < i.end for i in intervals)
+    ]
+    return sorted([*intervals, *inside], key=lambda c: c.start)

@@ -1,0 +1,1 @@
+"""Exact integers and rationals, exact matrices, and floats with proven errors."""

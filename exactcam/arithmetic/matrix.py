@@ -1,0 +1,298 @@
+"""Exact linear maps: dense, sparse and convolutional, behind one face.
+
+A convolution on 3x32x32 is a dense matrix of some ten million entries and a
+kernel of some hundreds, so the network keeps the structure it was given. All
+three kinds answer the same questions: `shape`, `apply` (times a block of
+columns), `apply_columns` (only some inputs are non-zero, the rank-one updates of
+the reference engine) and `csr` (what the float kernels read). Entries are mpz in
+numpy object arrays: numpy does the loops, gmpy2 the arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import NetworkError
+from ..runtime.cached import cached_property
+from .rational import mpz, objects
+
+__all__ = ["Convolution", "Dense", "Matrix", "Sparse"]
+
+_CHUNK = 1 << 18  # products held at once by a sparse product: bounds memory, not a decision
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A matrix with every entry stored: `entries`, object array (rows, cols) of mpz."""
+
+    entries: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.entries.shape[0], self.entries.shape[1]
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The stored entries as a flat array, in file order."""
+        return self.entries.ravel()
+
+    def with_numbers(self, numbers: np.ndarray) -> Dense:
+        return Dense(numbers.reshape(self.entries.shape))
+
+    def with_rows(self, rows: Sequence[int]) -> Dense:
+        """The matrix of some of the rows."""
+        return Dense(self.entries[rows])
+
+    def apply(self, columns: np.ndarray) -> np.ndarray:
+        """This matrix times `columns`, object array (cols, k). O(rows cols k)."""
+        return self.entries.dot(columns)
+
+    def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Times a block whose rows outside `which` are zero; `columns` is (len(which), k)."""
+        return self.entries[:, which].dot(columns)
+
+    def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr, indices, data) of the non-zero entries, row by row."""
+        mask = self.entries != 0
+        indptr = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
+        return indptr, np.nonzero(mask)[1], self.entries[mask]
+
+
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """A matrix in compressed rows: row r holds data[k] at column indices[k],
+    indptr[r] <= k < indptr[r+1], columns strictly increasing within a row."""
+
+    shape: tuple[int, int]
+    indptr: np.ndarray
+    indices: np.ndarray
+    data: np.ndarray
+
+    @property
+    def numbers(self) -> np.ndarray:
+        return self.data
+
+    def with_numbers(self, numbers: np.ndarray) -> Sparse:
+        return Sparse(self.shape, self.indptr, self.indices, numbers)
+
+    @staticmethod
+    def selection(cols: int, picks: Iterable[int], one: int = 1) -> Sparse:
+        """Row r picks input `picks[r]` times `one`; -1 gives a zero row (padding)."""
+        chosen = np.asarray(list(picks), dtype=np.int64)
+        kept = chosen >= 0
+        indptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        data = objects([mpz(one)] * int(kept.sum()))
+        return Sparse((len(chosen), cols), indptr, chosen[kept], data)
+
+    @staticmethod
+    def of_entries(
+        shape: tuple[int, int], rows: np.ndarray, cols: np.ndarray, numbers: np.ndarray
+    ) -> Sparse:
+        """From entries in any order; those at one place add up."""
+        order = np.lexsort((cols, rows))
+        rows, cols, numbers = rows[order], cols[order], numbers[order]
+        new = np.ones(len(rows), dtype=bool)
+        new[1:] = (np.diff(rows) != 0) | (np.diff(cols) != 0)
+        starts = np.nonzero(new)[0]
+        data = np.add.reduceat(numbers, starts) if len(starts) else numbers
+        counts = np.bincount(rows[starts], minlength=shape[0])
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return Sparse(shape, indptr, cols[starts].astype(np.int64), data)
+
+    def take_rows(self, picks: np.ndarray) -> Sparse:
+        """The matrix whose row r is row picks[r] of this one; -1 gives a zero row."""
+        lengths = np.where(picks < 0, 0, np.diff(self.indptr)[picks])
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        places = np.arange(indptr[-1]) + np.repeat(self.indptr[picks] - indptr[:-1], lengths)
+        return Sparse((len(picks), self.shape[1]), indptr, self.indices[places], self.data[places])
+
+    def apply(self, columns: np.ndarray) -> np.ndarray:
+        rows, width = self.shape[0], columns.shape[1]
+        out = objects([mpz(0)] * (rows * width), (rows, width))
+        step = max(1, _CHUNK // max(1, width))
+        start = 0
+        while start < rows:
+            limit = int(np.searchsorted(self.indptr, self.indptr[start] + step, side="right")) - 1
+            end = min(rows, max(start + 1, limit))
+            low, high = int(self.indptr[start]), int(self.indptr[end])
+            if high > low:
+                products = self.data[low:high, None] * columns[self.indices[low:high]]
+                filled = start + np.nonzero(np.diff(self.indptr[start : end + 1]))[0]
+                out[filled] = np.add.reduceat(products, self.indptr[filled] - low, axis=0)
+            start = end
+        return out
+
+    def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        width = columns.shape[1]
+        out = objects([mpz(0)] * (self.shape[0] * width), (self.shape[0], width))
+        indptr, rows, data = self._by_column
+        for k, j in enumerate(which):
+            low, high = indptr[j], indptr[j + 1]
+            out[rows[low:high]] += data[low:high, None] * columns[k]
+        return out
+
+    @cached_property
+    def _by_column(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        order = np.argsort(self.indices, kind="stable")
+        rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))[order]
+        counts = np.bincount(self.indices, minlength=self.shape[1])
+        return np.concatenate([[0], np.cumsum(counts)]), rows, self.data[order]
+
+    def transposed(self) -> Sparse:
+        indptr, rows, data = self._by_column
+        return Sparse((self.shape[1], self.shape[0]), indptr, rows, data)
+
+    def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.indptr, self.indices, self.data
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """A convolution (correlation, as in every deep-learning library) of any dimension.
+
+    `source` and `target` are (channels, *space), `kernel` an object array
+    (target channels, source channels / groups, *taps). Output position p at tap t
+    reads input position p * stride + t * dilation - padding; positions outside
+    the input read zero. With `transpose` it is the transpose of the convolution
+    from `target` to `source` with the same numbers: a transposed convolution,
+    whose kernel is (source channels, target channels / groups, *taps).
+    """
+
+    source: tuple[int, ...]
+    target: tuple[int, ...]
+    kernel: np.ndarray
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int = 1
+    transpose: bool = False
+
+    def __post_init__(self) -> None:
+        taps = self.kernel.shape[2:]
+        wide, narrow = (self.target, self.source) if self.transpose else (self.source, self.target)
+        space = len(self.source) - 1
+        sizes = {len(v) for v in (taps, self.stride, self.padding, self.dilation)}
+        if sizes != {space} or len(self.target) - 1 != space or space < 1:
+            raise NetworkError("convolution: kernel, stride, padding, dilation and shapes disagree")
+        if (
+            self.groups < 1
+            or wide[0] % self.groups
+            or narrow[0] % self.groups
+            or self.kernel.shape[:2] != (narrow[0], wide[0] // self.groups)
+            or min(self.source + self.target + self.stride + self.dilation) < 1
+        ):
+            raise NetworkError("convolution: channels, groups and kernel do not fit together")
+        # Positions are 64-bit integers: a product of two of these must not wrap around.
+        if max(self.source + self.target + self.stride + self.padding + self.dilation) >= 1 << 30:
+            raise NetworkError("convolution: a size, stride, padding or dilation exceeds 2^30")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return math.prod(self.target), math.prod(self.source)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        return self.kernel.ravel()
+
+    def with_numbers(self, numbers: np.ndarray) -> Convolution:
+        return Convolution(
+            self.source, self.target, numbers.reshape(self.kernel.shape),
+            self.stride, self.padding, self.dilation, self.groups, self.transpose,
+        )  # fmt: skip
+
+    @property
+    def fan_in(self) -> int:
+        """How many products at most an output entry is the sum of."""
+        channels = len(self.kernel) if self.transpose else self.kernel.shape[1] * self.groups
+        return channels // self.groups * math.prod(self.kernel.shape[2:])
+
+    def apply(self, columns: np.ndarray) -> np.ndarray:
+        """Patch by patch, group by group: a few dense products instead of a sparse matrix."""
+        width, taps = columns.shape[1], math.prod(self.kernel.shape[2:])
+        source, target, positions = self.source[0], self.target[0], len(self._gather)
+        plane = columns.reshape(self.groups, source // self.groups, -1, width)
+        # Place -1 of the gather table is the padding.
+        plane = np.concatenate([plane, np.zeros_like(plane[:, :, :1])], axis=2)
+        kernel: np.ndarray = self.kernel.reshape(
+            self.groups, len(self.kernel) // self.groups, -1, taps
+        )
+        if self.transpose:
+            kernel = kernel.transpose(0, 2, 1, 3)
+        kernel = kernel.reshape(self.groups, target // self.groups, -1)
+        out = np.empty((self.groups, target // self.groups, positions, width), columns.dtype)
+        step = max(1, _CHUNK // (kernel.shape[2] * width))
+        for group in range(self.groups):
+            for start in range(0, positions, step):
+                patch = plane[group][:, self._gather[start : start + step]]
+                patch = patch.transpose(0, 2, 1, 3).reshape(kernel.shape[2], -1)
+                block = kernel[group].dot(patch)
+                out[group, :, start : start + step] = block.reshape(len(block), -1, width)
+        return out.reshape(-1, width)
+
+    @cached_property
+    def _gather(self) -> np.ndarray:
+        """(target positions, taps): which source position is read, -1 for none."""
+        flat = np.zeros((1, 1), dtype=np.int64)
+        for axis, taps in enumerate(self.kernel.shape[2:]):
+            size, stride = self.source[axis + 1], self.stride[axis]
+            place = np.arange(self.target[axis + 1])[:, None]
+            tap = np.arange(taps)[None, :] * self.dilation[axis] - self.padding[axis]
+            at = (place - tap) if self.transpose else place * stride + tap
+            inside = at >= 0
+            if self.transpose:
+                inside &= at % stride == 0
+                at = at // stride
+            inside &= at < size
+            full = flat[:, None, :, None] * size + at[None, :, None, :]
+            kept = (flat[:, None, :, None] >= 0) & inside[None, :, None, :]
+            flat = np.where(kept, full, -1).reshape(len(flat) * len(place), -1)
+        return flat
+
+    def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        return self._sparse.apply_columns(which, columns)
+
+    def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._sparse.csr()
+
+    @cached_property
+    def _sparse(self) -> Sparse:
+        source, target = (
+            (self.target, self.source) if self.transpose else (self.source, self.target)
+        )
+        taps, space_in, space_out = self.kernel.shape[2:], source[1:], target[1:]
+        flat = np.zeros((1, 1), dtype=np.int64)  # (output positions, taps), built axis by axis
+        valid = np.ones((1, 1), dtype=bool)
+        for axis in range(len(taps)):
+            at = (
+                np.arange(space_out[axis])[:, None] * self.stride[axis]
+                + np.arange(taps[axis])[None, :] * self.dilation[axis]
+                - self.padding[axis]
+            )
+            inside = (at >= 0) & (at < space_in[axis])
+            shape = (flat.shape[0] * at.shape[0], flat.shape[1] * at.shape[1])
+            flat = (flat[:, None, :, None] * space_in[axis] + at[None, :, None, :]).reshape(shape)
+            valid = (valid[:, None, :, None] & inside[None, :, None, :]).reshape(shape)
+        channels, plane = self.kernel.shape[1], math.prod(space_in)
+        columns = np.arange(channels)[None, :, None] * plane + flat[:, None, :]
+        inside = np.broadcast_to(valid[:, None, :], columns.shape)
+        counts, indices, data = [], [], []
+        per_group = target[0] // self.groups
+        for row in range(target[0]):
+            kernel = self.kernel[row].reshape(channels, -1)
+            kept = inside & (kernel != 0)[None]
+            counts.append(kept.sum(axis=(1, 2)))
+            indices.append(columns[kept] + (row // per_group) * channels * plane)
+            data.append(np.broadcast_to(kernel[None], kept.shape)[kept])
+        indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
+        matrix = Sparse(
+            (math.prod(target), math.prod(source)),
+            indptr, np.concatenate(indices), np.concatenate(data),
+        )  # fmt: skip
+        return matrix.transposed() if self.transpose else matrix
+
+
+Matrix = Dense | Sparse | Convolution

@@ -1,0 +1,266 @@
+"""The only module that knows the number type.
+
+Everything exact in exactcam is a gmpy2 ``mpz`` (integers) or ``mpq``
+(rationals). This module turns what users hold - Python and numpy floats of any
+width, integers, fractions, decimal text - into those types with nothing lost,
+brings arrays over one common denominator, and defines the strict hexadecimal
+text form used in files. Hexadecimal because Python refuses decimal integers of
+more than 4,300 digits, and deep networks reach that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import gmpy2
+import numpy as np
+from gmpy2 import mpq, mpz
+
+from ..errors import NumberError
+
+__all__ = [
+    "common_integers",
+    "decimal_text",
+    "from_hex",
+    "integer_matrix",
+    "mpq",
+    "mpz",
+    "nearest_sum",
+    "nearest_with_root",
+    "objects",
+    "rational",
+    "rational_from_hex",
+    "rational_to_hex",
+    "root_sum",
+    "sign",
+    "to_float",
+    "to_hex",
+]
+
+_HEX = re.compile(r"-?[1-9a-f][0-9a-f]*|0", re.ASCII)
+_TEXT = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII)
+_MAX_EXPONENT = 9999
+
+
+def objects(values: Iterable[object], shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """A numpy object array of the given values, never guessed into another shape."""
+    entries = list(values)
+    out = np.empty(len(entries), dtype=object)
+    out[:] = entries
+    return out if shape is None else out.reshape(shape)
+
+
+def sign(value: Any) -> int:
+    """-1, 0 or +1."""
+    return int(gmpy2.sign(value))
+
+
+def rational(value: Any, where: str = "value") -> mpq:
+    """The exact rational that `value` is.
+
+    Accepts int, float, Fraction, mpz, mpq, any numpy integer or float of at
+    most 64 bits, and text: ``"0.1"`` is one tenth exactly, while the float
+    ``0.1`` is the dyadic number nearest to it. Raises NumberError naming
+    `where` for NaN, infinity and anything else.
+    """
+    if isinstance(value, str):
+        return _from_text(value, where)
+    if isinstance(value, np.generic):
+        if isinstance(value, np.floating) and value.dtype.itemsize <= 8:
+            value = float(value)
+        elif isinstance(value, (np.integer, np.bool_)):
+            value = int(value)
+    if isinstance(value, float):
+        if not np.isfinite(value):
+            raise NumberError(f"{where} is {value}: every number must be finite")
+        return mpq(value)
+    if isinstance(value, (int, Fraction)) or type(value) in (type(mpz()), type(mpq())):
+        return mpq(value)
+    raise NumberError(
+        f"{where} is a {type(value).__name__}: give an int, a float of at most 64 bits, "
+        "a Fraction or decimal text"
+    )
+
+
+def _from_text(text: str, where: str) -> mpq:
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise NumberError(f"{where} is {text[:40]!r}: write a number like 0.1, -3, 2e-5 or 1/3")
+    minus, numerator, denominator, digits, exponent = match.groups()
+    if numerator is not None:
+        if not mpz(denominator):
+            raise NumberError(f"{where} is {text[:40]!r}: the denominator is zero")
+        value = mpq(mpz(numerator), mpz(denominator))
+    else:
+        whole, _, fraction = digits.partition(".")
+        power = int(exponent or 0) - len(fraction)
+        value = mpq(mpz((whole + fraction) or "0"))
+        value = value * mpz(10) ** power if power >= 0 else value / mpz(10) ** -power
+    return -value if minus == "-" else value
+
+
+def integer_matrix(values: Any, where: str) -> tuple[np.ndarray, mpz]:
+    """(N, s): an object array N of mpz, of the shape of `values`, with values = N / s.
+
+    `s` is the least positive integer for which that is possible. Floats of 16,
+    32 and 64 bits are read as the dyadic rationals they are, subnormals and
+    negative zero included; lists may hold anything `rational` takes. Raises NumberError naming `where` and the index of
+    the first entry that is NaN, infinite or not a number. O(size).
+    """
+    # A list goes entry by entry: numpy would round [2**53 + 1, 0.5] to floats first.
+    array = np.asarray(values, dtype=None if hasattr(values, "__array__") else object)
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
+        return _dyadic(array.astype(np.float64), where)
+    if array.dtype.kind in "iub":
+        return objects((mpz(int(entry)) for entry in array.ravel()), array.shape), mpz(1)
+    if array.dtype.kind != "O":
+        raise NumberError(
+            f"{where} has entries of type {array.dtype}: give floats of at most 64 bits, "
+            "integers or Fractions"
+        )
+    entries = [
+        rational(entry, f"{where}[{', '.join(map(str, index))}]")
+        for index, entry in np.ndenumerate(array)
+    ]
+    numbers, scale = common_integers(entries)
+    return objects(numbers, array.shape), scale
+
+
+def _dyadic(array: np.ndarray, where: str) -> tuple[np.ndarray, mpz]:
+    bad = ~np.isfinite(array)
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise NumberError(
+            f"{where}[{', '.join(map(str, index))}] is {array[index]}: every number must be finite"
+        )
+    fractions, exponents = np.frexp(array)
+    mantissas = np.ldexp(fractions, 53).astype(np.int64)
+    exponents = exponents.astype(np.int64) - 53
+    zero = mantissas == 0
+    low_bit = np.where(zero, 1, mantissas & -mantissas)
+    # Not log2: vector units may give 51.999... for a power of two.
+    shift = np.frexp(low_bit.astype(np.float64))[1].astype(np.int64) - 1
+    mantissas >>= shift
+    exponents = np.where(zero, 0, exponents + shift)
+    lowest = min(0, int(exponents.min(initial=0)))
+    pairs = zip(mantissas.ravel().tolist(), (exponents - lowest).ravel().tolist(), strict=True)
+    numbers = (mpz(m) << e if m else mpz(0) for m, e in pairs)
+    return objects(numbers, array.shape), mpz(1) << -lowest
+
+
+def common_integers(values: Iterable[mpq]) -> tuple[list[mpz], mpz]:
+    """(numerators, s) with value k equal to numerators[k] / s and s > 0 least possible."""
+    values = list(values)
+    scale = mpz(1)
+    for denominator in {value.denominator for value in values}:
+        scale = gmpy2.lcm(scale, denominator)
+    return [value.numerator * (scale // value.denominator) for value in values], scale
+
+
+def to_float(value: mpq | mpz) -> float:
+    """The float64 nearest to `value`, ties to even; infinity where it overflows."""
+    try:
+        return int(value.numerator) / int(value.denominator)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def root_sum(squares: Sequence[mpq]) -> float:
+    """The float64 nearest to the sum of the square roots of `squares` (each >= 0).
+
+    Ziv's strategy: enclose the sum between integer square roots at growing
+    precision until both ends round to the same float. It ends, because such a
+    sum is rational only if every root is (and then it is summed exactly), so an
+    irrational sum is never on a rounding boundary.
+    """
+    exact = mpq(0)
+    rest: list[mpq] = []
+    for square in squares:
+        if gmpy2.is_square(square.numerator) and gmpy2.is_square(square.denominator):
+            exact += mpq(gmpy2.isqrt(square.numerator), gmpy2.isqrt(square.denominator))
+        else:
+            rest.append(square)
+    bits = 96
+    while True:
+        floors = sum(
+            (gmpy2.isqrt((s.numerator << 2 * bits) // s.denominator) for s in rest), mpz(0)
+        )
+        low = to_float(exact + mpq(floors, mpz(1) << bits))
+        high = to_float(exact + mpq(floors + len(rest), mpz(1) << bits))
+        if low == high:
+            return low
+        bits *= 2
+
+
+def nearest_sum(terms: Sequence[mpq]) -> float:
+    """The float64 nearest to the exact sum of many fractions.
+
+    Their common denominator may have millions of digits, so the sum is enclosed at
+    growing precision (Ziv's strategy); only a sum on a rounding boundary is formed.
+    """
+    bits = 128
+    while bits <= 4096:
+        floors = sum(((t.numerator << bits) // t.denominator for t in terms), mpz(0))
+        low = to_float(mpq(floors, mpz(1) << bits))
+        if low == to_float(mpq(floors + len(terms), mpz(1) << bits)):
+            return low
+        bits *= 2
+    return to_float(sum(terms, mpq(0)))
+
+
+def nearest_with_root(start: mpq, factor: mpq, square: mpq) -> float:
+    """The float64 nearest to start + factor * sqrt(square), square >= 0. As `root_sum`."""
+    root = mpq(gmpy2.isqrt(square.numerator), gmpy2.isqrt(square.denominator))
+    if root * root == square:
+        return to_float(start + factor * root)
+    bits = 96
+    while True:
+        floor = gmpy2.isqrt((square.numerator << 2 * bits) // square.denominator)
+        ends = [to_float(start + factor * mpq(n, mpz(1) << bits)) for n in (floor, floor + 1)]
+        if ends[0] == ends[1]:
+            return ends[0]
+        bits *= 2
+
+
+def to_hex(value: mpz) -> str:
+    """Lower-case hexadecimal, ``-`` for negative numbers, no prefix, no leading zeros."""
+    return value.digits(16)
+
+
+def from_hex(text: Any, where: str) -> mpz:
+    """The integer of `to_hex`; raises NumberError for any other text."""
+    if not isinstance(text, str) or _HEX.fullmatch(text) is None:
+        raise NumberError(f"{where} is not a canonical hexadecimal integer: {str(text)[:40]!r}")
+    return mpz(text, 16)
+
+
+def rational_to_hex(value: mpq) -> str:
+    """``p`` or ``p/q`` in lowest terms, hexadecimal."""
+    numerator = to_hex(value.numerator)
+    return numerator if value.denominator == 1 else f"{numerator}/{to_hex(value.denominator)}"
+
+
+def rational_from_hex(text: Any, where: str) -> mpq:
+    """The rational of `rational_to_hex`; raises NumberError for any other text."""
+    if not isinstance(text, str):
+        raise NumberError(f"{where} is not a hexadecimal rational: {str(text)[:40]!r}")
+    numerator, slash, denominator = text.partition("/")
+    value = mpq(from_hex(numerator, where))
+    if slash:
+        below = from_hex(denominator, where)
+        if below <= 1 or gmpy2.gcd(value.numerator, below) != 1:
+            raise NumberError(f"{where} is not a rational in lowest terms: {text[:40]!r}")
+        value /= below
+    return value
+
+
+def decimal_text(value: mpq) -> str:
+    """``p`` or ``p/q`` in lowest terms, decimal, of any length."""
+    return (
+        value.numerator.digits()
+        if value.denominator == 1
+        else (f"{value.numerator.digits()}/{value.denominator.digits()}")
+    )

@@ -1,0 +1,1 @@
+"""The answer: an immutable cell complex, its boundary, its files and certificates."""

@@ -1,0 +1,114 @@
+"""Write certificates: results that anyone can check without trusting exactcam.
+
+The format, the claim and what each line is for are specified in
+proofs/certificate.md; `exactcam.checker`, which shares no code with the rest,
+checks it (Theorem 19 of proofs/checking.md: it accepts what is written here).
+Lines are written as they are made, so the file is never in memory.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arithmetic.rational import to_hex
+from ..files.strict_json import dump
+from ..model.geometry import Point
+from ..model.slice_file import slice_sha256
+from .boundary import Boundary, cut_cells
+
+if TYPE_CHECKING:
+    from .partition import Partition
+
+__all__ = ["certificate_lines", "write_certificate"]
+
+
+def write_certificate(partition: Partition, path: str | Path) -> None:
+    """Write the certificate of a partition and of its decision boundary.
+
+    Packed if the name ends in ``.gz``; equal partitions give equal bytes. Beside the
+    partition and its exact vertices, takes eight bytes a vertex and what the cells that
+    the decision boundary meets take. Raises OSError.
+    """
+    with Path(path).open("wb") as raw:
+        packed = str(path).endswith(".gz")
+        stream = gzip.GzipFile("", "wb", 6, raw, mtime=0) if packed else raw
+        for line in certificate_lines(partition):
+            stream.write(line.encode("ascii") + b"\n")
+        if packed:
+            stream.close()
+
+
+def certificate_lines(partition: Partition) -> Iterator[str]:
+    """The lines of the certificate, without their newlines."""
+    boundary = partition.decision_boundary()
+    counts = partition.counts
+    yield "exactcam-certificate 2"
+    yield f"network {partition.network.sha256}"
+    yield f"slice {slice_sha256(partition.slice, partition.window)}"
+    yield f"notes {dump(list(partition.network.notes))}"
+    yield _line(
+        "counts",
+        counts.activation_regions, counts.linear_regions, counts.affine_pieces,
+        len(boundary.segments), len(boundary.plateaus), len(boundary.points),
+    )  # fmt: skip
+    # Vertices of the partition have their numbers here; of points, only those of cells that
+    # the boundary meets, which may be new ones: most of a large partition is never looked up.
+    known = np.full(partition.vertex_count, -1, dtype=np.int64)
+    number: dict[Point, int] = {}
+    written = 0
+    for cell, parts in enumerate(cut_cells(partition)):
+        own = partition.corners[partition.offsets[cell] : partition.offsets[cell + 1]].tolist()
+        if parts is None:
+            for vertex in own:
+                if known[vertex] < 0:
+                    known[vertex] = written
+                    written += 1
+                    yield _vertex(partition.vertices[vertex])
+            yield _line("c", *known[own].tolist())
+            continue
+        vertices = {partition.vertices[vertex]: vertex for vertex in own}
+        for k, points in enumerate(parts):
+            for point in points:
+                vertex = vertices.get(point, -1)
+                if vertex >= 0 and known[vertex] >= 0:
+                    number[point] = int(known[vertex])
+                elif point not in number:
+                    number[point] = written
+                    written += 1
+                    yield _vertex(point)
+                    if vertex >= 0:
+                        known[vertex] = number[point]
+            yield _line("c" if k == 0 else "p", *(number[p] for p in points))
+    for face, classes in _ties(partition, boundary):
+        numbers = [number[p] for p in face]
+        ordered = numbers if len(numbers) > 2 else sorted(numbers)
+        # For one output a tie is one with the constant zero, which counts as output 1.
+        yield f"{_line('t', *ordered)} = {_line(*(classes or (0, 1)))}"
+    yield "end"
+
+
+def _ties(
+    partition: Partition, boundary: Boundary
+) -> Iterator[tuple[Sequence[Point], Sequence[int]]]:
+    for segment in boundary.segments:
+        yield (segment.start, segment.end), segment.classes
+    for plateau in boundary.plateaus:
+        yield plateau.corners, plateau.classes
+    for point in boundary.points:
+        column = partition.network.forward(partition.slice.points([point]))[0].columns[:, 0]
+        largest = column.max()
+        tied = [k for k, value in enumerate(column) if value == largest]
+        yield (point,), tied if len(column) > 1 else ()
+
+
+def _vertex(point: Point) -> str:
+    return "v " + " ".join(map(to_hex, point))
+
+
+def _line(*words: str | int) -> str:
+    return " ".join(word if isinstance(word, str) else f"{word:x}" for word in words)

@@ -1,0 +1,1 @@
+"""The fast engine: batches of cells through certified floats, undecided ones in integers."""

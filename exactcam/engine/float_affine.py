@@ -1,0 +1,288 @@
+"""The float filter: affine forms of cells in float64, each with a proven error bound.
+
+Notation: u = 2^-53; fl is any IEEE rounding of one operation, so |fl(x) - x| <=
+u |x| + eta with eta the underflow unit; gamma_n = n u / (1 - n u). All bounds hold
+for any order of summation, with or without fused multiply-adds (Higham, Accuracy
+and Stability of Numerical Algorithms, 2nd ed., section 3.1 and problem 3.2). Proved
+in full in proofs/filter.md: F1 is Lemma 21 there, F2 Lemma 22, F3 Theorem 23.
+
+On a cell every value of the network is an affine form a u + b v + c in *local*
+coordinates, |u|, |v| <= 1 on the window. It is stored as floats (a, b, c) with
+e >= |error of a| + |error of b| and f >= |error of c|.
+
+Lemma F1 (affine layer). Let y = W x + t, where row i of the float W has absolute
+sum r_i, W and t are correctly rounded from the exact ones, and x has forms with
+|a_j| + |b_j| <= M, |c_j| <= C, errors e_j <= E and f_j <= F. If n is the number of
+terms of row i and g = gamma_{n+8}, the computed form of y_i has errors at most
+    r_i (E + g M)   and   r_i (F + g C) + g |t_i|.
+Proof: a dot product of n terms costs gamma_n sum |w||x|, the roundings of W and t
+one u each, the additions of several inputs and the bias at most three more, and
+exact weights times input errors give sum |w| e_j <= (1 + u) r_i E. If moreover the x are
+exact multiples of 2^-p, the W of 2^-q, t of 2^-(p+q), and r_i M (for the constants
+r_i C + |t_i|) is at most 2^(53 - p - q), every partial sum is an integer below 2^53 times
+2^-(p+q), hence exact: both errors are zero.
+First remark. In the same way sum |w| (e_j + g (|a_j| + |b_j|)) may stand for r_i (E + g M),
+alike for c. It costs one more product, and deep networks need it: r_i E grows faster
+than the values do, by some (2n)^(1/2) a layer.
+Second remark. If up to d entries are changed afterwards, by adding w (x' - x) for each,
+there are 2d more terms and at most 2 d max|w| M more in the sum of moduli, with M
+bounding the changed entries too; in the first remark, three times the larger of |x_j| and
+|x'_j| covers an entry that changes.
+
+Lemma F2 (meet). Let p be the computed intersection of two float lines, D a lower
+bound of the modulus of the determinant of the exact lines, and R_k a bound of the
+exact line k's value at p. The exact intersection P satisfies
+    |P_u - p_u| <= (|b_2| R_1 + |b_1| R_2) / D, and alike for v with a.
+Proof: the exact lines' values at p are J (p - P) with J their gradients; invert J.
+
+Lemma F3 (sign). The exact form at the exact corner P, |P - p| <= delta, differs from
+fl(a p_u + b p_v + c) by at most 4u(|a p_u| + |b p_v| + |c|) + e max(|p_u|, |p_v|) + f
++ (|a| + |b| + e) delta. With p the centre of a cell's box and delta its half sides that
+holds for all its corners at once. A sign is given if the computed value exceeds that bound;
+zero if every product in the value and in the bound has a factor that is zero (not
+merely a product that is: products underflow) and c and f are. Anything else is UNKNOWN.
+
+Where a bound is used it is itself computed in floats: factors (1 + 2^-46) cover its
+own roundings and `TINY` every underflow; NaN and infinity fail all comparisons and
+so end as UNKNOWN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arithmetic.constants import UNIT
+from ..arithmetic.matrix import Dense, Matrix
+from ..arithmetic.rounding import rounded_quotients
+from ..model.nodes import Affine
+from ..runtime.arena import empty, taken
+from ..runtime.cached import cached_property
+from .float_forms import Forms
+
+__all__ = ["Family", "FloatAffine", "Polygons", "kernels"]
+
+
+Polygons = tuple[np.ndarray, np.ndarray, np.ndarray]  # start, corners, labels
+
+
+def kernels() -> Any:
+    """The compiled batch kernels, imported at first use: numba takes a while to load."""
+    from .kernels import forms as kernels_batch
+
+    return kernels_batch
+
+
+class FloatAffine:
+    """An affine node prepared for Lemma F1; asked to look `closely`, with its first remark."""
+
+    def __init__(self, node: Affine) -> None:
+        self.node, self.inputs = node, node.inputs
+        self.products: list[_Product] = []
+        self.grids: list[int | None] = []
+        self.terms, lossy = 0, 0.0
+        for matrix in node.matrices:
+            floats, errors, grid = rounded_quotients(matrix.numbers, node.scale)
+            lossy = max(lossy, float(errors.max(initial=0.0)))
+            self.products.append(_Product(matrix, floats))
+            self.terms += self.products[-1].terms
+            self.grids.append(grid)
+        self.bias, errors, self.bias_grid = rounded_quotients(node.bias, node.scale)
+        self.bias_size = np.abs(self.bias)
+        self.sums = np.stack([product.sums for product in self.products])
+        self.sound = max(lossy, float(errors.max(initial=0.0))) <= UNIT
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """The rounded weights and bias side by side, (size, inputs + 1); None if not dense."""
+        if not all(product.dense.size for product in self.products):
+            return None
+        parts = [product.dense.T for product in self.products]
+        return np.concatenate([*parts, self.bias[:, None]], axis=1)
+
+    def apply(self, inputs: Sequence[Forms], closely: bool = False) -> Forms:
+        """The node's forms on all cells, errors by Lemma F1."""
+        grid = self._grid(inputs)
+        bounds = [_bounds(x) for x in inputs] if closely else []
+        errors = self._errors([_measure(x) for x in inputs], bounds, grid, 0, 0)
+        out = self._product(inputs)
+        out[:, 2] += self.bias
+        return Forms(out, errors, np.arange(len(errors)), grid)
+
+    def apply_siblings(
+        self, inputs: Sequence[Forms], family: Family, closely: bool = False
+    ) -> Forms:
+        """The node's forms on families of siblings (Lemma F1 with its second remark).
+
+        `inputs` are on the first member of each family, number `family.which` as
+        `FloatPointwise.heads` has it (only the units kept); the others differ in few entries
+        of that and get their differences added.
+        """
+        product = self.products[family.which]
+        base = self._product(inputs, family)
+        out = empty((len(family.member), *base.shape[1:]))
+        measures = [_measure(x) for x in inputs]
+        own = measures[family.which]
+        changed = kernels().add_differences(
+            base, self.bias, family.member, family.first, family.codes, family.source,
+            family.cells, family.pieces, family.slopes, family.intercepts,
+            product.dense, *product.by_column, own[:, :2], out,
+        )  # fmt: skip
+        bounds = [
+            (family.errors, family.sizes) if k == family.which else _bounds(x)
+            for k, x in enumerate(inputs) if closely
+        ]  # fmt: skip
+        grid = self._grid(inputs)
+        errors = self._errors(measures, bounds, grid, family.which, changed)
+        return Forms(out, errors, family.member, grid)
+
+    def _product(self, inputs: Sequence[Forms], family: Family | None = None) -> np.ndarray:
+        """The forms without the bias."""
+        out = empty((len(inputs[0].coefficients), 3, len(self.bias)))
+        for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
+            kept = family.kept if family is not None and k == family.which else None
+            product(x.coefficients, out, k > 0, kept)
+        return out
+
+    def _errors(
+        self, measures: list[np.ndarray], bounds: list[Bounds], grid: int | None, which: int,
+        changed: int,
+    ) -> np.ndarray:  # fmt: skip
+        """Lemma F1 for cells with inputs of the given `_measure`, of which input `which` was
+        changed afterwards in up to `changed` entries; with its first remark where `bounds`
+        of the inputs are given. (cells, 2, size)."""
+        gamma = (self.terms + 2 * changed + 8) * UNIT * 1.001 if self.sound else np.inf
+        each = np.empty((len(bounds[0][0]) if bounds else 0, 2, len(self.bias)))
+        for k, (errors, sizes) in enumerate(bounds):
+            self.products[k].moduli(errors + gamma * sizes, each, k > 0)
+        each *= 1.0 + 2.0 * (self.terms + 4) * UNIT
+        moved = self.sums
+        if changed:
+            moved = moved.copy()
+            moved[which] += 2 * changed * self.products[which].largest
+        # Sums of moduli that cannot pass 2^53 units of the grid are exact; -1: none.
+        limit = -1.0 if grid is None else 2.0 ** (53 - grid)
+        return kernels().affine_errors(
+            np.asarray(measures), each, self.sums, moved, self.bias_size, gamma, limit, self.sound,
+            empty((len(measures[0]), 2, len(self.bias))),
+        )  # fmt: skip
+
+    def _grid(self, inputs: Sequence[Forms]) -> int | None:
+        grids = [self.bias_grid]
+        for own, x in zip(self.grids, inputs, strict=True):
+            grids.append(None if own is None or x.grid is None else own + x.grid)
+        known = [g for g in grids if g is not None]
+        return max(known) if len(known) == len(grids) and max(known) < 900 else None
+
+
+Bounds = tuple[np.ndarray, np.ndarray]  # errors and moduli (cells, 2, size) of an input
+
+
+def _bounds(x: Forms) -> Bounds:
+    a, b, c = np.moveaxis(np.abs(x.coefficients), 1, 0)
+    return x.errors[x.owner], np.stack([a + b, c], axis=1)
+
+
+def _measure(x: Forms) -> np.ndarray:
+    """Per cell: the largest |a| + |b|, |c|, e and f; (cells, 4)."""
+    out = np.empty((len(x.coefficients), 4))
+    kernels().sizes(x.coefficients, out)
+    out[:, 2:] = x.errors.max(axis=2)[x.owner]
+    return out
+
+
+@dataclass(frozen=True)
+class Family:
+    """Siblings: members of a family differ in few codes of one activation node.
+
+    `member` (cells,) is each cell's family, `first` (families,) its first cell; `kept` are
+    all units or, before a dense matrix, those that some first cell does not make zero; `codes`
+    (cells, units), `cells` (cells,) the rows of `source` (the node's input) they come
+    from; `pieces`, `slopes`, `intercepts` the node's functions. `errors` and `sizes`
+    (families, 2, units) bound the errors of each unit on its pieces in the family and the
+    moduli of all that is summed up of it, where one looks closely; else `errors`
+    (families, 2, 1) is for every unit on any piece. `which` input of the affine node.
+    """
+
+    member: np.ndarray
+    first: np.ndarray
+    kept: np.ndarray
+    codes: np.ndarray
+    source: np.ndarray
+    cells: np.ndarray
+    pieces: np.ndarray
+    slopes: np.ndarray
+    intercepts: np.ndarray
+    errors: np.ndarray
+    sizes: np.ndarray
+    which: int
+
+
+class _Product:
+    """One correctly rounded matrix: dense through BLAS, otherwise by compressed rows."""
+
+    def __init__(self, matrix: Matrix, numbers: np.ndarray) -> None:
+        nothing = np.zeros(0, dtype=np.int64)
+        if isinstance(matrix, Dense):
+            weights = numbers.reshape(matrix.shape)
+            self.terms = matrix.shape[1]
+            self.dense = np.ascontiguousarray(weights.T)
+            self.by_row = self.by_column = (nothing, nothing, np.zeros(0))
+            sums = np.abs(weights).sum(axis=1)
+            self.largest = np.abs(weights).max(axis=1, initial=0.0)
+        else:
+            indptr, indices, data = matrix.csr()
+            rows = np.repeat(np.arange(matrix.shape[0]), np.diff(indptr))
+            table = dict(zip(matrix.numbers.tolist(), numbers.tolist(), strict=True))
+            values = np.asarray([table[x] for x in data.tolist()], dtype=np.float64)
+            self.terms = int(np.diff(indptr).max(initial=0))
+            self.dense = np.zeros((0, 0))
+            self.by_row = (indptr, indices, values)
+            order = np.argsort(indices, kind="stable")
+            starts = np.concatenate(
+                [[0], np.cumsum(np.bincount(indices, minlength=matrix.shape[1]))]
+            )
+            self.by_column = (starts, rows[order], values[order])
+            sums = np.bincount(rows, np.abs(values), matrix.shape[0])
+            self.largest = np.zeros(matrix.shape[0])
+            np.maximum.at(self.largest, rows, np.abs(values))
+        self.sums = sums * (1.0 + 2.0 * (self.terms + 2) * UNIT)
+
+    def __call__(
+        self, x: np.ndarray, out: np.ndarray, add: bool, kept: np.ndarray | None = None
+    ) -> None:
+        """out = W x or out += W x, each of the rows of x (cells, rows, columns); a dense W
+        may be given the `kept` columns alone, if the others are zero."""
+        self._times(x, out, add, self.dense, self.by_row, kept)
+
+    def moduli(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
+        """The same with the moduli of W."""
+        self._times(x, out, add, *self._moduli)
+
+    @cached_property
+    def _moduli(self) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        return np.abs(self.dense), (*self.by_row[:2], np.abs(self.by_row[2]))
+
+    @staticmethod
+    def _times(
+        x: np.ndarray, out: np.ndarray, add: bool, dense: np.ndarray, by_row: Any,
+        kept: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        flat, target = (a.reshape(a.shape[0] * a.shape[1], a.shape[2]) for a in (x, out))
+        if not dense.size:
+            kernels().sparse_product(*by_row, flat, target, add)
+            return
+        if kept is None:
+            # Half the inputs are zero in all cells of a batch, as those are neighbours.
+            kept = np.nonzero(flat.any(axis=0))[0]
+            if 4 * len(kept) < 3 * len(dense):
+                flat = taken(flat, kept, 1)
+        if flat.shape[1] < len(dense):  # here or from `family`
+            dense = taken(dense, kept)
+        if add:
+            target += flat @ dense
+        else:
+            np.matmul(flat, dense, out=target)

@@ -1,0 +1,1 @@
+"""Compiled loops of the fast engine: arrays in, arrays out."""

@@ -1,0 +1,279 @@
+"""Compiled loops of the fast engine over whole batches: products, differences between
+siblings and the bounds of both (Lemma F1 of `float_affine`); classes of values computed alike
+(Lemma F4 of `value_numbers`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...arithmetic.constants import TINY, UP
+from ...runtime.jit import jit
+
+__all__ = [
+    "add_differences",
+    "affine_errors",
+    "apply_pieces",
+    "row_classes",
+    "sizes",
+    "sparse_product",
+    "steepest",
+    "widest",
+]
+
+
+@jit()
+def sparse_product(
+    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, x: np.ndarray, out: np.ndarray,
+    add: bool,
+) -> None:  # fmt: skip
+    """out = x W^T, or out += where `add`, for a matrix W in compressed rows; x (k, cols), out (k, rows)."""
+    for k in range(x.shape[0]):
+        source, target = x[k], out[k]
+        for row in range(target.shape[0]):
+            total = 0.0
+            for m in range(indptr[row], indptr[row + 1]):
+                total += data[m] * source[indices[m]]
+            target[row] = target[row] + total if add else total
+
+
+@jit()
+def add_differences(
+    base: np.ndarray, bias: np.ndarray, member: np.ndarray, first: np.ndarray, codes: np.ndarray,
+    source: np.ndarray, cells: np.ndarray,
+    pieces: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray,
+    dense: np.ndarray, starts: np.ndarray, rows: np.ndarray, data: np.ndarray,
+    sizes: np.ndarray, out: np.ndarray,
+) -> int:  # fmt: skip
+    """Forms behind an affine layer for families of siblings (see `float_affine.Family`).
+
+    out[cell] = base[family] + bias + sum over the units whose code differs from the family's
+    first of (new - old form of the unit) times the unit's column of the matrix: row j of
+    `dense`, or data[starts[j]:starts[j+1]] at `rows`. Raises `sizes` (families, 2) to
+    cover the new forms and returns the largest number of differing units.
+    """
+    most = 0
+    step, new, units = np.empty(3), np.empty(3), np.empty(codes.shape[1], np.int64)
+    for cell in range(member.shape[0]):
+        family = member[cell]
+        reference = first[family]
+        for i in range(out.shape[2]):
+            out[cell, 0, i] = base[family, 0, i]
+            out[cell, 1, i] = base[family, 1, i]
+            out[cell, 2, i] = base[family, 2, i] + bias[i]
+        if cell == reference:
+            continue
+        changed = 0
+        for j in range(codes.shape[1]):
+            units[changed] = j  # without a branch, which would be hard to predict
+            changed += codes[cell, j] != codes[reference, j]
+        for m in range(changed):
+            j = units[m]
+            f = pieces[j]
+            now, old = codes[cell, j] // 2, codes[reference, j] // 2
+            for r in range(3):
+                x = source[cells[cell], r, j]
+                new[r] = slopes[f, now] * x + (intercepts[f, now] if r == 2 else 0.0)
+                step[r] = new[r] - (slopes[f, old] * x + (intercepts[f, old] if r == 2 else 0.0))
+            # What is no number shows in the forms; what was none stays none.
+            sizes[family, 0] = max(sizes[family, 0], abs(new[0]) + abs(new[1]))
+            sizes[family, 1] = max(sizes[family, 1], abs(new[2]))
+            if dense.shape[0] > 0:
+                for i in range(out.shape[2]):
+                    weight = dense[j, i]
+                    out[cell, 0, i] += step[0] * weight
+                    out[cell, 1, i] += step[1] * weight
+                    out[cell, 2, i] += step[2] * weight
+            else:
+                for k in range(starts[j], starts[j + 1]):
+                    for r in range(3):
+                        out[cell, r, rows[k]] += step[r] * data[k]
+        most = max(most, changed)
+    return most
+
+
+@jit()
+def apply_pieces(
+    source: np.ndarray, cells: np.ndarray, codes: np.ndarray, chosen: np.ndarray,
+    kept: np.ndarray, pieces: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray,
+    out: np.ndarray,
+) -> None:  # fmt: skip
+    """out[k] = the forms source[cells[c]] of the `kept` units after the pieces codes[c], for
+    c = chosen[k]."""
+    for k in range(chosen.shape[0]):
+        cell = chosen[k]
+        own = cells[cell]
+        for m in range(kept.shape[0]):
+            j = kept[m]
+            piece = codes[cell, j] // 2
+            slope = slopes[pieces[j], piece]
+            out[k, 0, m] = slope * source[own, 0, j]
+            out[k, 1, m] = slope * source[own, 1, j]
+            out[k, 2, m] = slope * source[own, 2, j] + intercepts[pieces[j], piece]
+
+
+@jit()
+def steepest(
+    codes: np.ndarray, first: np.ndarray, pieces: np.ndarray, slopes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For runs of cells that begin at `first` the largest slope of each unit on its pieces,
+    and whether its code varies, (families, units); the functions' `slopes` are moduli."""
+    out = np.zeros((first.shape[0], codes.shape[1]))
+    varies = np.zeros((first.shape[0], codes.shape[1]), np.bool_)
+    family = -1
+    for cell in range(codes.shape[0]):
+        if family + 1 < first.shape[0] and cell == first[family + 1]:
+            family += 1
+        for j in range(codes.shape[1]):
+            out[family, j] = max(out[family, j], slopes[pieces[j], codes[cell, j] // 2])
+            varies[family, j] |= codes[cell, j] != codes[first[family], j]
+    return out, varies
+
+
+@jit()
+def widest(errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """The largest error behind functions of these steepest slopes, (n, 2, 1), of errors
+    (n, 2, units); not a number where one that counts is none or infinite."""
+    out = np.empty((errors.shape[0], 2, 1))
+    for k in range(errors.shape[0]):
+        for r in range(2):
+            most, bad = 0.0, 0.0
+            for j in range(errors.shape[2]):
+                error = errors[k, r, j] * slopes[j]
+                error = TINY if error < TINY else error  # it must not underflow to zero
+                none = errors[k, r, j] == 0.0 or slopes[j] == 0.0
+                error = 0.0 if none else error
+                most = error if error > most else most
+                bad += error * 0.0
+            out[k, r, 0] = most + bad
+    return out
+
+
+@jit()
+def sizes(forms: np.ndarray, out: np.ndarray) -> None:
+    """The largest |a| + |b| and |c| of each cell's forms to out[:, 0] and out[:, 1];
+    not a number where one of them is none."""
+    for cell in range(forms.shape[0]):
+        most, largest, bad = 0.0, 0.0, 0.0
+        for j in range(forms.shape[2]):
+            size = abs(forms[cell, 0, j]) + abs(forms[cell, 1, j])
+            constant = abs(forms[cell, 2, j])
+            most = size if size > most else most
+            largest = constant if constant > largest else largest
+            bad += (size + constant) * 0.0  # not zero for what is infinite or no number
+        out[cell, 0] = most + bad
+        out[cell, 1] = largest + bad
+
+
+@jit()
+def affine_errors(
+    measures: np.ndarray, each: np.ndarray, sums: np.ndarray, moved: np.ndarray,
+    bias: np.ndarray, gamma: float, limit: float, sound: bool, out: np.ndarray,
+) -> np.ndarray:  # fmt: skip
+    """Lemma F1: errors of an affine layer, to `out` (cells, 2, size).
+
+    `measures` (inputs, cells, 4) are the largest |a| + |b|, |c|, e and f of each input,
+    `sums` (inputs, size) the rows' sums of moduli, `moved` the same with room for entries
+    that were changed afterwards, `bias` its moduli. `each` (cells, 2, size) bounds
+    all but the bias input by input, unless it has no cells. Sums that stay below `limit` are exact.
+    """
+    inputs, cells = measures.shape[0], measures.shape[1]
+    tops, no_terms = np.zeros(inputs), np.ones(bias.shape[0], np.bool_)
+    for k in range(inputs):
+        for i in range(bias.shape[0]):
+            tops[k] = max(tops[k], moved[k, i])
+            no_terms[i] = no_terms[i] and sums[k, i] == 0.0
+    top = 0.0
+    for i in range(bias.shape[0]):
+        top = max(top, bias[i])
+    for cell in range(cells):
+        for r in range(2):
+            reached, clean, nothing = top if r == 1 else 0.0, True, True
+            for k in range(inputs):
+                size, error = measures[k, cell, r], measures[k, cell, 2 + r]
+                reached += size * tops[k]
+                clean = clean and error == 0.0
+                nothing = nothing and error == 0.0 and size == 0.0
+            if clean and limit > 0.0 and reached * UP <= limit:
+                out[cell, r] = 0.0
+                continue
+            row = out[cell, r]
+            for i in range(bias.shape[0]):
+                row[i] = gamma * bias[i] if r == 1 else 0.0
+            if each.shape[0] > 0:
+                for i in range(bias.shape[0]):
+                    row[i] += each[cell, r, i]
+            else:
+                for k in range(inputs):
+                    error, rounding = measures[k, cell, 2 + r], gamma * measures[k, cell, r]
+                    for i in range(bias.shape[0]):
+                        row[i] += error * sums[k, i] + rounding * moved[k, i]
+            for i in range(bias.shape[0]):
+                # Nothing was rounded where every term has a zero factor (and no weight
+                # may have become zero).
+                still = sound and (r == 0 or bias[i] == 0.0) and (nothing or no_terms[i])
+                row[i] = 0.0 if still else row[i] * UP + TINY
+    return out
+
+
+@jit()
+def row_classes(
+    starts: np.ndarray, columns: np.ndarray, numbers: np.ndarray, bias: np.ndarray,
+    known: np.ndarray, free: int, out: np.ndarray,
+) -> int:  # fmt: skip
+    """Lemma F4 of `value_numbers`: the classes of an affine layer's rows to `out`, from `free` on;
+    returns the next free class.
+
+    Row i has the weights named `numbers[m]` at `columns[m]`, starts[i] <= m < starts[i + 1],
+    and the bias named bias[i]; `known` are the classes of the inputs. Name and class 0 are
+    zero. Rows with one hash are compared entry by entry.
+    """
+    rows = bias.shape[0]
+    room = 16
+    while room < 2 * rows:
+        room *= 2
+    table, hashes = np.full(room, -1, np.int64), np.empty(rows, np.int64)
+    for i in range(rows):
+        code, left = bias[i], 0
+        for m in range(starts[i], starts[i + 1]):
+            x = known[columns[m]]
+            if x != 0:
+                code = (code ^ (code >> 29) ^ (numbers[m] << 32) ^ x) * 0x5851F42D4C957F2D
+                left += 1
+        if left == 0 and bias[i] == 0:
+            out[i] = 0
+            continue
+        hashes[i] = code
+        slot = (code ^ (code >> 31)) & (room - 1)
+        while True:
+            j = table[slot]
+            if j < 0:
+                table[slot] = i
+                out[i] = free
+                free += 1
+                break
+            if hashes[j] == code and _same_row(starts, columns, numbers, bias, known, i, j):
+                out[i] = out[j]
+                break
+            slot = (slot + 1) & (room - 1)
+    return free
+
+
+@jit()
+def _same_row(
+    starts: np.ndarray, columns: np.ndarray, numbers: np.ndarray, bias: np.ndarray,
+    known: np.ndarray, i: int, j: int,
+) -> bool:  # fmt: skip
+    """Whether rows i and j have the same bias and entries, those of class 0 left out."""
+    p, q = starts[i], starts[j]
+    while True:
+        while p < starts[i + 1] and known[columns[p]] == 0:
+            p += 1
+        while q < starts[j + 1] and known[columns[q]] == 0:
+            q += 1
+        if p == starts[i + 1] or q == starts[j + 1]:
+            return p == starts[i + 1] and q == starts[j + 1] and bias[i] == bias[j]
+        if numbers[p] != numbers[q] or known[columns[p]] != known[columns[q]]:
+            return False
+        p += 1
+        q += 1

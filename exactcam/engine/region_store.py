@@ -1,0 +1,62 @@
+"""What the fast engine keeps of the regions it has found, until someone asks for more.
+
+Millions of regions have to fit: corners in one cluster (`vertex_clusters`) share an entry, and
+patterns are kept only as far as they vary among neighbours in the canonical order, which is
+little. So it is also what travels between processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..complex.patterns import Patterns
+
+__all__ = ["Regions"]
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Regions in canonical order: number i has corners start[i]:start[i+1].
+
+    `corners` (n,) are numbers of `vertices` (m, 3), clusters (u, v, delta) in local coordinates
+    (see `predicates`): each corner's exact place is within delta of its cluster's. `labels` (n,)
+    name the lines of the edges that leave the corners.
+    """
+
+    start: np.ndarray
+    corners: np.ndarray
+    labels: np.ndarray
+    vertices: np.ndarray
+    patterns: Patterns
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    @classmethod
+    def joined(cls, parts: Iterable[Regions]) -> Regions:
+        """Several as one, in the given order, their vertices apart."""
+        parts = list(parts)
+        rows = np.cumsum([0, *(len(part.labels) for part in parts)])
+        numbers = np.cumsum([0, *(len(part.vertices) for part in parts)])
+        kind = np.int32 if numbers[-1] < 1 << 31 else np.int64
+        starts = [np.zeros(1, np.int64), *(part.start[1:] for part in parts)]
+        return cls(
+            _shifted(starts, np.int64, [0, *rows]),
+            _shifted([part.corners for part in parts], kind, numbers),
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.vertices for part in parts]),
+            Patterns.joined([part.patterns for part in parts]),
+        )
+
+
+def _shifted(arrays: Sequence[np.ndarray], kind: Any, shifts: Iterable[int]) -> np.ndarray:
+    """Arrays as one, each with its shift added: in place, as they may be large."""
+    out, low = np.concatenate(arrays, dtype=kind), 0
+    for array, shift in zip(arrays, shifts, strict=False):
+        out[low : low + len(array)] += kind(shift)
+        low += len(array)
+    return out

@@ -1,0 +1,1 @@
+"""Refinement in integers, the definition; and replay of an activation pattern."""

@@ -1,0 +1,97 @@
+"""`.npz` arrays of engines, read by name and never unpickled, and what may come with them.
+
+Any engine's file may also say what it was run on: the network as `network` (the text
+of an exact network file) or as `weight0 bias0 weight1 bias1 ...`; `window` (or
+`domain`), its corners (n, 2); `slice`, three rows origin, e1, e2; and `error`, the
+engine's message where it raised. A file that says it all needs no model to be graded.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import FileFormatError
+from ...files.strict_json import dump, parse
+from ...loaders.from_file import network_document, network_from_document, read_npz
+from ...model.network import Network
+from ...model.slice import Slice, Window
+
+__all__ = ["context", "context_arrays", "read_arrays", "whole_number"]
+
+
+def read_arrays(
+    path: str | Path, needed: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, np.ndarray]:
+    """The named arrays of a file. Raises FileFormatError where one that is needed is missing."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            held = {name: archive[name] for name in (*needed, *optional) if name in archive.files}
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
+        raise FileFormatError(
+            f"{path}: cannot be read as .npz arrays: damaged, or no such file"
+        ) from None
+    for name in needed:
+        if name not in held:
+            raise FileFormatError(f"{path}: holds no array {name}; it needs {', '.join(needed)}")
+    return held
+
+
+def whole_number(held: dict[str, np.ndarray], name: str, path: str | Path) -> int | None:
+    """A single integer or truth value, None where the file does not hold it."""
+    value = held.get(name)
+    if value is None:
+        return None
+    if value.shape != () or value.dtype.kind not in "iub":
+        raise FileFormatError(f"{path}: {name} must be one whole number, not {value.dtype}")
+    return int(value)
+
+
+def context(path: str | Path) -> dict[str, Any]:
+    """The fields `network`, `slice`, `window` and `error` of an EngineOutput that a file holds."""
+    held = read_arrays(path, (), ("network", "weight0", "window", "domain", "slice", "error"))
+    out: dict[str, Any] = {}
+    if "network" in held:
+        document = parse(str(held["network"]), f"{path}: network")
+        out["network"] = network_from_document(document, f"{path}: network")
+    elif "weight0" in held:
+        out["network"] = read_npz(path)
+    corners = held.get("window", held.get("domain"))
+    if corners is not None:
+        if corners.ndim != 2 or corners.shape[1] != 2:
+            raise FileFormatError(f"{path}: window has shape {corners.shape}, give corners (n, 2)")
+        out["window"] = Window(corners.tolist())
+    if "slice" in held:
+        if held["slice"].ndim != 2 or len(held["slice"]) != 3:
+            raise FileFormatError(f"{path}: slice needs three rows, origin, e1 and e2")
+        out["slice"] = Slice(*held["slice"].tolist())
+    if "error" in held:
+        out["error"] = str(held["error"])
+    return out
+
+
+def context_arrays(
+    network: Network | None, slice: Slice | None, window: Window | None, error: str = ""
+) -> dict[str, Any]:
+    """The arrays `context` reads back. Raises FileFormatError where a window's corner or a
+    slice's entry is no float64: these files hold floats."""
+    out: dict[str, Any] = {"error": error} if error else {}
+    if network is not None:
+        out["network"] = dump(network_document(network))
+    if window is not None:
+        out["window"] = _floats(window.corners, "window")
+    if slice is not None:
+        out["slice"] = _floats((slice.origin, slice.e1, slice.e2), "slice")
+    return out
+
+
+def _floats(rows: Sequence[Sequence[Any]], where: str) -> np.ndarray:
+    out = np.asarray([[float(x) for x in row] for row in rows])
+    if any(x != y for row, floats in zip(rows, out.tolist(), strict=True)
+           for x, y in zip(row, floats, strict=True)):  # fmt: skip
+        raise FileFormatError(f"{where}: a coordinate is not a float64 exactly; round it first")
+    return out

@@ -1,0 +1,181 @@
+"""Slice and window: which 2-D piece of the input space is looked at.
+
+A slice is the affine map (u, v) -> origin + u e1 + v e2 with exact rational
+vectors, e1 and e2 linearly independent. A window is a convex polygon with
+interior in the (u, v) plane, counter-clockwise. Both are checked exactly when
+made, so nothing later has to doubt them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
+from ..errors import SliceError
+from ..runtime.cached import cached_property
+from .geometry import Line, Point, area2, homogeneous, join, side
+from .nodes import Block
+
+__all__ = ["Slice", "Window", "window_of"]
+
+Vector = tuple[mpq, ...]
+
+
+def _vector(values: Sequence[Any], where: str) -> Vector:
+    return tuple(rational(x, f"{where}[{i}]") for i, x in enumerate(values))
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The plane origin + u e1 + v e2. Raises SliceError for dependent directions."""
+
+    origin: Vector
+    e1: Vector
+    e2: Vector
+
+    def __init__(self, origin: Sequence[Any], e1: Sequence[Any], e2: Sequence[Any]) -> None:
+        base, first, second = _vector(origin, "origin"), _vector(e1, "e1"), _vector(e2, "e2")
+        if not len(base) == len(first) == len(second):
+            raise SliceError(
+                f"origin, e1 and e2 have {len(base)}, {len(first)} and {len(second)} entries: "
+                "give three vectors of the network's input size"
+            )
+        pivot = next((i for i, x in enumerate(first) if x), None)
+        if pivot is None or all(
+            first[pivot] * y == second[pivot] * x for x, y in zip(first, second, strict=True)
+        ):
+            raise SliceError("e1 and e2 are linearly dependent: the slice would be no plane")
+        object.__setattr__(self, "origin", base)
+        object.__setattr__(self, "e1", first)
+        object.__setattr__(self, "e2", second)
+
+    @staticmethod
+    def axes(at: Sequence[Any], i: int = 0, j: int = 1) -> Slice:
+        """Inputs i and j vary as u and v, the rest stay at `at` (whose entries i, j are not used)."""
+        size = len(at)
+        if not (0 <= i < size and 0 <= j < size) or i == j:
+            raise SliceError(f"axes {i} and {j} must be two different inputs of 0..{size - 1}")
+        origin = [0 if k in (i, j) else x for k, x in enumerate(at)]
+        return Slice(origin, [int(k == i) for k in range(size)], [int(k == j) for k in range(size)])
+
+    @staticmethod
+    def plane(size: int) -> Slice:
+        """The whole input plane of a network of two inputs."""
+        if size != 2:
+            raise SliceError(
+                f"the network has {size} inputs: give a slice, for example Slice.axes or Slice.through"
+            )
+        return Slice.axes([0, 0])
+
+    @staticmethod
+    def through(a: Sequence[Any], b: Sequence[Any], c: Sequence[Any]) -> Slice:
+        """Through three points: a at (0, 0), b at (1, 0), c at (0, 1)."""
+        p, q, r = _vector(a, "a"), _vector(b, "b"), _vector(c, "c")
+        if not len(p) == len(q) == len(r):
+            raise SliceError(f"the three points have {len(p)}, {len(q)} and {len(r)} entries")
+        return Slice(
+            p,
+            [y - x for x, y in zip(p, q, strict=True)],
+            [y - x for x, y in zip(p, r, strict=True)],
+        )
+
+    @property
+    def size(self) -> int:
+        """The dimension of the input space."""
+        return len(self.origin)
+
+    def at(self, u: Any, v: Any) -> Vector:
+        """The input vector at slice coordinates (u, v)."""
+        s, t = rational(u, "u"), rational(v, "v")
+        return tuple(
+            o + s * x + t * y for o, x, y in zip(self.origin, self.e1, self.e2, strict=True)
+        )
+
+    @cached_property
+    def block(self) -> Block:
+        """The input as affine forms of (u, v): columns e1, e2, origin over one denominator."""
+        numbers, scale = common_integers([*self.e1, *self.e2, *self.origin])
+        return Block(objects(numbers, (3, self.size)).T, objects([mpz(0), mpz(0), mpz(1)]), scale)
+
+    def points(self, points: Sequence[Point]) -> Block:
+        """The input vectors at homogeneous slice points, one column each."""
+        plane = self.block
+        columns = plane.columns.dot(objects((x for p in points for x in p), (len(points), 3)).T)
+        return Block(columns, objects(p[2] for p in points), plane.denominator)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A convex polygon with interior, counter-clockwise, rational `corners` (u, v).
+
+    Clockwise corners are turned around. Raises SliceError for a polygon that is
+    flat, not convex, turns more than once, or has a corner of 180 degrees.
+    """
+
+    corners: tuple[tuple[mpq, mpq], ...]
+
+    def __init__(self, corners: Sequence[Sequence[Any]]) -> None:
+        points = []
+        for k, corner in enumerate(corners):
+            if len(corner) != 2:
+                raise SliceError(f"window corner {k} has {len(corner)} coordinates, not 2")
+            points.append(
+                (rational(corner[0], f"corner {k} u"), rational(corner[1], f"corner {k} v"))
+            )
+        if len(points) < 3:
+            raise SliceError(f"a window needs at least 3 corners, not {len(points)}")
+        doubled = area2([homogeneous(*p) for p in points])
+        if doubled == 0:
+            raise SliceError("the window is flat: its corners enclose no area")
+        if doubled < 0:
+            points.reverse()
+        object.__setattr__(self, "corners", tuple(points))
+        for k, line in enumerate(self.sides):
+            for m, corner in enumerate(self.vertices):
+                if m not in (k, (k + 1) % len(points)) and side(line, corner) <= 0:
+                    raise SliceError(
+                        f"the window is not strictly convex: corner {m} is not to the left of the "
+                        f"side from corner {k}"
+                    )
+
+    @staticmethod
+    def rectangle(umin: Any, vmin: Any, umax: Any, vmax: Any) -> Window:
+        """The axis-parallel rectangle [umin, umax] x [vmin, vmax]."""
+        left, low = rational(umin, "window umin"), rational(vmin, "window vmin")
+        right, high = rational(umax, "window umax"), rational(vmax, "window vmax")
+        if not (left < right and low < high):
+            raise SliceError("the window needs umin < umax and vmin < vmax")
+        return Window([(left, low), (right, low), (right, high), (left, high)])
+
+    @cached_property
+    def vertices(self) -> tuple[Point, ...]:
+        """The corners as homogeneous integer points."""
+        return tuple(homogeneous(u, v) for u, v in self.corners)
+
+    @cached_property
+    def sides(self) -> tuple[Line, ...]:
+        """Side k runs from corner k to corner k + 1 with the interior on its positive side."""
+        vertices = self.vertices
+        return tuple(
+            join(vertices[k], vertices[(k + 1) % len(vertices)]) for k in range(len(vertices))
+        )
+
+    @property
+    def area(self) -> mpq:
+        return area2(self.vertices) / 2
+
+
+def window_of(window: Window | Sequence[Any]) -> Window:
+    """A Window from itself, from (umin, vmin, umax, vmax) or from corners."""
+    if isinstance(window, Window):
+        return window
+    entries = list(window)
+    if len(entries) != 4 and not all(isinstance(e, (list, tuple, np.ndarray)) for e in entries):
+        raise SliceError("a window is (umin, vmin, umax, vmax) or a list of corners (u, v)")
+    if len(entries) == 4 and not any(isinstance(e, (list, tuple, np.ndarray)) for e in entries):
+        return Window.rectangle(*entries)
+    return Window(entries)

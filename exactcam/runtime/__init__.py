@@ -1,0 +1,1 @@
+"""The machine: memory, processes, compiled code; knows nothing of networks."""

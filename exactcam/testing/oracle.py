@@ -1,0 +1,340 @@
+"""Dense sampling: the oracle that knows nothing about splitting, lines or cells.
+
+The pattern at a point needs no geometry, only a forward pass. Points are evaluated
+in float64 together, each value with an error bound; a point at which any unit's side
+is in doubt is evaluated again in exact integers. So every pattern returned is the
+exact one, a million points cost a second or so, and whatever the points find that a
+partition does not have is a defect of the partition. Points are taken on a grid, at
+random, and where engines go wrong: beside vertices, edges and inside slivers.
+
+Error bounds. With u = 2^-53 and n terms in a row, fl(W x + t) is off by at most
+|W| e + gamma_{n+4} (|W| |x| + |t|), e the error of x and W, t correctly rounded
+(Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). This is written
+apart from the fast engine's filter on purpose: an oracle must not share its bugs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arithmetic.matrix import Dense, Matrix
+from ..arithmetic.rational import mpq, to_float
+from ..complex.partition import Partition
+from ..grading.shapes import Shapes
+from ..model.geometry import homogeneous
+from ..model.network import Network
+from ..model.nodes import Affine, MaxGroups, Pointwise
+from ..model.slice import Slice, Window
+from ..runtime.cached import cached_property
+
+__all__ = [
+    "Disagreement",
+    "Oracle",
+    "adversarial_points",
+    "disagreements",
+    "grid_points",
+    "random_points",
+    "region_lower_bound",
+]
+
+_U = 2.0**-53
+_TINY = 2.0**-900  # above any underflow of the products in use, checked by _SMALL
+_SMALL, _LARGE = 2.0**-400, 2.0**400  # numbers outside this range go to exact arithmetic
+_CHUNK = 4096
+
+
+class Oracle:
+    """Exact patterns of a network at many points of a slice.
+
+    `in_doubt` counts the points that float64 could not decide and exact arithmetic did.
+    """
+
+    def __init__(self, network: Network, slice: Slice) -> None:
+        self.network, self.slice = network, slice
+        self.in_doubt = 0
+
+    def patterns(self, points: np.ndarray) -> np.ndarray:
+        """The code of every unit at float64 points (n, 2); (n, units) of the network's
+        pattern type. Exact. O(n parameters), exact arithmetic only where in doubt."""
+        out = np.zeros((len(points), self.network.units), dtype=self.network.pattern_dtype)
+        for start in range(0, len(points), _CHUNK):
+            part = points[start : start + _CHUNK]
+            with np.errstate(all="ignore"):  # what overflows is in doubt
+                codes, sure = self._floats(part)
+            doubtful = np.nonzero(~sure)[0]
+            self.in_doubt += len(doubtful)
+            if len(doubtful):
+                exact = [homogeneous(u, v) for u, v in part[doubtful].tolist()]
+                codes[:, doubtful] = self.network.forward(self.slice.points(exact))[1]
+            out[start : start + len(part)] = codes.T
+        return out
+
+    def _floats(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(codes (units, n), sure (n,)): where not sure, the codes mean nothing."""
+        sure = np.ones(len(points), dtype=bool)
+        values = {0: self._plane.apply([(points.T, np.zeros_like(points.T))])}
+        codes = [np.zeros((0, len(points)), dtype=np.int64)]
+        for k, node in enumerate(self.network.nodes):
+            if isinstance(node, Affine):
+                values[k + 1] = self._layers[k].apply([values[i] for i in node.inputs])
+            else:
+                x, e = values[node.source]
+                found, values[k + 1], decided = (
+                    _pointwise(node, x, e) if isinstance(node, Pointwise) else _maximum(node, x, e)
+                )
+                codes.append(found)
+                sure &= decided
+        return np.concatenate(codes), sure
+
+    @cached_property
+    def _plane(self) -> _FloatLayer:
+        return _FloatLayer.of_slice(self.slice)
+
+    @cached_property
+    def _layers(self) -> dict[int, _FloatLayer]:
+        return {
+            k: _FloatLayer.of_node(n)
+            for k, n in enumerate(self.network.nodes)
+            if isinstance(n, Affine)
+        }
+
+
+Values = tuple[np.ndarray, np.ndarray]  # (size, n): values and bounds of their errors
+
+
+@dataclass(frozen=True)
+class _FloatLayer:
+    """Weights as correctly rounded floats, row by row of the compressed matrices."""
+
+    terms: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+    bias: np.ndarray
+    gamma: float
+    safe: bool
+
+    @staticmethod
+    def of_node(node: Affine) -> _FloatLayer:
+        terms = [_compressed(matrix, node.scale) for matrix in node.matrices]
+        return _FloatLayer._of(terms, [to_float(mpq(b, node.scale)) for b in node.bias])
+
+    @staticmethod
+    def of_slice(slice: Slice) -> _FloatLayer:
+        data = np.asarray(
+            [to_float(x) for pair in zip(slice.e1, slice.e2, strict=True) for x in pair]
+        )
+        indices = np.tile([0, 1], slice.size)
+        indptr = 2 * np.arange(slice.size + 1)
+        return _FloatLayer._of([(indptr, indices, data)], [to_float(x) for x in slice.origin])
+
+    @staticmethod
+    def _of(
+        terms: list[tuple[np.ndarray, np.ndarray, np.ndarray]], bias: list[float]
+    ) -> _FloatLayer:
+        longest = sum(int(np.diff(indptr).max(initial=0)) for indptr, _, _ in terms)
+        shift = np.asarray(bias)
+        numbers = np.abs(np.concatenate([shift, *(data for _, _, data in terms)]))
+        numbers = numbers[numbers != 0]
+        safe = bool(((numbers > _SMALL) & (numbers < _LARGE)).all())
+        return _FloatLayer(tuple(terms), shift, 1.01 * (longest + 8) * _U, safe)
+
+    def apply(self, inputs: list[Values]) -> Values:
+        value = np.repeat(self.bias[:, None], inputs[0][0].shape[1], axis=1)
+        size, error = np.abs(value), np.zeros_like(value)
+        for (indptr, indices, data), (x, e) in zip(self.terms, inputs, strict=True):
+            value = value + _product(indptr, indices, data, x)
+            size = size + _product(indptr, indices, np.abs(data), np.abs(x) + e)
+            error = error + _product(indptr, indices, np.abs(data), e)
+        bound = (error + self.gamma * size) * (1 + 64 * self.gamma) + _TINY
+        return value, bound if self.safe else np.full_like(bound, np.inf)
+
+
+def _compressed(matrix: Matrix, scale: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if isinstance(matrix, Dense):  # rows of full length keep the product a plain one
+        rows, columns = matrix.shape
+        indptr, indices, entries = (
+            columns * np.arange(rows + 1), np.tile(np.arange(columns), rows), matrix.numbers,
+        )  # fmt: skip
+    else:
+        indptr, indices, entries = matrix.csr()
+    return indptr, indices, np.asarray([to_float(mpq(x, scale)) for x in entries], dtype=np.float64)
+
+
+def _product(
+    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    rows, columns = len(indptr) - 1, len(x)
+    if len(data) == rows * columns:
+        return data.reshape(rows, columns) @ x
+    out = np.zeros((rows, x.shape[1]))
+    for row in np.nonzero(np.diff(indptr))[0]:
+        entries = np.s_[indptr[row] : indptr[row + 1]]
+        out[row] = data[entries] @ x[indices[entries]]
+    return out
+
+
+def _pointwise(
+    node: Pointwise, x: np.ndarray, e: np.ndarray
+) -> tuple[np.ndarray, Values, np.ndarray]:
+    codes = np.zeros(x.shape, dtype=np.int64)
+    sure = np.isfinite(x).all(axis=0) & np.isfinite(e).all(axis=0)
+    value, error = np.empty_like(x), np.empty_like(e)
+    for number, function in enumerate(node.functions):
+        rows = np.nonzero(node.which == number)[0]
+        piece = np.zeros((len(rows), x.shape[1]), dtype=np.int64)
+        for knot in function.breakpoints:
+            nearest = to_float(knot)
+            gap = x[rows] - nearest
+            doubt = e[rows] + 4 * _U * (np.abs(x[rows]) + abs(nearest)) + _TINY
+            piece += gap > 0
+            sure &= (np.abs(gap) > doubt).all(axis=0)
+        slopes, shifts = (
+            np.asarray([to_float(p[part]) for p in function.pieces]) for part in (0, 1)
+        )
+        s, c = slopes[piece], shifts[piece]
+        codes[rows] = 2 * piece
+        value[rows] = s * x[rows] + c
+        error[rows] = np.abs(s) * e[rows] + 8 * _U * (np.abs(s * x[rows]) + np.abs(c)) + _TINY
+    return codes, (value, error * (1 + 8 * _U)), sure
+
+
+def _maximum(
+    node: MaxGroups, x: np.ndarray, e: np.ndarray
+) -> tuple[np.ndarray, Values, np.ndarray]:
+    codes = np.zeros((node.size, x.shape[1]), dtype=np.int64)
+    sure = np.isfinite(x).all(axis=0) & np.isfinite(e).all(axis=0)
+    value, error = np.empty(codes.shape), np.empty(codes.shape)
+    for unit, members in enumerate(node.groups):
+        rows = list(members)
+        best = np.argmax(x[rows], axis=0)
+        low = np.take_along_axis(x[rows] - e[rows], best[None], axis=0)[0]
+        others = x[rows] + e[rows]
+        np.put_along_axis(others, best[None], -np.inf, axis=0)
+        sure &= others.max(axis=0) < low - _TINY
+        codes[unit] = best
+        value[unit] = np.take_along_axis(x[rows], best[None], axis=0)[0]
+        error[unit] = np.take_along_axis(e[rows], best[None], axis=0)[0]
+    return codes, (value, error), sure
+
+
+def grid_points(window: Window, per_side: int) -> np.ndarray:
+    """The points of a per_side x per_side grid that lie strictly inside the window."""
+    share = np.arange(1, per_side + 1) / (per_side + 1)
+    u, v = (low * (1 - share) + high * share for low, high in zip(*_extent(window), strict=True))
+    return _inside(window, np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2))
+
+
+def random_points(window: Window, count: int, seed: int = 0) -> np.ndarray:
+    """Up to `count` uniform points strictly inside the window."""
+    low, high = map(np.asarray, _extent(window))
+    share = np.random.default_rng(seed).random((count, 2))
+    return _inside(window, low * (1 - share) + high * share)
+
+
+def adversarial_points(part: Partition, per_place: int = 4, seed: int = 0) -> np.ndarray:
+    """Points beside every vertex and edge at distances from a thousandth of the window down
+    to the spacing of floats, and inside every cell on the way from its corners to its
+    middle: where a missed sliver or an invented one would show."""
+    with np.errstate(all="ignore"):  # places outside the range of floats give no points
+        return _inside(part.window, _adversarial(part, per_place, np.random.default_rng(seed)))
+
+
+def _adversarial(part: Partition, per_place: int, rng: np.random.Generator) -> np.ndarray:
+    xy = part.float_vertices
+    middles = xy[part.edges.vertices].mean(axis=1)
+    places = np.concatenate([xy, middles])
+    low, high = map(np.asarray, _extent(part.window))
+    size = min(float((high / 2 - low / 2).max()), 1e300) * 2
+    places = np.repeat(places, per_place, axis=0)
+    angle = rng.uniform(0, 2 * np.pi, len(places))
+    step = size * 10.0 ** -rng.uniform(3, 16, len(places))
+    beside = places + step[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    spaced = np.nextafter(places, places + rng.choice([-1, 1], places.shape))
+    owner = np.repeat(np.arange(len(part)), np.diff(part.offsets))
+    corners = xy[part.corners]
+    means = np.add.reduceat(corners, part.offsets[:-1]) / np.diff(part.offsets)[:, None]
+    share = 10.0 ** -rng.uniform(0, 8, len(corners))[:, None]
+    inward = corners + share * (means[owner] - corners)
+    return np.concatenate([beside, spaced, inward, means])
+
+
+def _extent(window: Window) -> tuple[list[float], list[float]]:
+    """The window's box, cut to the range of floats."""
+    axes = list(zip(*window.corners, strict=True))
+    most = float(np.finfo(np.float64).max)
+    return [max(to_float(min(axis)), -most) for axis in axes], [
+        min(to_float(max(axis)), most) for axis in axes
+    ]
+
+
+def _inside(window: Window, points: np.ndarray) -> np.ndarray:
+    corners = window.vertices
+    xy = np.asarray([[to_float(u), to_float(v)] for u, v in window.corners])
+    shape = Shapes(xy, np.asarray([0, len(corners)]), lambda i: corners[i])
+    points = points[np.isfinite(points).all(axis=1)]
+    return points[shape.contains(np.zeros(len(points), dtype=np.int64), points)]
+
+
+def region_lower_bound(oracle: Oracle, points: np.ndarray) -> int:
+    """A number of activation regions there are at least: different patterns at `points`.
+
+    A unit at its breakpoint may be on a knot line there, which is no region, or tied
+    on a whole region. Units tied at every point are left out, and then points with
+    any tie: what remains differs strictly, so it lies in different regions.
+    """
+    patterns = oracle.patterns(points).astype(np.int64)
+    tied = np.zeros(patterns.shape, dtype=bool)
+    for k, start in zip(oracle.network.activations, oracle.network.unit_offsets, strict=False):
+        node = oracle.network.nodes[k]
+        units = np.s_[start : start + node.size]
+        if isinstance(node, Pointwise):
+            tied[:, units] = patterns[:, units] % 2 == 1
+        else:
+            # The first of equal members is no proof that it is alone: maxima do not count.
+            patterns[:, units] = 0
+    strict = patterns[:, ~tied.all(axis=0)][~tied[:, ~tied.all(axis=0)].any(axis=1)]
+    return len(np.unique(strict, axis=0))
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A point strictly inside `cell` (-1: inside none and on no border) whose exact pattern
+    is not the cell's: a region that was missed, or one that was invented."""
+
+    point: tuple[float, float]
+    cell: int
+    units: tuple[int, ...]
+
+
+def disagreements(part: Partition, points: np.ndarray) -> list[Disagreement]:
+    """Where a partition contradicts the network's exact patterns at `points`; [] if nowhere.
+
+    Inside a region the pattern is the region's, max groups included: a member that
+    ties at an inner point and not everywhere would win on one side of it.
+    """
+    patterns = Oracle(part.network, part.slice).patterns(points)
+    shapes = Shapes(
+        part.float_vertices[part.corners], part.offsets, lambda i: part.vertices[part.corners[i]]
+    )
+    found, cell = shapes.tree.pairs(points, points)
+    inside = shapes.contains(cell, points[found])
+    wrong = (patterns[found] != part.patterns[cell]).any(axis=1) & inside
+    out = [
+        Disagreement(_pair(points[p]), int(c), _differing(patterns[p], part.patterns[c]))
+        for p, c in zip(found[wrong], cell[wrong], strict=True)
+    ]
+    lost = np.ones(len(points), dtype=bool)
+    lost[found[inside]] = False
+    return out + [
+        Disagreement(_pair(points[p]), -1, ())
+        for p in np.nonzero(lost)[0]
+        if not part.locate(*points[p].tolist())
+    ]
+
+
+def _pair(point: np.ndarray) -> tuple[float, float]:
+    return float(point[0]), float(point[1])
+
+
+def _differing(first: np.ndarray, second: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.nonzero(first != second)[0])
