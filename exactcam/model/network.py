@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -29,9 +29,55 @@ from ..arithmetic.rational import (
 )
 from ..errors import NetworkError
 from ..runtime.cached import cached_property
-from .nodes import Affine, Block, Node, Pointwise, check_node
+from .nodes import Affine, Block, MaxGroups, Node, Pointwise, check_node
 
-__all__ = ["Network"]
+__all__ = ["AffineRun", "Layer", "Network"]
+
+Value = TypeVar("Value")  # exact forms, float forms, class numbers: what a pass computes
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer of activation units, and its place in the order of evaluation.
+
+    Attributes
+    ----------
+    number : int
+        Its position among the layers, 0 for the first.
+    index : int
+        The number of its node; `value`, its output, is value index + 1.
+    node : Pointwise or MaxGroups
+        The activation functions; it reads value number `source`.
+    units : slice
+        Its columns of a pattern; `units.start` units belong to earlier layers.
+    """
+
+    number: int
+    index: int
+    node: Pointwise | MaxGroups
+    units: slice
+
+    @property
+    def source(self) -> int:
+        return self.node.source
+
+    @property
+    def value(self) -> int:
+        return self.index + 1
+
+
+@dataclass(frozen=True)
+class AffineRun:
+    """Affine nodes `first` to `stop` - 1 of a network, evaluated in a row between two layers;
+    `live` are the values that are read at `stop` or later."""
+
+    first: int
+    stop: int
+    live: frozenset[int]
+
+    @property
+    def nodes(self) -> range:
+        return range(self.first, self.stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +123,42 @@ class Network:
     def activations(self) -> tuple[int, ...]:
         """The indices of the Pointwise and MaxGroups nodes: the layers of the pattern."""
         return tuple(k for k, n in enumerate(self.nodes) if not isinstance(n, Affine))
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The activation nodes in order, with their columns of a pattern."""
+        out: list[Layer] = []
+        for index, node in enumerate(self.nodes):
+            if not isinstance(node, Affine):
+                start = out[-1].units.stop if out else 0
+                out.append(Layer(len(out), index, node, slice(start, start + node.size)))
+        return tuple(out)
+
+    @cached_property
+    def affine_runs(self) -> tuple[AffineRun, ...]:
+        """The affine nodes before each layer, and last those between the last layer and the end."""
+        ends = [*self.activations, len(self.nodes)]
+        starts = [0, *(k + 1 for k in self.activations)]
+        return tuple(
+            AffineRun(first, stop, frozenset(v for v, k in enumerate(self.last_use) if k >= stop))
+            for first, stop in zip(starts, ends, strict=True)
+        )
+
+    def through_affine(
+        self,
+        number: int,
+        values: Mapping[int, Value],
+        apply: Callable[[int, list[Value]], Value],
+    ) -> dict[int, Value]:
+        """Evaluate the affine nodes that precede layer `number`; the values still read then.
+
+        `values` are the live ones by number, `apply(k, inputs)` is affine node k. A `number`
+        of len(layers) leads to the output.
+        """
+        run, found = self.affine_runs[number], dict(values)
+        for k in run.nodes:
+            found[k + 1] = apply(k, [found[i] for i in self.nodes[k].inputs])
+        return {v: x for v, x in found.items() if v in run.live}
 
     @cached_property
     def unit_offsets(self) -> tuple[int, ...]:
