@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 from .analysis.boundary_points import nearest_boundary_point, sample_boundary
 from .analysis.line_slice import line_slice
 from .analysis.symbolic import piecewise, region_expression
-from .complex.partition import Cell, Counts, Edges, Partition, load_partition
+from .complex.cell_data import Cell, Edges
+from .complex.counts import Counts
+from .complex.partition import Partition, load_partition
+from .complex.verification import Verification, check
 from .compute import partition
 from .errors import ExactcamError
 from .grading import Comparison, EngineOutput, compare
@@ -33,7 +36,9 @@ __all__ = [
     "Network",
     "Partition",
     "Slice",
+    "Verification",
     "Window",
+    "check",
     "compare",
     "draw",
     "from_arrays",

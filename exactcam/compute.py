@@ -36,8 +36,9 @@ def partition(
     `slice` may be left out for a network of two inputs. `window` is a Window,
     (umin, vmin, umax, vmax) or a list of corners. `progress` is called now and
     then with the number of regions found. The fast engine uses `jobs` processes, where they
-    can be forked this one among them and also for what the result computes later, or any
-    `executor` (of dask.distributed: `Client.get_executor()`); the result is the same. `engine`
+    can be forked this one among them, or any `executor` (of dask.distributed:
+    `Client.get_executor()`); the result is the same. They find the partition only: what it
+    computes later it computes in this process, unless `Partition.prefetch` is told more. `engine`
     is "fast" or "reference"; None is the fast one, save for a small problem on a machine
     where that must be compiled first: two seconds of the reference may do.
     Raises SliceError where the slice does not fit the network.
@@ -105,7 +106,7 @@ def _fast(
             lambda k: Regions.joined(pieces(engine, engine.run([tasks[k]]))),
             len(tasks), jobs, progress, alone(engine, tasks),
         )  # fmt: skip
-        return glue(engine, found, jobs)
+        return glue(engine, found)
     found, count = [], 0
     with workers(jobs, executor) as pool:
         for part in (
@@ -115,4 +116,4 @@ def _fast(
             count += len(part)
             if progress is not None:
                 progress(count)
-    return glue(engine, found, jobs)
+    return glue(engine, found)

@@ -27,7 +27,7 @@ from ..errors import ExactcamError, InvariantError
 from ..model.geometry import Point, homogeneous, join, side
 from ..model.network import Network
 from ..model.slice import Slice
-from ..runtime.cached import cached_property
+from ..runtime.cached import WithoutCaches, cached_property
 
 __all__ = ["BoundarySamples", "Nearest", "nearest_boundary_point", "sample_boundary"]
 
@@ -35,7 +35,7 @@ Pair = tuple[mpq, mpq]
 
 
 @dataclass(frozen=True)
-class BoundarySamples:
+class BoundarySamples(WithoutCaches):
     """Points exactly on the decision boundary.
 
     `points` are exact (u, v), `segments` the number of the boundary segment each
@@ -125,7 +125,7 @@ def _pair(point: Point) -> Pair:
 
 
 @dataclass(frozen=True)
-class Nearest:
+class Nearest(WithoutCaches):
     """The point of the boundary nearest to an input, within the slice and window.
 
     `squared_margin` is exact, in input space. `certain` tells that nothing of the

@@ -22,7 +22,7 @@ from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
 from ..errors import ExactcamError, SliceError
 from ..model.network import Network
 from ..model.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
-from ..runtime.cached import cached_property
+from ..runtime.cached import WithoutCaches, cached_property
 
 __all__ = ["Crossing", "LineSlice", "line_slice"]
 
@@ -44,7 +44,7 @@ class Crossing:
 
 
 @dataclass(frozen=True)
-class LineSlice:
+class LineSlice(WithoutCaches):
     """The pieces of a network along a segment.
 
     Piece k is [breakpoints[k], breakpoints[k + 1]] with pattern `patterns[k]`

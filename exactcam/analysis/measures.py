@@ -13,7 +13,8 @@ import gmpy2
 import numpy as np
 
 from ..arithmetic.rational import mpq, mpz, root_sum
-from ..complex.partition import Ahead, Cell, Partition
+from ..complex.cell_data import Cell
+from ..complex.partition import Partition
 from ..model.geometry import Point
 
 __all__ = ["areas", "eccentricities", "perimeters", "slopes"]
@@ -26,8 +27,7 @@ def areas(partition: Partition) -> list[mpq]:
 
 def _cells(partition: Partition) -> Sequence[Cell]:
     """All cells, their vertices found at once."""
-    if isinstance(partition.vertices, Ahead):
-        partition.vertices.find(range(partition.vertex_count))
+    partition.vertices.prefetch()
     return partition.cells
 
 

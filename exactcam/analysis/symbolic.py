@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..arithmetic.rational import mpq, objects
-from ..complex.partition import Cell, Partition
+from ..complex.cell_data import Cell
+from ..complex.partition import Partition
 from ..errors import ExactcamError
 from ..model.geometry import join
 

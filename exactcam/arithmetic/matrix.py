@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import NetworkError
-from ..runtime.cached import cached_property
+from ..runtime.cached import WithoutCaches, cached_property
 from .rational import mpz, objects
 
 __all__ = ["Convolution", "Dense", "Matrix", "Sparse"]
@@ -63,7 +63,7 @@ class Dense:
 
 
 @dataclass(frozen=True, eq=False)
-class Sparse:
+class Sparse(WithoutCaches):
     """A matrix in compressed rows: row r holds data[k] at column indices[k],
     indptr[r] <= k < indptr[r+1], columns strictly increasing within a row."""
 
@@ -151,7 +151,7 @@ class Sparse:
 
 
 @dataclass(frozen=True, eq=False)
-class Convolution:
+class Convolution(WithoutCaches):
     """A convolution (correlation, as in every deep-learning library) of any dimension.
 
     `source` and `target` are (channels, *space), `kernel` an object array

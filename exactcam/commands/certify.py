@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from ..complex.certificate import write_certificate
-from ..loaders.from_file import write_network
-from ..model.slice_file import write_slice
 from .common import add_partition_options, partition_of
 
 HELP = "write a certificate of the exact partition that `exactcam check` can verify"
@@ -23,11 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     part = partition_of(args)
-    write_certificate(part, args.output)
-    if args.network_out is not None:
-        write_network(part.network, args.network_out)
-    if args.slice_out is not None:
-        write_slice(part.slice, part.window, args.slice_out)
+    part.certify(args.output, args.network_out, args.slice_out, args.jobs)
     counts = part.counts
     print(
         f"certificate of {counts.activation_regions:,} activation regions, "

@@ -48,9 +48,11 @@ def run(args: argparse.Namespace) -> int:
     part = _through_file(args) if streamed else partition_of(args)
     if part is None:
         return 0
-    if args.output is not None and not streamed:
+    saved = args.output is not None and not streamed
+    part.prefetch(args.jobs, vertices=saved, forms=saved)
+    if saved:
         part.save(args.output)
-    facts = summary(part, level)
+    facts = summary(part, level, args.jobs)
     facts["seconds"] = round(time.perf_counter() - start, 3)
     print(json.dumps(facts) if args.json else text(part, facts))
     return 0
@@ -70,16 +72,16 @@ def _through_file(args: argparse.Namespace) -> Partition | None:
         engine = Engine(network, plane, window)
         totals = write_run(engine, args.output, pool, progress)
     if not args.totals:
-        return read_run(engine, args.output, args.jobs)
+        return read_run(engine, args.output)
     found = {**asdict(totals), "edges": totals.edges, "vertices": totals.vertices}
     lines = (f"{name.replace('_', ' '):20}{value:,}" for name, value in found.items())
     print(json.dumps(found) if args.json else "\n".join(lines))
     return None
 
 
-def summary(part: Partition, level: Any = 0) -> dict[str, Any]:
+def summary(part: Partition, level: Any = 0, jobs: int = 1) -> dict[str, Any]:
     """What a partition comes to: the counts, the exact areas, the boundary, whose it is."""
-    boundary = part.decision_boundary(level)
+    boundary = part.decision_boundary(level, jobs)
     return {
         "activation_regions": part.counts.activation_regions,
         "linear_regions": part.counts.linear_regions,

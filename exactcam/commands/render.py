@@ -25,6 +25,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     part = partition_or_result(args)
     level = rational(args.level.strip(), "--level")
+    part.prefetch(args.jobs, forms=False)
+    if not args.no_boundary:
+        part.decision_boundary(level, args.jobs)
     draw(part, args.output, args.colour, not args.no_boundary, level, args.title)
     print(args.output)
     return 0

@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     part = partition_or_result(args)
     level = rational(args.level.strip(), "--level")
+    part.decision_boundary(level, args.jobs)
     if args.nearest is not None:
         words = args.nearest.split(",")
         if len(words) != 2:

@@ -32,11 +32,14 @@ def run(args: argparse.Namespace) -> int:
     names = [args.model, *args.others]
     if args.regions is not None and args.others:
         raise ExactcamError("--regions is for one MODEL: leave out --and")
+    level = rational(args.level.strip(), "--level")
     parts: dict[str, Partition] = {}
     for name in names:
         args.model = name
-        parts[_label(name, names)] = partition_or_result(args)
-    table = comparison(parts, rational(args.level.strip(), "--level"))
+        part = parts[_label(name, names)] = partition_or_result(args)
+        part.prefetch(args.jobs)
+        part.decision_boundary(level, args.jobs)
+    table = comparison(parts, level)
     print(csv_text(table) if args.csv else _text(as_floats(table)), end="")
     if args.output is not None:
         write_csv(table, args.output)

@@ -27,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
     name = Path(args.model).stem
     path = Path(args.output or Path(tempfile.mkdtemp(prefix="exactcam-")) / f"{name}.html")
     level = rational(args.level.strip(), "--level")
+    part.prefetch(args.jobs)
+    part.decision_boundary(level, args.jobs)
     draw(part, path.with_suffix(".html"), args.colour, level=level, title=name)
     print(path.with_suffix(".html"))
     if not args.no_open:

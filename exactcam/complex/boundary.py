@@ -1,4 +1,4 @@
-"""The decision boundary: one more activation layer, looked at along its knot lines.
+"""The decision boundary: where one more activation layer, put on top, would cut the cells.
 
 For one output the boundary is a level set, for several the points where the two
 *largest* outputs tie. Either is what one more unit (a breakpoint at the level, a
@@ -17,32 +17,36 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import mpq, mpz, objects, rational, root_sum, sign
+from ..arithmetic.rational import mpq, mpz, objects, rational, root_sum, sign, to_float
 from ..errors import ExactcamError
 from ..exact.reference import refine
-from ..model.geometry import Point, Polygon, join, reduced
+from ..model.geometry import Point, cartesian, edges_of, polygon_of, reduced, squared_distance
 from ..model.nodes import Block, Cpwl, MaxGroups, Node, Pointwise
-from ..runtime.cached import cached_property
+from ..runtime.cached import WithoutCaches, cached_property
 from ..runtime.fork_pool import chunks, spread
-
-if TYPE_CHECKING:
-    from .partition import Partition
+from .cell_data import CellData
 
 __all__ = ["Boundary", "Plateau", "Segment", "cut_by_class", "cut_cells", "decision_boundary"]
 
 Classes = tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Segment:
-    """A piece of the boundary inside or on the border of `cell`.
+    """A straight piece of the boundary, in one cell or on its border.
 
-    `start` and `end` are reduced homogeneous points; `classes` are the outputs
-    that tie for the largest all along it, empty for a level set.
+    Attributes
+    ----------
+    start, end : Point
+        Reduced homogeneous points.
+    cell : int
+        The number of the cell.
+    classes : tuple of int
+        The outputs that tie for the largest all along it, empty for a level set.
     """
 
     start: Point
@@ -53,26 +57,42 @@ class Segment:
     @property
     def squared_length(self) -> mpq:
         """The exact square of its length in slice coordinates."""
-        (x, y, w), (p, q, r) = self.start, self.end
-        return mpq(x * r - p * w, w * r) ** 2 + mpq(y * r - q * w, w * r) ** 2
+        return squared_distance(self.start, self.end)
+
+    def __repr__(self) -> str:
+        return f"<Segment {_place(self.start)} to {_place(self.end)} in cell {self.cell}>"
 
 
-@dataclass(frozen=True)
+def _place(point: Point) -> str:
+    """A point for messages, rounded to four digits."""
+    u, v = cartesian(point)
+    return f"({to_float(u):.4g}, {to_float(v):.4g})"
+
+
+@dataclass(frozen=True, repr=False)
 class Plateau:
-    """A convex part of `cell`, with interior, on which the tie holds everywhere."""
+    """A convex part of a cell, with interior, on which the tie holds everywhere."""
 
     corners: tuple[Point, ...]
     cell: int
     classes: Classes
 
+    def __repr__(self) -> str:
+        corner = _place(self.corners[0])
+        return f"<Plateau of {len(self.corners)} corners from {corner} on in cell {self.cell}>"
 
-@dataclass(frozen=True)
-class Boundary:
-    """Boundary = segments + plateaus + isolated points, without repetition."""
+
+@dataclass(frozen=True, repr=False)
+class Boundary(WithoutCaches):
+    """A decision boundary: segments, plateaus and isolated points, without repetition."""
 
     segments: tuple[Segment, ...]
     plateaus: tuple[Plateau, ...]
     points: tuple[Point, ...]
+
+    def __repr__(self) -> str:
+        sizes = f"{len(self.segments)} segments, {len(self.plateaus)} plateaus"
+        return f"<Boundary: {sizes}, {len(self.points)} isolated points>"
 
     @cached_property
     def length(self) -> float:
@@ -104,6 +124,7 @@ class Boundary:
 def _walk(
     segments: tuple[Segment, ...], at: dict[Point, list[int]], unused: dict[int, None], start: Point
 ) -> list[Point]:
+    """Follow unused segments from a point, through points that exactly two share."""
     line = [start]
     while len(line) == 1 or (len(at[line[-1]]) == 2 and line[-1] != start):
         step = next((k for k in at[line[-1]] if k in unused), None)
@@ -115,30 +136,44 @@ def _walk(
     return line
 
 
-def decision_boundary(partition: Partition, level: Any = 0) -> Boundary:
-    """The exact decision boundary of a partition's network on its window.
+def decision_boundary(data: CellData, level: Any = 0, jobs: int = 1) -> Boundary:
+    """The exact decision boundary of a network on the window of its partition.
 
-    One output: the set where it equals `level` (any exact number). Several: the
-    set where the two largest tie; `level` must be 0. Cells whose corners all have
-    the same strict winner (or side) are passed over: no point of them can tie.
+    Cells whose corners all have the same strict winner (or side) are passed over: no point
+    of them can tie.
+
+    Parameters
+    ----------
+    data : CellData
+        The partition.
+    level : exact number
+        For one output: the boundary is where it equals that. For several, where the two
+        largest tie, it must be 0.
+    jobs : int
+        How many processes to use, where they can be forked.
+
+    Raises
+    ------
+    ExactcamError
+        Where a level is given for several outputs.
     """
-    tie = _tie(partition, level)
+    tie = _tie(data, level)
     segments: dict[tuple[Point, Point], Segment] = {}
     bordering: set[tuple[Point, Point]] = set()
     plateaus: list[Plateau] = []
     touched: dict[Point, None] = {}
-    for cell, points, tied in _tied_parts(partition, tie):
+    for cell, points, tied in _tied_parts(data, tie, jobs):
         everywhere = _common(tied)
         if everywhere is not None:
             plateaus.append(Plateau(tuple(points), cell, everywhere))
-        for k, start in enumerate(points):
-            m = (k + 1) % len(points)
-            if tied[k] is not None:
+        ends = zip(edges_of(points), edges_of(tied), strict=True)
+        for (start, end), (here, there) in ends:
+            if here is not None:
                 touched[start] = None
-            classes = _common([tied[k], tied[m]])
+            classes = _common([here, there])
             if classes is None:
                 continue
-            key = min((start, points[m]), (points[m], start))
+            key = min((start, end), (end, start))
             segments.setdefault(key, Segment(*key, cell, classes))
             if everywhere is not None:
                 bordering.add(key)
@@ -150,75 +185,85 @@ def decision_boundary(partition: Partition, level: Any = 0) -> Boundary:
 
 
 def _tied_parts(
-    partition: Partition, tie: _LevelTie | _ArgmaxTie
+    data: CellData, tie: _LevelTie | _ArgmaxTie, jobs: int
 ) -> Iterator[tuple[int, list[Point], list[Classes | None]]]:
     """The parts of all cells where a tie is possible, with the classes that tie at their corners."""
-    some = chunks(tie.candidates(), partition.jobs, 8)
+    data.output_maps.prefetch(jobs, exact=False)
+    some = chunks(data.output_maps.may_tie(tie.level), jobs, 8)
 
     def parts(k: int) -> list[tuple[int, list[Point], list[Classes | None]]]:
         return [
             (cell, points, [tie.classes(cell, p) for p in points])
             for cell in tie.cells(some[k])
-            for points, _ in _parts(partition, cell, tie)
+            for points, _ in _parts(data, cell, tie)
         ]
 
-    for found in spread(parts, len(some), partition.jobs):
+    for found in spread(parts, len(some), jobs):
         yield from found
 
 
 def cut_by_class(
-    partition: Partition, level: Any = 0, cells: Iterable[int] | None = None
+    data: CellData, level: Any = 0, cells: Iterable[int] | None = None
 ) -> list[tuple[int, list[Point], int | None]]:
-    """Every cell (or each of `cells`) cut along the boundary: (cell, corners, winner) of each part.
+    """Cut cells along the decision boundary: the parts tile the window.
 
-    The winner is the largest output, or for one output 0 below `level` and 1 above;
-    None on a plateau. The parts tile the window: what a picture of classes fills.
+    Parameters
+    ----------
+    data : CellData
+        The partition.
+    level : exact number
+        As for `decision_boundary`.
+    cells : iterable of int, optional
+        Which cells to cut; all unless given.
+
+    Returns
+    -------
+    list of (cell, corners, winner)
+        The winner is the largest output, or for one output 0 below `level` and 1 above;
+        None on a plateau.
     """
-    tie = _tie(partition, level)
+    tie = _tie(data, level)
     out: list[tuple[int, list[Point], int | None]] = []
-    for cell in range(len(partition)) if cells is None else cells:
-        for points, code in _parts(partition, cell, tie):
+    for cell in range(len(data)) if cells is None else cells:
+        for points, code in _parts(data, cell, tie):
             plateau = _common(tie.classes(cell, p) for p in points) is not None
             winner = code // 2 if isinstance(tie.unit, Pointwise) else code
             out.append((cell, points, None if plateau else winner))
     return out
 
 
-def cut_cells(partition: Partition) -> Iterator[list[list[Point]] | None]:
+def cut_cells(data: CellData) -> Iterator[list[list[Point]] | None]:
     """For every cell in order its parts along the boundary at level 0, as `cut_by_class` has
     them, or None: the cell is one part, on which one output is strictly the largest."""
-    tie = _tie(partition, 0)
-    cut = set(tie.cells(tie.candidates()))
-    for cell in range(len(partition)):
+    tie = _tie(data, 0)
+    cut = set(tie.cells(data.output_maps.may_tie(tie.level)))
+    for cell in range(len(data)):
         if cell in cut:
-            yield [points for points, _ in _parts(partition, cell, tie)]
+            yield [points for points, _ in _parts(data, cell, tie)]
         else:
             yield None
 
 
-def _tie(partition: Partition, level: Any) -> _LevelTie | _ArgmaxTie:
+def _tie(data: CellData, level: Any) -> _LevelTie | _ArgmaxTie:
+    """What a tie is for a network's outputs: equality with a level, or of the largest two."""
     value = rational(level, "level")
-    outputs = partition.network.outputs
+    outputs = data.network.outputs
     if outputs > 1 and value:
         raise ExactcamError(f"level {value} needs a network of one output, not {outputs}")
-    return _LevelTie(partition, value) if outputs == 1 else _ArgmaxTie(partition)
+    return _LevelTie(data, value) if outputs == 1 else _ArgmaxTie(data)
 
 
 def _parts(
-    partition: Partition, cell: int, tie: _LevelTie | _ArgmaxTie
+    data: CellData, cell: int, tie: _LevelTie | _ArgmaxTie
 ) -> Iterator[tuple[list[Point], int]]:
     """The cell cut by the tie's unit: reduced corners of each part, the unit's code on it."""
-    corners = [reduced(p) for p in partition.cells[cell].points]
-    block = Block(partition.form(cell), _CONSTANT, partition.form_scale)
-    for part, codes in refine(_polygon(corners), tie.unit, block):
+    outline = polygon_of([reduced(p) for p in data.cells[cell].points])
+    block = Block(data.form(cell), _CONSTANT, data.form_scale)
+    for part, codes in refine(outline, tie.unit, block):
         yield [reduced(p) for p, _ in part], int(codes[0])
 
 
 _CONSTANT = objects([mpz(0), mpz(0), mpz(1)])
-
-
-def _polygon(corners: list[Point]) -> Polygon:
-    return [(p, join(p, corners[(k + 1) % len(corners)])) for k, p in enumerate(corners)]
 
 
 def _common(tied: Iterable[Classes | None]) -> Classes | None:
@@ -233,8 +278,8 @@ def _common(tied: Iterable[Classes | None]) -> Classes | None:
 class _LevelTie:
     """Ties of one output with a level: `classes` is () on the level, None off it."""
 
-    def __init__(self, partition: Partition, level: mpq) -> None:
-        self.partition = partition
+    def __init__(self, data: CellData, level: mpq) -> None:
+        self.data = data
         self.unit: Node = Pointwise(
             0, (Cpwl.through([level], [0, 1]),), np.zeros(1, dtype=np.int64)
         )
@@ -244,17 +289,16 @@ class _LevelTie:
         return None if self._value(cell, point) else ()
 
     def _value(self, cell: int, point: Point) -> mpz:
-        a, b, c = self.partition.form(cell)[0]
+        """The output less the level at a point, times something positive."""
+        a, b, c = self.data.form(cell)[0]
         x, y, w = point
-        height = self.level * self.partition.form_scale
+        height = self.level * self.data.form_scale
         return (a * x + b * y + c * w) * height.denominator - height.numerator * w
 
-    def candidates(self) -> np.ndarray:
-        return self.partition.may_tie(self.level)
-
     def cells(self, among: np.ndarray) -> Iterator[int]:
+        """Those of some cells whose corners are not all on one strict side of the level."""
         for cell in among.tolist():
-            signs = {sign(self._value(cell, p)) for p in self.partition.cells[cell].points}
+            signs = {sign(self._value(cell, p)) for p in self.data.cells[cell].points}
             if signs not in ({1}, {-1}):
                 yield cell
 
@@ -262,23 +306,24 @@ class _LevelTie:
 class _ArgmaxTie:
     """Ties of the largest outputs: `classes` lists them, None where one is alone."""
 
-    def __init__(self, partition: Partition) -> None:
-        self.partition = partition
-        self.unit: Node = MaxGroups(0, (tuple(range(partition.network.outputs)),))
+    level = mpq(0)
+
+    def __init__(self, data: CellData) -> None:
+        self.data = data
+        self.unit: Node = MaxGroups(0, (tuple(range(data.network.outputs)),))
 
     def classes(self, cell: int, point: Point) -> Classes | None:
         largest = self._largest(cell, point)
         return largest if len(largest) > 1 else None
 
     def _largest(self, cell: int, point: Point) -> Classes:
-        values = self.partition.form(cell).dot(objects(point))
+        """All outputs that are largest at a point."""
+        values = self.data.form(cell).dot(objects(point))
         return tuple(int(c) for c in np.nonzero(values == values.max())[0])
 
-    def candidates(self) -> np.ndarray:
-        return self.partition.may_tie(mpq(0))
-
     def cells(self, among: np.ndarray) -> Iterator[int]:
+        """Those of some cells whose corners do not all have the same single largest output."""
         for cell in among.tolist():
-            winners = {self._largest(cell, p) for p in self.partition.cells[cell].points}
+            winners = {self._largest(cell, p) for p in self.data.cells[cell].points}
             if len(winners) > 1 or len(winners.pop()) > 1:
                 yield cell

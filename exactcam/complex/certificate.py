@@ -11,7 +11,6 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,58 +19,81 @@ from ..files.strict_json import dump
 from ..model.geometry import Point
 from ..model.slice_file import slice_sha256
 from .boundary import Boundary, cut_cells
-
-if TYPE_CHECKING:
-    from .partition import Partition
+from .cell_data import CellData
+from .counts import Counts
 
 __all__ = ["certificate_lines", "write_certificate"]
 
 
-def write_certificate(partition: Partition, path: str | Path) -> None:
+def write_certificate(data: CellData, counts: Counts, boundary: Boundary, path: str | Path) -> None:
     """Write the certificate of a partition and of its decision boundary.
 
-    Packed if the name ends in ``.gz``; equal partitions give equal bytes. Beside the
-    partition and its exact vertices, takes eight bytes a vertex and what the cells that
-    the decision boundary meets take. Raises OSError.
+    Equal partitions give equal bytes. Beside the partition and its exact vertices, takes
+    eight bytes a vertex and what the cells that the decision boundary meets take.
+
+    Parameters
+    ----------
+    data : CellData
+        The partition.
+    counts : Counts
+        Its counts, which are claimed too.
+    boundary : Boundary
+        Its decision boundary at level 0.
+    path : path
+        Where to write; packed if the name ends in ``.gz``.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written.
     """
     with Path(path).open("wb") as raw:
         packed = str(path).endswith(".gz")
         stream = gzip.GzipFile("", "wb", 6, raw, mtime=0) if packed else raw
-        for line in certificate_lines(partition):
+        for line in certificate_lines(data, counts, boundary):
             stream.write(line.encode("ascii") + b"\n")
         if packed:
             stream.close()
 
 
-def certificate_lines(partition: Partition) -> Iterator[str]:
+def certificate_lines(data: CellData, counts: Counts, boundary: Boundary) -> Iterator[str]:
     """The lines of the certificate, without their newlines."""
-    boundary = partition.decision_boundary()
-    counts = partition.counts
+    regions = counts.activation_regions, counts.linear_regions, counts.affine_pieces
+    ties = len(boundary.segments), len(boundary.plateaus), len(boundary.points)
     yield "exactcam-certificate 2"
-    yield f"network {partition.network.sha256}"
-    yield f"slice {slice_sha256(partition.slice, partition.window)}"
-    yield f"notes {dump(list(partition.network.notes))}"
-    yield _line(
-        "counts",
-        counts.activation_regions, counts.linear_regions, counts.affine_pieces,
-        len(boundary.segments), len(boundary.plateaus), len(boundary.points),
-    )  # fmt: skip
-    # Vertices of the partition have their numbers here; of points, only those of cells that
-    # the boundary meets, which may be new ones: most of a large partition is never looked up.
-    known = np.full(partition.vertex_count, -1, dtype=np.int64)
+    yield f"network {data.network.sha256}"
+    yield f"slice {slice_sha256(data.slice, data.window)}"
+    yield f"notes {dump(list(data.network.notes))}"
+    yield _line("counts", *regions, *ties)
     number: dict[Point, int] = {}
+    yield from _cells(data, number)
+    for face, classes in _ties(data, boundary):
+        numbers = [number[p] for p in face]
+        ordered = numbers if len(numbers) > 2 else sorted(numbers)
+        # For one output a tie is one with the constant zero, which counts as output 1.
+        yield f"{_line('t', *ordered)} = {_line(*(classes or (0, 1)))}"
+    yield "end"
+
+
+def _cells(data: CellData, number: dict[Point, int]) -> Iterator[str]:
+    """Vertices where they are first used, and cells; `number` gets vertices of the boundary.
+
+    Vertices of the partition have their numbers in an array; of points, only those of cells
+    that the boundary meets, which may be new ones: most of a large partition is never looked up.
+    """
+    known = np.full(data.vertex_count, -1, dtype=np.int64)
     written = 0
-    for cell, parts in enumerate(cut_cells(partition)):
-        own = partition.corners[partition.offsets[cell] : partition.offsets[cell + 1]].tolist()
+    for cell, parts in enumerate(cut_cells(data)):
+        own = data.corners[data.offsets[cell] : data.offsets[cell + 1]].tolist()
         if parts is None:
             for vertex in own:
                 if known[vertex] < 0:
                     known[vertex] = written
                     written += 1
-                    yield _vertex(partition.vertices[vertex])
+                    yield _vertex(data.vertices[vertex])
             yield _line("c", *known[own].tolist())
             continue
-        vertices = {partition.vertices[vertex]: vertex for vertex in own}
+        vertices = {data.vertices[vertex]: vertex for vertex in own}
         for k, points in enumerate(parts):
             for point in points:
                 vertex = vertices.get(point, -1)
@@ -84,31 +106,26 @@ def certificate_lines(partition: Partition) -> Iterator[str]:
                     if vertex >= 0:
                         known[vertex] = number[point]
             yield _line("c" if k == 0 else "p", *(number[p] for p in points))
-    for face, classes in _ties(partition, boundary):
-        numbers = [number[p] for p in face]
-        ordered = numbers if len(numbers) > 2 else sorted(numbers)
-        # For one output a tie is one with the constant zero, which counts as output 1.
-        yield f"{_line('t', *ordered)} = {_line(*(classes or (0, 1)))}"
-    yield "end"
 
 
-def _ties(
-    partition: Partition, boundary: Boundary
-) -> Iterator[tuple[Sequence[Point], Sequence[int]]]:
+def _ties(data: CellData, boundary: Boundary) -> Iterator[tuple[Sequence[Point], Sequence[int]]]:
+    """Every part of the boundary, as its corners, with the outputs that tie there."""
     for segment in boundary.segments:
         yield (segment.start, segment.end), segment.classes
     for plateau in boundary.plateaus:
         yield plateau.corners, plateau.classes
     for point in boundary.points:
-        column = partition.network.forward(partition.slice.points([point]))[0].columns[:, 0]
+        column = data.network.forward(data.slice.points([point]))[0].columns[:, 0]
         largest = column.max()
         tied = [k for k, value in enumerate(column) if value == largest]
         yield (point,), tied if len(column) > 1 else ()
 
 
 def _vertex(point: Point) -> str:
+    """The line of a vertex."""
     return "v " + " ".join(map(to_hex, point))
 
 
 def _line(*words: str | int) -> str:
+    """Words and hexadecimal numbers with spaces between them."""
     return " ".join(word if isinstance(word, str) else f"{word:x}" for word in words)

@@ -1,4 +1,4 @@
-"""The public check of a partition against the definition, sharing nothing with the engines.
+"""Check a partition against the definition, sharing no code with the engines.
 
 A set of polygons is the exact partition if (a) each is strictly convex and
 counter-clockwise, (b) they fit edge to edge and their areas sum to the window's,
@@ -11,76 +11,72 @@ no region is cut in two. Forward passes at points, comparisons and edges suffice
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arithmetic.rational import objects
 from ..errors import InvariantError
-from ..model.geometry import homogeneous, join, side
+from ..model.geometry import homogeneous, polygon_of, side
 from ..model.nodes import Affine, Block, MaxGroups, Pointwise
-
-if TYPE_CHECKING:
-    from .partition import Partition
+from .cell_data import CellData
 
 __all__ = ["check_invariants"]
 
 _CHUNK = 1 << 22  # codes compared at once: bounds memory, not a decision
 
 
-def check_invariants(partition: Partition) -> None:
+def check_invariants(data: CellData) -> None:
     """Raise InvariantError unless the complex is what a partition must be.
 
     O(corners x units) comparisons and one exact forward pass per vertex and cell.
     """
-    _check_outlines(partition)
-    _check_tiling(partition)
-    keys = [pattern.tobytes() for pattern in partition.patterns]
+    data.vertices.prefetch()
+    _check_outlines(data)
+    _check_tiling(data)
+    keys = [pattern.tobytes() for pattern in data.patterns]
     if any(a >= b for a, b in pairwise(keys)):
         raise InvariantError("patterns are not distinct and in canonical order")
-    points = [homogeneous(*cell.interior_point) for cell in partition.cells]
-    codes = partition.network.forward(partition.slice.points(points))[1]
-    if not np.array_equal(codes.T, partition.patterns):
+    points = [homogeneous(*cell.interior_point) for cell in data.cells]
+    codes = data.network.forward(data.slice.points(points))[1]
+    if not np.array_equal(codes.T, data.patterns):
         raise InvariantError("a pattern is not the network's at an interior point of its cell")
-    _check_corners(partition)
+    _check_corners(data)
 
 
-def _check_outlines(partition: Partition) -> None:
-    for cell in partition.cells:
-        points = cell.points
-        lines = [join(p, points[(k + 1) % len(points)]) for k, p in enumerate(points)]
-        for k, line in enumerate(lines):
-            for m, point in enumerate(points):
-                if m not in (k, (k + 1) % len(points)) and side(line, point) <= 0:
+def _check_outlines(data: CellData) -> None:
+    """(a): every corner is strictly to the left of every edge that it is no end of."""
+    for cell in data.cells:
+        outline = polygon_of(cell.points)
+        for k, (_, line) in enumerate(outline):
+            for m, (point, _) in enumerate(outline):
+                if m not in (k, (k + 1) % len(outline)) and side(line, point) <= 0:
                     raise InvariantError(f"cell {cell.index} is not strictly convex")
 
 
-def _check_tiling(partition: Partition) -> None:
-    edges, vertices = partition.edges, partition.vertices
+def _check_tiling(data: CellData) -> None:
+    """(b): cells fit edge to edge, Euler's formula holds, and areas sum to the window's."""
+    edges, vertices = data.edges, data.vertices
     for a, b in edges.vertices[(edges.cells < 0).any(axis=1)]:
-        if not any(
-            side(s, vertices[a]) == 0 == side(s, vertices[b]) for s in partition.window.sides
-        ):
+        ends = vertices[a], vertices[b]
+        if not any(all(side(s, end) == 0 for end in ends) for s in data.window.sides):
             raise InvariantError("an edge with a cell on one side only is not on the window")
-    euler = partition.vertex_count - len(edges) + len(partition)
+    euler = data.vertex_count - len(edges) + len(data)
     if euler != 1:
         raise InvariantError(f"V - E + F = {euler}, not 1")
-    if partition.area_sum != partition.window.area:
-        raise InvariantError(
-            f"areas sum to {partition.area_sum}, the window's is {partition.window.area}"
-        )
+    if data.area_sum != data.window.area:
+        raise InvariantError(f"areas sum to {data.area_sum}, the window's is {data.window.area}")
 
 
-def _check_corners(partition: Partition) -> None:
+def _check_corners(data: CellData) -> None:
     """(c), and that the output maps are the network's at three corners or more of each cell."""
-    network, corners = partition.network, partition.corners
-    owner = np.repeat(np.arange(len(partition)), np.diff(partition.offsets))
+    network, corners = data.network, data.corners
+    owner = np.repeat(np.arange(len(data)), np.diff(data.offsets))
     chunks = 1 + len(corners) * network.units // _CHUNK
     for here in np.array_split(np.arange(len(corners)), chunks):
         cells = owner[here]
-        points = [partition.vertices[v] for v in corners[here]]
-        patterns = partition.patterns[cells].T.astype(np.int64)
-        values, start = {0: partition.slice.points(points)}, 0
+        points = [data.vertices[v] for v in corners[here]]
+        patterns = data.patterns[cells].T.astype(np.int64)
+        values, start = {0: data.slice.points(points)}, 0
         for k, node in enumerate(network.nodes):
             if isinstance(node, Affine):
                 values[k + 1] = node.apply([values[i] for i in node.inputs])
@@ -96,8 +92,8 @@ def _check_corners(partition: Partition) -> None:
             values[k + 1] = node.apply(values[node.source], own)
         output = values[network.output]
         flat = objects((x for point in points for x in point), (len(points), 1, 3))
-        ours = (partition.forms[cells] * flat).sum(axis=2)
-        differs = ours * output.denominator != output.columns.T * partition.form_scale
+        ours = (data.forms[cells] * flat).sum(axis=2)
+        differs = ours * output.denominator != output.columns.T * data.form_scale
         if differs.any():
             cell = cells[np.argwhere(differs)[0, 0]]
             raise InvariantError(f"cell {cell}: the output map is not the network's")

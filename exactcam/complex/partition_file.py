@@ -28,7 +28,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import gmpy2
 import numpy as np
@@ -43,9 +43,7 @@ from ..model.network import Network
 from ..model.nodes import Block
 from ..model.slice import Slice, Window
 from ..model.slice_file import slice_document, slice_from_document
-
-if TYPE_CHECKING:
-    from .partition import Partition
+from .cell_data import CellData
 
 __all__ = ["PartitionReader", "PartitionWriter", "write_partition"]
 
@@ -55,9 +53,10 @@ _DIGITS = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
 
 class PartitionWriter:
-    """Writes a result file batch by batch; the end line only if nothing was raised.
+    """Writes a result file batch by batch, in a `with` statement.
 
-    Use it in a `with` statement. Raises OSError where the file cannot be written.
+    The end line, without which a file is refused as partial, is written only if nothing was
+    raised. Raises OSError where the file cannot be written.
     """
 
     def __init__(
@@ -86,8 +85,20 @@ class PartitionWriter:
         forms: np.ndarray,
         scale: mpz,
     ) -> None:
-        """Some cells: reduced `vertices`, per cell `corners` into them, `patterns` (cells,
-        units) in the network's pattern type, `forms` (cells, outputs, 3) over `scale`."""
+        """Write some cells.
+
+        Parameters
+        ----------
+        vertices : sequence of Point
+            The reduced vertices of these cells.
+        corners : iterable of iterable of int
+            For each cell the positions of its corners in `vertices`.
+        patterns : ndarray, (cells, units)
+            Codes in the network's pattern type.
+        forms : ndarray of object, (cells, outputs, 3)
+            Output maps in integers over `scale`.
+        scale : mpz
+        """
         self._cells += len(patterns)
         self._vertices.update(vertices)
         self._line(
@@ -111,23 +122,18 @@ class PartitionWriter:
                 self._line({"end": True, "cells": self._cells, "vertices": len(self._vertices)})
 
 
-def write_partition(partition: Partition, path: str | Path) -> None:
+def write_partition(data: CellData, path: str | Path) -> None:
     """Write a whole partition; `exactcam.load_partition` gives an equal one back."""
-    p = partition
-    with PartitionWriter(path, p.network, p.slice, p.window, p.engine) as writer:
-        for start in range(0, len(p), _BATCH):
-            end = min(len(p), start + _BATCH)
-            offsets = p.offsets[start : end + 1] - p.offsets[start]
-            used, local = np.unique(
-                p.corners[p.offsets[start] : p.offsets[end]], return_inverse=True
-            )
-            writer.batch(
-                [p.vertices[v] for v in used],
-                np.split(local, offsets[1:-1]),
-                p.patterns[start:end],
-                p.forms[start:end],
-                p.form_scale,
-            )
+    patterns, forms, scale = data.patterns, data.forms, data.form_scale
+    with PartitionWriter(path, data.network, data.slice, data.window, data.engine) as writer:
+        for start in range(0, len(data), _BATCH):
+            end = min(len(data), start + _BATCH)
+            offsets = data.offsets[start : end + 1]
+            used, local = np.unique(data.corners[offsets[0] : offsets[-1]], return_inverse=True)
+            data.vertices.prefetch(used.tolist())
+            points = [data.vertices[v] for v in used.tolist()]
+            corners = np.split(local, offsets[1:-1] - offsets[0])
+            writer.batch(points, corners, patterns[start:end], forms[start:end], scale)
 
 
 class PartitionReader:
@@ -182,16 +188,10 @@ class PartitionReader:
         )
 
     def _batch(self, line: Any) -> tuple[list[Point], list[RawCell]]:
-        flat, corners, patterns, forms, scale = fields(
-            line, ("vertices", "corners", "patterns", "forms", "scale"), "batch"
-        )
-        numbers = [from_hex(x, f"vertices[{k}]") for k, x in enumerate(items(flat, "vertices"))]
-        points = list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=False))
-        if len(numbers) % 3 or len(set(points)) != len(points):
-            raise FileFormatError("vertices are no different points x, y, w")
-        for k, (x, y, w) in enumerate(points):
-            if w < 1 or gmpy2.gcd(gmpy2.gcd(x, y), w) != 1:
-                raise FileFormatError(f"vertex {k} is not a reduced point")
+        """The vertices and the cells of one line."""
+        names = ("vertices", "corners", "patterns", "forms", "scale")
+        flat, corners, patterns, forms, scale = fields(line, names, "batch")
+        points = _points(flat)
         below = from_hex(scale, "scale")
         outlines = [
             counts(cell, f"corners[{k}]") for k, cell in enumerate(items(corners, "corners"))
@@ -200,27 +200,25 @@ class PartitionReader:
             raise FileFormatError("a batch needs a positive scale and at least one cell")
         if {v for cell in outlines for v in cell} != set(range(len(points))):
             raise FileFormatError("corners and vertices do not match")
+        digits = items(patterns, "patterns", len(outlines))
+        columns = items(forms, "forms", len(outlines))
         cells = []
-        for k, (cell, digits, form) in enumerate(
-            zip(outlines, items(patterns, "patterns", len(outlines)),
-                items(forms, "forms", len(outlines)), strict=True)
-        ):  # fmt: skip
+        for k, cell in enumerate(outlines):
             if len(cell) < 3 or len(set(cell)) != len(cell):
                 raise FileFormatError(f"cell {k} needs at least 3 different corners")
-            entries = items(form, f"forms[{k}]", 3 * self.network.outputs)
-            columns = objects(
-                (from_hex(x, f"forms[{k}]") for x in entries), (self.network.outputs, 3)
-            )
-            cells.append(
-                RawCell(
-                    tuple(points[v] for v in cell),
-                    self._codes(digits, f"patterns[{k}]"),
-                    Block(columns, _CONSTANT, below),
-                )
-            )
+            output = Block(self._form(columns[k], f"forms[{k}]"), _CONSTANT, below)
+            codes = self._codes(digits[k], f"patterns[{k}]")
+            cells.append(RawCell(tuple(points[v] for v in cell), codes, output))
         return points, cells
 
+    def _form(self, entries: Any, where: str) -> np.ndarray:
+        """The output maps of one cell, (outputs, 3)."""
+        shape = (self.network.outputs, 3)
+        numbers = items(entries, where, 3 * self.network.outputs)
+        return objects((from_hex(x, where) for x in numbers), shape)
+
     def _codes(self, digits: Any, where: str) -> np.ndarray:
+        """The pattern of one cell, (units,)."""
         dtype = self.network.pattern_dtype
         if (
             not isinstance(digits, str)
@@ -238,12 +236,26 @@ class PartitionReader:
 _CONSTANT = objects([mpz(0), mpz(0), mpz(1)])
 
 
+def _points(flat: Any) -> list[Point]:
+    """Different reduced points from the flat list of their coordinates."""
+    numbers = [from_hex(x, f"vertices[{k}]") for k, x in enumerate(items(flat, "vertices"))]
+    points = list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=False))
+    if len(numbers) % 3 or len(set(points)) != len(points):
+        raise FileFormatError("vertices are no different points x, y, w")
+    for k, (x, y, w) in enumerate(points):
+        if w < 1 or gmpy2.gcd(gmpy2.gcd(x, y), w) != 1:
+            raise FileFormatError(f"vertex {k} is not a reduced point")
+    return points
+
+
 def _open(path: Path, mode: str) -> IO[str]:
+    """A text file, compressed where its name ends in `.gz`."""
     opener: Any = gzip.open if path.suffix == ".gz" else open
     return opener(path, mode + "t", encoding="ascii")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """(number, value) of every line."""
     number = 0
     try:
         with _open(path, "r") as stream:

@@ -1,30 +1,73 @@
-"""Activation patterns of many cells, packed: kept only as far as they vary among neighbours."""
+"""Activation patterns of many cells: as one array, or delta-encoded and bit-packed.
+
+Neighbours in the canonical order differ in few units, so of millions of patterns only those
+entries are kept that vary within a run of cells.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
-from ..runtime.cached import cached_property
+from ..runtime.cached import WithoutCaches, cached_property
 
-__all__ = ["Patterns", "following"]
+__all__ = ["PackedPatterns", "Patterns", "StoredPatterns", "following"]
 
 _RUN = 256  # cells whose patterns share what is the same in all of them
 
 
 def following(start: np.ndarray) -> np.ndarray:
-    """For each corner the next one of its cell; number i has corners start[i]:start[i+1]."""
+    """For each corner the next one of its cell, where cell i has corners start[i]:start[i+1].
+
+    Parameters
+    ----------
+    start : ndarray of int, (cells + 1,)
+
+    Returns
+    -------
+    ndarray of int, (corners,)
+    """
     out = np.arange(1, int(start[-1]) + 1)
     out[start[1:] - 1] = start[:-1]
     return out
 
 
+class Patterns(Protocol):
+    """The activation patterns of consecutive cells."""
+
+    def __len__(self) -> int:
+        """The number of cells."""
+
+    def __getitem__(self, cell: int) -> np.ndarray:
+        """A copy of the pattern of one cell, (units,)."""
+
+    def whole(self) -> np.ndarray:
+        """All patterns, (cells, units)."""
+
+
 @dataclass(frozen=True)
-class Patterns:
-    """Patterns of consecutive cells, in runs: indexed by cell, or `whole` as (cells, units).
+class StoredPatterns:
+    """Patterns as one array `codes` (cells, units)."""
+
+    codes: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, cell: int) -> np.ndarray:
+        return self.codes[cell].copy()
+
+    def whole(self) -> np.ndarray:
+        return self.codes
+
+
+@dataclass(frozen=True)
+class PackedPatterns(WithoutCaches):
+    """Patterns as bits that say where they differ from the first pattern of their run.
 
     Run k has sizes[k] = (cells, entries) and begins with pattern first[k]. Its entries follow
     those of the run before; entry j is masks[j] of unit units[j]. Each cell has a row of whole
@@ -39,14 +82,15 @@ class Patterns:
     bits: np.ndarray
 
     @classmethod
-    def of(cls, codes: np.ndarray) -> Patterns:
+    def of(cls, codes: np.ndarray) -> PackedPatterns:
+        """Pack the patterns `codes` (cells, units)."""
         from ..engine.kernels.patterns import packed  # at first use: numba takes a while to load
 
         sizes, units, masks, bits = packed(codes, _RUN)
         return cls(sizes, codes[::_RUN].copy(), units, masks, bits)
 
     @classmethod
-    def joined(cls, parts: list[Patterns]) -> Patterns:
+    def joined(cls, parts: list[PackedPatterns]) -> PackedPatterns:
         """Several as one, in the given order."""
         names = [field.name for field in fields(cls)]
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
@@ -69,13 +113,14 @@ class Patterns:
         return out[0]
 
     def whole(self) -> np.ndarray:
+        """All patterns unpacked, (cells, units)."""
         out = np.empty((len(self), self.first.shape[1]), self.first.dtype)
         for run, (low, high) in enumerate(pairwise(self._begins[0])):
             self._unpack(run, 0, out[low:high])
         return out
 
     def _unpack(self, run: int, skipped: int, out: np.ndarray) -> None:
-        """Patterns of a run, after those skipped, to `out` (cells, units)."""
+        """Write patterns of a run, after the first `skipped`, to `out` (cells, units)."""
         from ..engine.kernels.patterns import unpack
 
         _, entries, begins = self._begins

@@ -1,4 +1,4 @@
-"""From batches of independent cells to one complex: which corners are the same vertex.
+"""Join independently cut cells to one complex: decide which corners are the same vertex.
 
 The fast engine cuts cells without looking at their neighbours; by continuity the
 pieces fit edge to edge, so every inner edge has exactly one twin. What is left is to
@@ -13,30 +13,36 @@ fewer, edges find their twins (`twins`), and corners are joined around each vert
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from typing import Any
+from collections.abc import Iterable
 
-import numpy as np
-
+from ..complex.cell_data import Outlines
 from ..complex.partition import Partition
 from ..errors import InvariantError
-from ..model.geometry import Point
-from ..runtime.fork_pool import chunks, spread
 from .half_edges import twins
 from .kernels import vertices as kernels
-from .lazy_cells import ExactCells
+from .lazy_cells import ExactCells, LazyMaps, LazyVertices
 from .refine import Engine
 from .region_store import Regions
 
 __all__ = ["glue"]
 
 
-def glue(engine: Engine, parts: Iterable[Regions], jobs: int = 1) -> Partition:
-    """The canonical `Partition` of all regions of an engine's run, in `naming.pieces`; `jobs`
-    processes compute what is asked of it later."""
+def glue(engine: Engine, parts: Iterable[Regions]) -> Partition:
+    """The canonical partition of all regions that a run of an engine has found.
+
+    Parameters
+    ----------
+    engine : Engine
+    parts : iterable of Regions
+        In canonical order, as `vertex_clusters.pieces` makes them.
+
+    Raises
+    ------
+    InvariantError
+        Where the number of vertices contradicts Euler's formula.
+    """
     cells = Regions.joined(parts)
-    exact = ExactCells(engine, cells, jobs)
+    exact = ExactCells(engine, cells)
     edges = (len(cells.labels) + int((cells.labels < 0).sum())) // 2
     wanted = 1 + edges - len(cells)
     names = kernels.clusters(kernels.boxes(cells.vertices))
@@ -45,37 +51,6 @@ def glue(engine: Engine, parts: Iterable[Regions], jobs: int = 1) -> Partition:
         names, first = kernels.around(cells.start, twins(exact, names))
     if len(first) != wanted:
         raise InvariantError(f"{len(first)} vertices found, Euler's formula says {wanted}")
-    return Partition(
-        engine.network, engine.plane, engine.window,
-        cells.patterns, cells.start, names, _Vertices(exact, first), exact, "fast", jobs,
-    )  # fmt: skip
-
-
-class _Vertices(Sequence[Point]):
-    """Exact vertices, computed when first asked for, many at once by `exact.jobs` processes."""
-
-    def __init__(self, exact: ExactCells, corners: np.ndarray) -> None:
-        self._exact, self._corners = exact, corners
-        self._known: dict[int, Point] = {}
-
-    def __len__(self) -> int:
-        return len(self._corners)
-
-    def __getitem__(self, index: Any) -> Any:
-        wanted = range(len(self))[index]
-        if isinstance(wanted, range):
-            self.find(wanted)
-            return tuple(self._known[k] for k in wanted)
-        if wanted not in self._known:
-            (self._known[wanted],) = self._exact.points(self._corners[wanted : wanted + 1])
-        return self._known[wanted]
-
-    def __iter__(self) -> Iterator[Point]:
-        return iter(self[:])
-
-    def find(self, numbers: Iterable[int]) -> None:
-        missing = [k for k in numbers if k not in self._known]
-        jobs = self._exact.jobs
-        parts = chunks(self._corners[missing], jobs, 64)
-        found = spread(lambda k: self._exact.points(parts[k]), len(parts), jobs)
-        self._known.update(zip(missing, chain.from_iterable(found), strict=True))
+    question = engine.network, engine.plane, engine.window
+    outlines, vertices = Outlines(cells.start, names), LazyVertices(exact, first)
+    return Partition(*question, "fast", cells.patterns, outlines, vertices, LazyMaps(exact))

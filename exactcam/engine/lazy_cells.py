@@ -1,40 +1,58 @@
-"""Exact numbers of the cells that the fast engine found, for those who ask.
+"""Exact vertices and output maps of the fast engine's cells, computed when asked for.
 
-A cell is known by its pattern and the labels of its edges; `trace` makes exact vertices and
+A cell is known by its pattern and the labels of its edges; `replay` makes exact vertices and
 output maps of these. What is asked of all cells at once (which output maps are equal, which
 cells a decision boundary may cross) floats with bounds answer for nearly all of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from ..arithmetic.constants import TINY, UNIT, UP
-from ..arithmetic.rational import mpq, to_float
+from ..arithmetic.rational import mpq, mpz, to_float
+from ..complex.output_maps import OutputMaps, frozen
+from ..complex.vertices import Vertices
 from ..model.geometry import Point, meet, reduced
 from ..model.nodes import Block
 from ..runtime.cached import cached_property
 from ..runtime.float_mode import quiet
-from ..runtime.fork_pool import spread
+from ..runtime.fork_pool import chunks, spread
 from .kernels import vertices as kernels
 from .refine import Engine
 from .region_store import Regions
 from .schedule import alone, shares
 
-__all__ = ["ExactCells"]
+__all__ = ["ExactCells", "LazyMaps", "LazyVertices"]
+
+_EACH = 64  # vertices or cells: a process is given no fewer at a time
+_CELLS = 4096  # cells whose float values at all corners are in memory at once
 
 
 class ExactCells:
-    """Exact vertices and output maps of cells, from their patterns and labels; many at once
-    are found by `jobs` processes."""
+    """Exact vertices and output maps of cells, replayed from their patterns and labels."""
 
-    def __init__(self, engine: Engine, cells: Regions, jobs: int = 1) -> None:
-        self.engine, self.cells, self.jobs = engine, cells, jobs
+    def __init__(self, engine: Engine, cells: Regions) -> None:
+        self.cells = cells
+        self._question = engine.network, engine.plane, engine.window
+        self._engine: Engine | None = engine
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that found the cells, or after pickling one prepared anew at first use."""
+        if self._engine is None:
+            self._engine = Engine(*self._question)
+        return self._engine
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_engine": None}
 
     def points(self, corners: np.ndarray) -> list[Point]:
-        """The exact reduced vertices at some corners. Ordered by cell it is fastest."""
+        """The exact reduced vertices at some corners (k,). Ordered by cell it is fastest."""
         cells, trace = self.cells, self.engine.trace
         owner = np.searchsorted(cells.start, corners, side="right") - 1
         out: dict[int, Point] = {}
@@ -56,14 +74,109 @@ class ExactCells:
         """The exact output maps of one cell; in canonical order cells share most work."""
         return self.engine.trace.output(self.cells.patterns[cell])
 
-    @quiet()
-    def map_keys(self) -> list[Any]:
-        """A key for each cell, equal where the output maps are equal.
 
-        Two maps whose float forms are further apart than their errors differ; only
-        cells that are not proven different from all others have their exact map as key.
-        """
-        a, b, _, e, _ = np.moveaxis(self._maps, 1, 0)[:, :, 0]
+class LazyVertices(Vertices):
+    """Exact vertices, each computed when first asked for; vertex i is at corner corners[i]."""
+
+    def __init__(self, exact: ExactCells, corners: np.ndarray) -> None:
+        self._exact, self._corners = exact, corners
+        self._known: dict[int, Point] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LazyVertices, (self._exact, self._corners)
+
+    def __len__(self) -> int:
+        return len(self._corners)
+
+    def __getitem__(self, index: Any) -> Any:
+        wanted = range(len(self))[index]
+        if isinstance(wanted, range):
+            self.prefetch(wanted)
+            return tuple(self._known[k] for k in wanted)
+        if wanted not in self._known:
+            (self._known[wanted],) = self._exact.points(self._corners[wanted : wanted + 1])
+        return self._known[wanted]
+
+    def __iter__(self) -> Iterator[Point]:
+        return iter(self[:])
+
+    def prefetch(self, numbers: Iterable[int] | None = None, jobs: int = 1) -> None:
+        wanted = range(len(self)) if numbers is None else numbers
+        missing = [k for k in wanted if k not in self._known]
+        parts = chunks(self._corners[missing], jobs, _EACH)
+        found = spread(lambda k: self._exact.points(parts[k]), len(parts), jobs)
+        self._known.update(zip(missing, chain.from_iterable(found), strict=True))
+
+
+class LazyMaps(OutputMaps):
+    """Exact output maps, computed when asked for, and floats with bounds for what they decide."""
+
+    def __init__(self, exact: ExactCells) -> None:
+        self._exact = exact
+        self._forms: np.ndarray | None = None  # all exact maps, once someone has asked for all
+        self._bounds: np.ndarray | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LazyMaps, (self._exact,)
+
+    @property
+    def scale(self) -> mpz:
+        return self._scale
+
+    @cached_property
+    def _scale(self) -> mpz:
+        return self._exact.form(0).denominator
+
+    def form(self, cell: int) -> np.ndarray:
+        return self._exact.form(cell).columns if self._forms is None else self._forms[cell]
+
+    def whole(self) -> np.ndarray:
+        return self._computed(1)
+
+    def prefetch(self, jobs: int = 1, exact: bool = True) -> None:
+        self._bounded(jobs)
+        if exact:
+            self._computed(jobs)
+
+    def _computed(self, jobs: int) -> np.ndarray:
+        """All exact maps, computed by `jobs` processes if they are not yet."""
+        if self._forms is None:
+            parts = chunks(np.arange(len(self._exact.cells)), jobs, _EACH)
+
+            def forms(k: int) -> list[np.ndarray]:
+                return [self._exact.form(cell).columns for cell in parts[k].tolist()]
+
+            outputs = self._exact.engine.network.outputs
+            out = np.empty((len(self._exact.cells), outputs, 3), dtype=object)
+            for cell, form in enumerate(chain.from_iterable(spread(forms, len(parts), jobs))):
+                out[cell] = form
+            self._forms = frozen(out)
+        return self._forms
+
+    @quiet()
+    def _bounded(self, jobs: int) -> np.ndarray:
+        """Float output maps with errors, (cells, 5, outputs): a, b, c, e, f in local
+        coordinates. Runs the engine again: keeping them all along would cost memory."""
+        if self._bounds is None:
+            engine = self._exact.engine
+            # In one process depth first: an early layer's cells with all their forms may be many.
+            tasks = shares(engine, jobs) if jobs > 1 else [engine.start()]
+
+            def maps(k: int) -> np.ndarray:
+                found = engine.outputs([tasks[k]])
+                return np.concatenate(
+                    [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in found]
+                )
+
+            found = spread(maps, len(tasks), jobs, alone=alone(engine, tasks))
+            self._bounds = np.concatenate(found)
+        return self._bounds
+
+    @quiet()
+    def keys(self) -> list[Hashable]:
+        """Two maps whose float forms are further apart than their errors differ; only cells
+        that are not proven different from all others have their exact map as key."""
+        a, b, _, e, _ = np.moveaxis(self._bounded(1), 1, 0)[:, :, 0]
         e = e * UP + TINY
         low = np.nextafter(np.stack([a - e, b - e], axis=1), -np.inf)
         high = np.nextafter(np.stack([a + e, b + e], axis=1), np.inf)
@@ -71,57 +184,61 @@ class ExactCells:
         low[lost], high[lost] = -np.inf, np.inf
         names = kernels.clusters(np.concatenate([low, high], axis=1))
         shared = np.bincount(names)[names] > 1
-        keys: list[Any] = names.tolist()
+        keys: list[Hashable] = names.tolist()
         for cell in np.nonzero(shared)[0].tolist():
-            keys[cell] = tuple(self.form(cell).columns.ravel())
+            keys[cell] = tuple(self.form(cell).ravel())
         return keys
 
     @quiet()
     def may_tie(self, level: mpq) -> np.ndarray:
-        """Cells without a corner-wise proof (Lemma F3) that one side, or one output, wins."""
-        height = to_float(level)
-        found = []
-        for first in range(0, len(self.cells), 4096):
-            cells = slice(first, min(first + 4096, len(self.cells)))
-            low, high = self.cells.start[cells.start], self.cells.start[cells.stop]
-            u, v, d = self.cells.vertices[self.cells.corners[low:high]].T[:, :, None]
-            sizes = np.diff(self.cells.start[cells.start : cells.stop + 1])
-            owner = np.repeat(np.arange(len(sizes)), sizes)
-            a, b, c, e, f = np.moveaxis(self._maps[cells], 1, 0)[:, owner]
-            value = a * u + b * v + c
-            size = np.maximum(np.abs(u), np.abs(v))
-            bound = 5 * UNIT * (np.abs(a * u) + np.abs(b * v) + np.abs(c))
-            bound = (bound + e * size + f + (np.abs(a) + np.abs(b) + e) * d) * UP + TINY
-            start = self.cells.start[cells.start : cells.stop] - low
+        """Cells without a proof at their corners (Theorem 23) that one side, or one output, wins."""
+        cells, height, found = self._exact.cells, to_float(level), []
+        for first in range(0, len(cells), _CELLS):
+            last = min(first + _CELLS, len(cells))
+            starts = cells.start[first:last] - cells.start[first]
+            value, bound, owner = self._values(first, last)
             if value.shape[1] == 1:
-                bound += 2 * UNIT * (np.abs(value) + abs(height))
-                above = np.logical_and.reduceat(value - height > bound, start)
-                below = np.logical_and.reduceat(value - height < -bound, start)
-                clear = (above | below)[:, 0]
+                clear = _off_level(value, bound, height, starts)
             else:
-                best = value[start].argmax(axis=1)[owner][:, None]
-                lowest = np.take_along_axis(value - bound, best, axis=1)
-                rivals = value + bound
-                np.put_along_axis(rivals, best, -np.inf, axis=1)
-                highest = rivals.max(axis=1, keepdims=True)
-                ahead = lowest - highest > 8 * UNIT * (np.abs(lowest) + np.abs(highest))
-                clear = np.logical_and.reduceat(ahead[:, 0], start)
+                clear = _one_largest(value, bound, starts, owner)
             found.append(first + np.nonzero(~clear)[0])
         return np.concatenate(found)
 
-    @cached_property
-    def _maps(self) -> np.ndarray:
-        """Float output maps with errors, (cells, 5, outputs): a, b, c, e, f in local
-        coordinates. Runs the engine again: keeping them all along would cost memory."""
-        # Alone, depth first: an early layer's cells with all their forms may be many.
-        jobs = self.jobs
-        tasks = shares(self.engine, jobs) if jobs > 1 else [self.engine.start()]
+    def _values(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The outputs at the corners of cells first to last, (corners, outputs), how far the
+        exact ones may be from these, and each corner's cell, counted from the first."""
+        cells = self._exact.cells
+        sizes = np.diff(cells.start[first : last + 1])
+        corners = cells.corners[cells.start[first] : cells.start[last]]
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        u, v, d = cells.vertices[corners].T[:, :, None]
+        a, b, c, e, f = np.moveaxis(self._bounded(1)[first:last], 1, 0)[:, owner]
+        value = a * u + b * v + c
+        size = np.maximum(np.abs(u), np.abs(v))
+        bound = 5 * UNIT * (np.abs(a * u) + np.abs(b * v) + np.abs(c))
+        bound = (bound + e * size + f + (np.abs(a) + np.abs(b) + e) * d) * UP + TINY
+        return value, bound, owner
 
-        def maps(k: int) -> np.ndarray:
-            found = self.engine.outputs([tasks[k]])
-            return np.concatenate(
-                [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in found]
-            )
 
-        wait = alone(self.engine, tasks)
-        return np.concatenate(spread(maps, len(tasks), jobs, alone=wait))
+def _off_level(
+    value: np.ndarray, bound: np.ndarray, height: float, starts: np.ndarray
+) -> np.ndarray:
+    """Which cells, beginning at rows `starts`, have all corners on one side of a level."""
+    bound = bound + 2 * UNIT * (np.abs(value) + abs(height))
+    above = np.logical_and.reduceat(value - height > bound, starts)
+    below = np.logical_and.reduceat(value - height < -bound, starts)
+    out: np.ndarray = (above | below)[:, 0]
+    return out
+
+
+def _one_largest(
+    value: np.ndarray, bound: np.ndarray, starts: np.ndarray, owner: np.ndarray
+) -> np.ndarray:
+    """Which cells have one output that is the largest at all their corners."""
+    best = value[starts].argmax(axis=1)[owner][:, None]
+    lowest = np.take_along_axis(value - bound, best, axis=1)
+    rivals = value + bound
+    np.put_along_axis(rivals, best, -np.inf, axis=1)
+    highest = rivals.max(axis=1, keepdims=True)
+    ahead = lowest - highest > 8 * UNIT * (np.abs(lowest) + np.abs(highest))
+    return np.logical_and.reduceat(ahead[:, 0], starts)

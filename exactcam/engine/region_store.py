@@ -1,8 +1,7 @@
 """What the fast engine keeps of the regions it has found, until someone asks for more.
 
 Millions of regions have to fit: corners in one cluster (`vertex_clusters`) share an entry, and
-patterns are kept only as far as they vary among neighbours in the canonical order, which is
-little. So it is also what travels between processes.
+patterns are packed. So it is also what travels between processes.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..complex.patterns import Patterns
+from ..complex.patterns import PackedPatterns
 
 __all__ = ["Regions"]
 
@@ -22,16 +21,24 @@ __all__ = ["Regions"]
 class Regions:
     """Regions in canonical order: number i has corners start[i]:start[i+1].
 
-    `corners` (n,) are numbers of `vertices` (m, 3), clusters (u, v, delta) in local coordinates
-    (see `predicates`): each corner's exact place is within delta of its cluster's. `labels` (n,)
-    name the lines of the edges that leave the corners.
+    Attributes
+    ----------
+    start : ndarray of int, (regions + 1,)
+    corners : ndarray of int, (corners,)
+        Numbers of `vertices`.
+    labels : ndarray of int, (corners,)
+        The names of the lines of the edges that leave the corners (see `exact.replay`).
+    vertices : ndarray of float64, (clusters, 3)
+        Clusters (u, v, delta) in local coordinates (see `kernels.predicates`): each corner's
+        exact place is within delta of its cluster's.
+    patterns : PackedPatterns
     """
 
     start: np.ndarray
     corners: np.ndarray
     labels: np.ndarray
     vertices: np.ndarray
-    patterns: Patterns
+    patterns: PackedPatterns
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -49,7 +56,7 @@ class Regions:
             _shifted([part.corners for part in parts], kind, numbers),
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.vertices for part in parts]),
-            Patterns.joined([part.patterns for part in parts]),
+            PackedPatterns.joined([part.patterns for part in parts]),
         )
 
 

@@ -136,10 +136,9 @@ def write_run(
     return totals
 
 
-def read_run(engine: Engine, path: str | Path, jobs: int = 1) -> Partition:
-    """The partition of a finished run, its vertices named; needs memory for all of it. What is
-    asked of it later `jobs` processes compute."""
-    return glue(engine, pieces(engine, _finished(Path(path), engine)), jobs)
+def read_run(engine: Engine, path: str | Path) -> Partition:
+    """The partition of a finished run, its vertices named; needs memory for all of it."""
+    return glue(engine, pieces(engine, _finished(Path(path), engine)))
 
 
 def _finished(path: Path, engine: Engine) -> Iterator[Batch]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..complex.patterns import Patterns
+from ..complex.patterns import PackedPatterns
 from ..model.geometry import cartesian
 from .kernels import vertices as kernels
 from .lazy_cells import ExactCells
@@ -30,7 +30,7 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
     kind = np.int32 if engine.trace.labels.starts[-1] < 1 << 31 else np.int64
     for batch in gathered(batches, _CELLS):
         points, corners = batch.corners[:, :3].copy(), np.arange(len(batch.corners))
-        patterns = Patterns.of(batch.codes)
+        patterns = PackedPatterns.of(batch.codes)
         exact = ExactCells(engine, Regions(batch.start, corners, batch.labels, points, patterns))
         exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
         boxes = kernels.boxes(points)

@@ -28,7 +28,7 @@ from ..arithmetic.rational import (
     to_hex,
 )
 from ..errors import NetworkError
-from ..runtime.cached import cached_property
+from ..runtime.cached import WithoutCaches, cached_property
 from .nodes import Affine, Block, MaxGroups, Node, Pointwise, check_node
 
 __all__ = ["AffineRun", "Layer", "Network"]
@@ -81,7 +81,7 @@ class AffineRun:
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(WithoutCaches):
     """A continuous piecewise-linear network with exact rational parameters.
 
     `inputs` is the input size, `output` the number of the value that is the

@@ -21,7 +21,7 @@ import numpy as np
 from ..arithmetic.matrix import Dense, Matrix
 from ..arithmetic.rational import common_integers, integer_matrix, mpq, mpz, objects, rational
 from ..errors import NetworkError
-from ..runtime.cached import cached_property
+from ..runtime.cached import WithoutCaches, cached_property
 
 __all__ = ["Affine", "Block", "Cpwl", "MaxGroups", "Node", "Pointwise", "check_node"]
 
@@ -144,7 +144,7 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
-class Pointwise:
+class Pointwise(WithoutCaches):
     """Unit i is functions[which[i]] of entry i of its input.
 
     The code of a unit is 2j on piece j and 2j + 1 at breakpoint j (a tie): for a
@@ -219,7 +219,7 @@ class Pointwise:
 
 
 @dataclass(frozen=True, eq=False)
-class MaxGroups:
+class MaxGroups(WithoutCaches):
     """Unit g is the maximum of the input's entries groups[g].
 
     The code of a group is the position in it of the first member that attains

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
 from ..errors import SliceError
-from ..runtime.cached import cached_property
+from ..runtime.cached import WithoutCaches, cached_property
 from .geometry import Line, Point, area2, homogeneous, polygon_of, side
 from .nodes import Block
 
@@ -30,7 +30,7 @@ def _vector(values: Sequence[Any], where: str) -> Vector:
 
 
 @dataclass(frozen=True)
-class Slice:
+class Slice(WithoutCaches):
     """The plane origin + u e1 + v e2. Raises SliceError for dependent directions."""
 
     origin: Vector
@@ -109,7 +109,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(WithoutCaches):
     """A convex polygon with interior, counter-clockwise, rational `corners` (u, v).
 
     Clockwise corners are turned around. Raises SliceError for a polygon that is

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["cached_property"]
+__all__ = ["WithoutCaches", "cached_property"]
 
 if TYPE_CHECKING:
     from functools import cached_property
@@ -30,3 +30,16 @@ else:
             # Found here only where it is not known yet: this has no __set__.
             value = instance.__dict__[self.name] = self.compute(instance)
             return value
+
+
+class WithoutCaches:
+    """A base of classes that are pickled without their cached properties: these are computed
+    again where they are asked for, and may be many times larger."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        kind = type(self)
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if not isinstance(getattr(kind, name, None), cached_property)
+        }

@@ -49,7 +49,8 @@ def question(folder: Path, part: Partition) -> Question:
         folder.mkdir()
     write_network(part.network, network)
     write_slice(part.slice, part.window, slice)
-    return Question(network, slice, part, list(certificate_lines(part)))
+    lines = certificate_lines(part, part.counts, part.decision_boundary())
+    return Question(network, slice, part, list(lines))
 
 
 def small(seed: int, *sizes: int) -> Network:

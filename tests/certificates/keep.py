@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from exactcam import Slice, partition
-from exactcam.complex.certificate import write_certificate
 
 from . import tiny
 from .conftest import NETWORKS, question
@@ -55,7 +54,7 @@ def accepted(folder: Path) -> dict[str, dict[str, bytes]]:
     for name, part in parts.items():
         asked = question(folder / name, part)
         certificate = folder / name / ("packed.gz" if name == PACKED else "certificate")
-        write_certificate(part, certificate)
+        part.certify(certificate)
         files = zip(tiny.EXAMPLE, (asked.network, asked.slice, certificate), strict=True)
         out[f"accept/{name}"] = {file: path.read_bytes() for file, path in files}
     return out

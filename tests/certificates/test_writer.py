@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from exactcam import checker, cli, partition
-from exactcam.complex.certificate import write_certificate
 from exactcam.errors import FileFormatError
 from exactcam.model.network import Network
 from exactcam.model.slice import Slice, Window
@@ -41,7 +40,7 @@ def test_packed_certificates_are_reproducible_and_verify(
     asked = questions["classes"]
     paths = [tmp_path / "one.gz", tmp_path / "two.gz"]
     for path in paths:
-        write_certificate(asked.partition, path)
+        asked.partition.certify(path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert gzip.decompress(paths[0].read_bytes()).decode().splitlines() == asked.lines
     assert checker.main([str(asked.network), str(asked.slice), str(paths[0])]) == 0
@@ -72,7 +71,7 @@ def test_command_line(
 def test_the_checker_stands_alone(tmp_path: Path, questions: dict[str, Question]) -> None:
     asked = questions["maxout"]
     path = tmp_path / "certificate"
-    write_certificate(asked.partition, path)
+    asked.partition.certify(path)
     alone = tmp_path / "alone.py"
     alone.write_bytes(Path(checker.__file__).read_bytes())
     command = [sys.executable, "-I", "-S", str(alone)]

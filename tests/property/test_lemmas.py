@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from exactcam import Network, Partition, Slice, Window, checker, partition
 from exactcam.arithmetic.rational import mpq, mpz, objects, sign
 from exactcam.complex.boundary import cut_by_class
-from exactcam.complex.patterns import Patterns
+from exactcam.complex.patterns import PackedPatterns
 from exactcam.engine.float_affine import FloatAffine
 from exactcam.engine.half_edges import _equal, _side, twins
 from exactcam.engine.kernels import vertices as kernels_names
@@ -440,7 +440,9 @@ def test_lemmas_26_and_27(case: Case, seed: int) -> None:
     engine, rng = Engine(*case), np.random.default_rng(seed)
     batch = concatenated(list(engine.run()))
     start, own = batch.start, np.arange(len(batch.corners))
-    regions = Regions(start, own, batch.labels, batch.corners[:, :3], Patterns.of(batch.codes))
+    regions = Regions(
+        start, own, batch.labels, batch.corners[:, :3], PackedPatterns.of(batch.codes)
+    )
     exact = ExactCells(engine, regions).points(own)
     vertices = len(set(exact))
     assert vertices == 1 + (len(own) + int((batch.labels < 0).sum())) // 2 - len(batch)

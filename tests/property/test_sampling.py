@@ -102,9 +102,9 @@ def test_a_missed_region_is_seen() -> None:
     left, right = next(c for c in part.edges.cells.tolist() if min(c) >= 0)
     patterns = part.patterns.copy()
     patterns[right] = patterns[left]  # as if the two were one
-    wrong = Partition(
-        part.network, part.slice, part.window, patterns, part.offsets, part.corners,
-        part.vertices, (part.forms, part.form_scale), "broken",
+    wrong = Partition.of_arrays(
+        part.network, part.slice, part.window, "broken", patterns, (part.offsets, part.corners),
+        part.vertices, (part.forms, part.form_scale),
     )  # fmt: skip
     found = disagreements(wrong, adversarial_points(part))
     assert {d.cell for d in found} == {right}
@@ -114,10 +114,10 @@ def test_a_missed_region_is_seen() -> None:
 def test_a_hole_is_seen() -> None:
     part = random_partition()
     kept = slice(part.offsets[1], None)
-    wrong = Partition(
-        part.network, part.slice, part.window, part.patterns[1:], part.offsets[1:] - part.offsets[1],
-        part.corners[kept], part.vertices, (part.forms[1:], part.form_scale),
-        "broken",
+    outlines = part.offsets[1:] - part.offsets[1], part.corners[kept]
+    wrong = Partition.of_arrays(
+        part.network, part.slice, part.window, "broken", part.patterns[1:], outlines,
+        part.vertices, (part.forms[1:], part.form_scale),
     )  # fmt: skip
     assert {d.cell for d in disagreements(wrong, adversarial_points(part))} == {-1}
 

@@ -25,12 +25,13 @@ def quadrants() -> Partition:
 
 def damaged(part: Partition, **changes: Any) -> Partition:
     """A copy of a partition with some of its arrays replaced."""
-    content = {
-        "patterns": part.patterns, "offsets": part.offsets, "corners": part.corners,
-        "vertices": list(part.vertices), "forms": (part.forms, part.form_scale),
-    } | changes  # fmt: skip
-    return Partition(part.network, part.slice, changes.pop("window", part.window),
-                     **{k: v for k, v in content.items() if k != "window"}, engine="damaged")  # fmt: skip
+    names = ("window", "patterns", "offsets", "corners", "vertices")
+    content = {name: getattr(part, name) for name in names}
+    content = content | {"forms": (part.forms, part.form_scale)} | changes
+    outlines = content.pop("offsets"), content.pop("corners")
+    return Partition.of_arrays(
+        part.network, part.slice, engine="damaged", outlines=outlines, **content
+    )
 
 
 def test_the_parts_of_a_partition(quadrants: Partition) -> None:
@@ -123,9 +124,10 @@ def test_a_merge_whose_middle_is_right_is_noticed(function: str) -> None:
         strips = exactcam.partition(from_arrays([([[1, 0]], ["-3/4"]), ([[1]], [0])]))
     wide = next(c for c in strips.cells if c.interior_point[0] < 0)
     whole = Window.rectangle(-1, -1, 1, 1)
-    part = Partition(
-        strips.network, strips.slice, whole, strips.patterns[[wide.index]], np.array([0, 4]),
-        np.arange(4), list(whole.vertices), (strips.forms[[wide.index]], strips.form_scale), "x",
+    patterns, forms = (array[[wide.index]] for array in (strips.patterns, strips.forms))
+    part = Partition.of_arrays(
+        strips.network, strips.slice, whole, "x", patterns, (np.array([0, 4]), np.arange(4)),
+        whole.vertices, (forms, strips.form_scale),
     )  # fmt: skip
     with pytest.raises(InvariantError, match="cell 0: unit 0 leaves its piece at a corner"):
         part.check_invariants()

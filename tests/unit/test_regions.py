@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from exactcam.complex.patterns import Patterns
+from exactcam.complex.patterns import PackedPatterns
 
 
 @st.composite
@@ -29,7 +29,7 @@ def pattern_tables(draw: st.DrawFn) -> np.ndarray:
 def test_packed_patterns_are_the_patterns(tables: list[np.ndarray]) -> None:
     tables = [t[:, : tables[0].shape[1]] for t in tables if t.shape[1] >= tables[0].shape[1]]
     tables = [t.astype(tables[0].dtype) for t in tables]
-    packed = Patterns.joined([Patterns.of(t) for t in tables])
+    packed = PackedPatterns.joined([PackedPatterns.of(t) for t in tables])
     whole = np.concatenate(tables)
     assert len(packed) == len(whole)
     assert np.array_equal(packed.whole(), whole)
@@ -39,11 +39,11 @@ def test_packed_patterns_are_the_patterns(tables: list[np.ndarray]) -> None:
 
 
 def test_a_row_is_a_copy() -> None:
-    packed = Patterns.of(np.asarray([[0, 1], [0, 2]], dtype=np.uint8))
+    packed = PackedPatterns.of(np.asarray([[0, 1], [0, 2]], dtype=np.uint8))
     packed[0][:] = 7
     assert packed.whole().tolist() == [[0, 1], [0, 2]]
 
 
 def test_no_cell_beyond_the_last() -> None:
     with pytest.raises(IndexError):
-        Patterns.of(np.zeros((3, 2), dtype=np.uint8))[3]
+        PackedPatterns.of(np.zeros((3, 2), dtype=np.uint8))[3]

@@ -64,10 +64,11 @@ def grid(lines: int) -> Partition:
     lift = -n * lines - sum(w * (k * (k + 1) - n * k) for w, k in ((1, column), (2, row)))
     numbers = np.stack([n * column, 2 * n * row, lift], axis=1).ravel()
     forms = objects((mpz(int(x)) for x in numbers), (n * n, 1, 3))
-    return Partition(
-        network, exactcam.Slice.plane(2), exactcam.Window.rectangle(-1, -1, 1, 1), patterns,
-        np.arange(0, 4 * n * n + 1, 4), corners.T.ravel().astype(np.int64), points,
-        (forms, mpz(n)), "by hand",
+    window = exactcam.Window.rectangle(-1, -1, 1, 1)
+    outlines = np.arange(0, 4 * n * n + 1, 4), corners.T.ravel().astype(np.int64)
+    return Partition.of_arrays(
+        network, exactcam.Slice.plane(2), window, "by hand", patterns, outlines, points,
+        (forms, mpz(n)),
     )  # fmt: skip
 
 
