@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 import exactcam
 from exactcam import Network, Partition, Slice, Window, from_arrays
 from exactcam.arithmetic.rational import mpq, mpz
+from exactcam.complex.boundary import Segment
 from exactcam.compute import ENGINES
 from exactcam.errors import ExactcamError, InvariantError, SliceError
 from exactcam.model.nodes import Affine, MaxGroups
+from exactcam.runtime import fork_pool
 
 
 @pytest.fixture
@@ -51,6 +54,57 @@ def test_the_parts_of_a_partition(quadrants: Partition) -> None:
     assert quadrants.locate(1, "1.0000000000000000000001") == []
     with pytest.raises(IndexError):
         quadrants.cells[4]
+
+
+def test_reprs_are_one_short_line(quadrants: Partition) -> None:
+    assert repr(quadrants) == "<Partition of 4 activation regions, 9 vertices>"
+    assert repr(quadrants.cells[3]) == "<Cell 3 of 4, 4 corners>"
+    assert repr(quadrants.edges) == "<Edges: 12, 8 of them on the window's boundary>"
+    boundary = quadrants.decision_boundary(1)
+    assert repr(boundary) == "<Boundary: 3 segments, 0 plateaus, 0 isolated points>"
+    assert repr(boundary.segments[0]) == "<Segment (-1, 1) to (0, 1) in cell 1>"
+    plateau = quadrants.decision_boundary(0).plateaus[0]
+    assert repr(plateau) == "<Plateau of 4 corners from (-1, -1) on in cell 0>"
+    wide = (mpz(-(10**300)) // 7, mpz(-(10**300)) // 9, mpz(1))
+    long = Segment(wide, wide, 10**9, tuple(range(1000)))
+    for value in (long, exactcam.Counts(*[10**9] * 3), exactcam.Verification("verified")):
+        assert len(repr(value)) <= 100
+        assert "\n" not in repr(value)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_prefetched_is_what_properties_compute(
+    random_network: Callable[..., Network], engine: str
+) -> None:
+    network = random_network([2, 24, 24, 2], 1)
+    early, late = (exactcam.partition(network, engine=engine) for _ in range(2))
+    early.prefetch(jobs=2)
+    assert early.decision_boundary(jobs=2) == late.decision_boundary()
+    assert early.decision_boundary() is early.decision_boundary(0.0)
+    assert list(early.vertices) == list(late.vertices)
+    assert np.array_equal(early.forms, late.forms)
+    assert early.counts == late.counts
+    assert early.area_sum == late.area_sum
+    for call in (early.prefetch, early.decision_boundary):
+        with pytest.raises(ExactcamError, match="at least 1"):
+            call(jobs=0)
+
+
+def test_no_property_starts_a_process(
+    random_network: Callable[..., Network], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    part = exactcam.partition(random_network([2, 48, 48, 2], 1), engine="fast", jobs=2)
+
+    def refused(*_: Any) -> Any:
+        raise AssertionError("a helper was asked for")
+
+    monkeypatch.setattr(fork_pool, "_helper", refused)
+    assert part.counts.activation_regions == len(part.forms) == len(part.cells)
+    assert len(part.float_vertices) == part.vertex_count
+    assert part.decision_boundary() is not None
+    assert part.area_sum == part.window.area
+    part.save(tmp_path / "part.jsonl")
+    part.certify(tmp_path / "certificate")
 
 
 def test_it_cannot_be_changed(quadrants: Partition) -> None:
