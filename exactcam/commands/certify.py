@@ -1,4 +1,4 @@
-"""`exactcam certify`: a partition with everything a sceptic needs to check it."""
+"""`exactcam certify`: write a partition with everything needed to check it independently."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ HELP = "write a certificate of the exact partition that `exactcam check` can ver
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    """MODEL, the options of partitions, and the files to write."""
     add_partition_options(parser)
     parser.add_argument(
         "-o", "--output", required=True, metavar="CERT", help="the certificate (.gz compresses)"
@@ -19,6 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Write the files, and say what the certificate claims and how to check it."""
     part = partition_of(args)
     part.certify(args.output, args.network_out, args.slice_out, args.jobs)
     counts = part.counts

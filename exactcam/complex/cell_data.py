@@ -174,6 +174,7 @@ class CellData:
 
     @property
     def vertex_count(self) -> int:
+        """The number of vertices."""
         return len(self.vertices)
 
     @cached_property

@@ -75,6 +75,7 @@ class PartitionWriter:
         )
 
     def _line(self, value: Any) -> None:
+        """Write one JSON value as a line."""
         self._stream.write(dump(value) + "\n")
 
     def batch(

@@ -62,6 +62,7 @@ class StoredPatterns:
         return self.codes[cell].copy()
 
     def whole(self) -> np.ndarray:
+        """The array itself."""
         return self.codes
 
 

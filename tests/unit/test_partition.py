@@ -16,6 +16,7 @@ from exactcam.arithmetic.rational import mpq, mpz
 from exactcam.complex.boundary import Segment
 from exactcam.compute import ENGINES
 from exactcam.errors import ExactcamError, InvariantError, SliceError
+from exactcam.model.geometry import cartesian
 from exactcam.model.nodes import Affine, MaxGroups
 from exactcam.runtime import fork_pool
 
@@ -108,11 +109,11 @@ def test_no_property_starts_a_process(
 
 
 def test_it_cannot_be_changed(quadrants: Partition) -> None:
-    edges = quadrants.edges
-    for array in (
-        quadrants.patterns, quadrants.offsets, quadrants.corners, quadrants.forms,
-        quadrants.float_vertices, quadrants.edge_units, edges.vertices, edges.cells,
-    ):  # fmt: skip
+    names = ("patterns", "offsets", "corners", "forms", "float_vertices", "edge_units")
+    arrays = [getattr(quadrants, name) for name in names]
+    arrays += [quadrants.edges.vertices, quadrants.edges.cells]
+    arrays += [quadrants.map_numbers, quadrants.linear_region_numbers]
+    for array in arrays:
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
 
@@ -122,14 +123,13 @@ def test_edges_know_their_sides(quadrants: Partition) -> None:
         quadrants.edges.vertices, quadrants.edges.cells, quadrants.edge_units, strict=True
     ):
         assert a < b
-        (x, y, w), (p, q, r) = quadrants.vertices[a], quadrants.vertices[b]
+        (x, y), (p, q) = (cartesian(quadrants.vertices[end]) for end in (a, b))
         if left >= 0 and right >= 0:
             assert unit == (0 if x == p == 0 else 1)
         for cell, turn in ((left, 1), (right, -1)):
             if cell >= 0:
                 u, v = quadrants.cells[cell].interior_point
-                cross = (mpq(p, r) - mpq(x, w)) * (v - mpq(y, w)) - (mpq(q, r) - mpq(y, w)) * (u - mpq(x, w))  # fmt: skip
-                assert cross * turn > 0
+                assert ((p - x) * (v - y) - (q - y) * (u - x)) * turn > 0
 
 
 def swap(array: np.ndarray, i: int, j: int) -> np.ndarray:
@@ -151,10 +151,14 @@ def test_the_check_notices_damage(quadrants: Partition) -> None:
         "patterns are not distinct": {"patterns": swap(p.patterns, 0, 1)},
         "a pattern is not the network's": {"patterns": np.where(p.patterns == 2, 1, p.patterns)},
         "output map is not the network's": {"forms": (forms, p.form_scale)},
-        "one side only": {"patterns": p.patterns[:3], "offsets": p.offsets[:4],
-                          "corners": p.corners[:12], "forms": (p.forms[:3], p.form_scale)},
+        "one side only": {
+            "patterns": p.patterns[:3],
+            "offsets": p.offsets[:4],
+            "corners": p.corners[:12],
+            "forms": (p.forms[:3], p.form_scale),
+        },
         "V - E + F": {"vertices": [*p.vertices, p.vertices[0]]},
-    }  # fmt: skip
+    }
     p.check_invariants()
     for message, change in damages.items():
         with pytest.raises(InvariantError, match=re.escape(message)):
@@ -179,10 +183,9 @@ def test_a_merge_whose_middle_is_right_is_noticed(function: str) -> None:
     wide = next(c for c in strips.cells if c.interior_point[0] < 0)
     whole = Window.rectangle(-1, -1, 1, 1)
     patterns, forms = (array[[wide.index]] for array in (strips.patterns, strips.forms))
-    part = Partition.of_arrays(
-        strips.network, strips.slice, whole, "x", patterns, (np.array([0, 4]), np.arange(4)),
-        whole.vertices, (forms, strips.form_scale),
-    )  # fmt: skip
+    question = strips.network, strips.slice, whole
+    outlines, maps = (np.array([0, 4]), np.arange(4)), (forms, strips.form_scale)
+    part = Partition.of_arrays(*question, "x", patterns, outlines, whole.vertices, maps)
     with pytest.raises(InvariantError, match="cell 0: unit 0 leaves its piece at a corner"):
         part.check_invariants()
 

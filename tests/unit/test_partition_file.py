@@ -53,10 +53,8 @@ def test_several_batches_in_any_order(
         for k in np.random.default_rng(0).permutation(len(part)):
             cell = part.cells[int(k)]
             corners = np.arange(len(cell.corners))
-            writer.batch(
-                cell.points, [corners], part.patterns[k : k + 1], part.forms[k : k + 1],
-                part.form_scale,
-            )  # fmt: skip
+            patterns, forms = part.patterns[k : k + 1], part.forms[k : k + 1]
+            writer.batch(cell.points, [corners], patterns, forms, part.form_scale)
     assert same(part, load_partition(path))
 
 
