@@ -27,7 +27,9 @@ def defined() -> dict[Claim, str]:
     """Every lemma and theorem, and the file that proves it."""
     found: dict[Claim, str] = {}
     for path in sorted((ROOT / "proofs").glob("*.md")):
-        for kind, number in re.findall(r"^## (Lemma|Theorem) (\d+) ", path.read_text("utf-8"), re.M):
+        for kind, number in re.findall(
+            r"^## (Lemma|Theorem) (\d+) ", path.read_text("utf-8"), re.M
+        ):
             assert (kind, int(number)) not in found, f"{kind} {number} is proven twice"
             found[kind, int(number)] = path.name
     return found
