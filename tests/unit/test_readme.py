@@ -78,6 +78,8 @@ def test_files_that_the_pages_for_engineers_name_exist(page: str) -> None:
             assert path in known, path
 
 
-def test_the_changelog_begins_with_this_version() -> None:
+def test_every_page_says_this_version() -> None:
     changes = (PACKAGE / "CHANGES.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (\S+) ", changes, re.MULTILINE)[0] == exactcam.__version__
+    citation = (ROOT / ".github" / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {exactcam.__version__}\n" in citation
