@@ -36,7 +36,7 @@ COMMANDS = (
     "check",
     "conformance",
     "bench",
-)  # fmt: skip
+)
 
 _NEGATIVE = re.compile(r"-[.\d]")
 

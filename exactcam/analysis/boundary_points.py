@@ -89,9 +89,11 @@ def sample_boundary(
         chosen.append(k)
         points.append(_along(boundary.segments[k], step))
     samples = BoundarySamples(
-        partition.slice, tuple(points), tuple(chosen),
+        partition.slice,
+        tuple(points),
+        tuple(chosen),
         tuple(boundary.segments[k].classes for k in chosen),
-    )  # fmt: skip
+    )
     certify(partition.network, samples, rational(level, "level"))
     return samples
 

@@ -137,12 +137,14 @@ def line_slice(network: Network, start: Sequence[Any], end: Sequence[Any]) -> Li
     inputs = Block(objects(numbers, (2, network.inputs)).T, _CONSTANT, scale)
     pieces = list(_pieces(network, inputs))
     return LineSlice(
-        network, first, last,
+        network,
+        first,
+        last,
         (mpq(0), *(high for _, high, _, _ in pieces)),
         np.stack([codes for _, _, codes, _ in pieces]).astype(network.pattern_dtype),
         np.stack([block.columns for _, _, _, block in pieces]),
         pieces[0][3].denominator,
-    )  # fmt: skip
+    )
 
 
 def _pieces(network: Network, inputs: Block) -> Iterator[tuple[mpq, mpq, np.ndarray, Block]]:

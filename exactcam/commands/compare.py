@@ -27,9 +27,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--truth", metavar="RESULT", help="a result file of exactcam partition -o; else computed"
     )
     parser.add_argument(
-        "--window", nargs=4, metavar=("UMIN", "VMIN", "UMAX", "VMAX"),
+        "--window",
+        nargs=4,
+        metavar=("UMIN", "VMIN", "UMAX", "VMAX"),
         help="where FILE does not carry it (default -1 -1 1 1)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--tolerance", default="1e-5", metavar="T", help="the pass mark (default 1e-5)"
     )
@@ -72,9 +74,11 @@ def _truth(args: argparse.Namespace, output: EngineOutput) -> Partition:
         window = args.window and [text.strip() for text in args.window]
         with Progress("regions") as progress:
             truth = partition(
-                network, output.slice, window or output.window or (-1, -1, 1, 1),
+                network,
+                output.slice,
+                window or output.window or (-1, -1, 1, 1),
                 progress=progress,
-            )  # fmt: skip
+            )
     for where, network in (("--model", model), (args.file, output.network)):
         if network is not None and network.sha256 != truth.network.sha256:
             raise FileFormatError(f"{where}: is not the network of the exact partition")

@@ -29,14 +29,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_partition_options(parser)
     parser.add_argument("--level", default="0", help="level of the boundary of one output")
     parser.add_argument(
-        "-o", "--output", metavar="OUT",
+        "-o",
+        "--output",
+        metavar="OUT",
         help="write a result file (.gz compresses); a name that ends in .run: stream regions "
         "there as they are found, and go on where an interrupted run ended",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--totals", action="store_true",
+        "--totals",
+        action="store_true",
         help="with -o FILE.run: only what needs no memory for the whole (regions, edges, area)",
-    )  # fmt: skip
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 

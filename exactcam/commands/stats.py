@@ -18,9 +18,13 @@ HELP = "measure the regions of networks or result files: areas, shapes, slopes, 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_partition_options(parser)
     parser.add_argument(
-        "--and", dest="others", action="append", default=[], metavar="MODEL",
+        "--and",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="MODEL",
         help="another model or result to compare with, on the same slice and window",
-    )  # fmt: skip
+    )
     parser.add_argument("-o", "--output", metavar="CSV", help="write the comparison, exact")
     parser.add_argument("--regions", metavar="CSV", help="write a row per region (one MODEL)")
     parser.add_argument("--figure", metavar="OUT", help="draw it: .png, .pdf or .svg")

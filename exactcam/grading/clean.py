@@ -128,9 +128,14 @@ class _Collector:
 
     def polygons(self, phantoms: dict[int, str]) -> Polygons:
         return Polygons(
-            phantoms, np.asarray(self.owner, dtype=np.int64), _shapes(self.hulls), self.depth2,
-            _shapes(self.pieces), np.asarray(self.piece_owner, dtype=np.int64), self.folded,
-        )  # fmt: skip
+            phantoms,
+            np.asarray(self.owner, dtype=np.int64),
+            _shapes(self.hulls),
+            self.depth2,
+            _shapes(self.pieces),
+            np.asarray(self.piece_owner, dtype=np.int64),
+            self.folded,
+        )
 
 
 def _shapes(polygons: list[np.ndarray]) -> Shapes:

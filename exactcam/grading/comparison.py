@@ -71,9 +71,19 @@ def compare(
     pairs = [*zip(owners.tolist(), found.cells.tolist(), strict=True), *found.degenerate.items()]
     area = areas(engine.pieces, truth.window)
     return Comparison(
-        truth, output, mark, np.asarray(sorted(pairs), dtype=np.int64).reshape(-1, 2), worst,
-        rounded, corners, error, area, tuple(findings), tuple(engine.folded), tuple(unclear),
-    )  # fmt: skip
+        truth,
+        output,
+        mark,
+        np.asarray(sorted(pairs), dtype=np.int64).reshape(-1, 2),
+        worst,
+        rounded,
+        corners,
+        error,
+        area,
+        tuple(findings),
+        tuple(engine.folded),
+        tuple(unclear),
+    )
 
 
 def _rounded(

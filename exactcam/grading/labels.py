@@ -72,9 +72,13 @@ class Labels:
         for k in np.nonzero(wrong)[0]:
             note = f"a coefficient is off by {to_float(mpq(error[k], unit)):.6g}"
             findings.append(
-                Finding("wrong map", (int(polygons[k]),), (int(cells[k]),),
-                        note=note if finite[k] else "not finite")
-            )  # fmt: skip
+                Finding(
+                    "wrong map",
+                    (int(polygons[k]),),
+                    (int(cells[k]),),
+                    note=note if finite[k] else "not finite",
+                )
+            )
         return mpq(max(error[finite], default=0), unit), findings
 
     def _wrong_units(self, polygons: np.ndarray, cells: np.ndarray) -> np.ndarray:

@@ -162,9 +162,13 @@ def _nearby(
 
 
 def _degenerate(
-    output: EngineOutput, engine: Polygons, shapes: Shapes, cells: set[int], tolerance: mpq,
+    output: EngineOutput,
+    engine: Polygons,
+    shapes: Shapes,
+    cells: set[int],
+    tolerance: mpq,
     labels: Labels,
-) -> dict[int, int]:  # fmt: skip
+) -> dict[int, int]:
     """Phantoms that are what rounding makes of a cell: {polygon: cell}.
 
     A cell thinner than the engine's number type has no polygon in it; the engine

@@ -58,10 +58,13 @@ class EngineOutput:
         if vertices.dtype.itemsize > 8:
             raise FileFormatError("vertices: give floats of at most 64 bits")
         if (
-            offsets.ndim != 1 or offsets.dtype.kind not in "iu" or not len(offsets)
-            or offsets[0] != 0 or offsets[-1] != len(vertices)
+            offsets.ndim != 1
+            or offsets.dtype.kind not in "iu"
+            or not len(offsets)
+            or offsets[0] != 0
+            or offsets[-1] != len(vertices)
             or (np.diff(offsets.astype(np.int64)) < 0).any()
-        ):  # fmt: skip
+        ):
             raise FileFormatError(
                 "offsets: must be integers increasing from 0 to the number of vertices"
             )

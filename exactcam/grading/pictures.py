@@ -74,8 +74,11 @@ class _Scene:
         self.cells = truth_shapes(result.truth)
         output = result.output
         # Polygons with NaN have no place.
-        finite = [k for k in range(len(output)) if len(output.polygon(k))
-                  and np.isfinite(output.polygon(k)).all()]  # fmt: skip
+        finite = [
+            k
+            for k in range(len(output))
+            if len(output.polygon(k)) and np.isfinite(output.polygon(k)).all()
+        ]
         arrays = [output.polygon(k).astype(np.float64) for k in finite]
         self.numbers = np.asarray(finite, dtype=np.int64)
         self.polygons = Shapes(
@@ -110,8 +113,11 @@ def write_html(result: Comparison, path: str | Path, title: str = "exactcam comp
     """Write the page; it needs nothing but itself. At most 24 places are drawn."""
     scene = _Scene(result)
     places = _places(result)
-    body = [f"<h1 class='{'pass' if result.passed else 'fail'}'>{html.escape(title)}: "
-            f"{result.verdict}</h1>", f"<pre>{html.escape(result.summary())}</pre>"]  # fmt: skip
+    body = [
+        f"<h1 class='{'pass' if result.passed else 'fail'}'>{html.escape(title)}: "
+        f"{result.verdict}</h1>",
+        f"<pre>{html.escape(result.summary())}</pre>",
+    ]
     views = [(f, v) for f in places for v in _views(scene, f)]
     if len(result.truth) <= _OVERVIEW and not result.output.error:
         body.append(f"<p>{_LEGEND}</p>")
@@ -190,8 +196,9 @@ def _picture(scene: _Scene, view: _View, finding: Finding) -> str:
     line = finding.kind.startswith("boundary")
     cells = set() if line else set(finding.cells)
     polygons = set() if line else set(finding.polygons)
-    shapes = [(scene.cell(k), "wanted" if k in cells else "cell")
-              for k in scene.near(scene.cells, view)]  # fmt: skip
+    shapes = [
+        (scene.cell(k), "wanted" if k in cells else "cell") for k in scene.near(scene.cells, view)
+    ]
     for k in scene.numbers[scene.near(scene.polygons, view)].tolist():
         shapes.append((scene.polygon(k), "given" if k in polygons else "polygon"))
     if line:

@@ -144,7 +144,9 @@ class Comparison:
             "regions": len(self.truth),
             "polygons": len(self.output),
             "matched": self.matched.tolist(),
-            "worst": None if self.worst is None else {
+            "worst": None
+            if self.worst is None
+            else {
                 "distance": self.worst_distance,
                 "squared_distance": decimal_text(self.worst[0]),
                 "polygon": self.worst[1],
@@ -173,7 +175,7 @@ class Comparison:
             ],
             "folded": list(self.folded),
             "unclear": list(self.unclear),
-        }  # fmt: skip
+        }
 
 
 def finding_text(finding: Finding) -> str:

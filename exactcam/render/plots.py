@@ -40,9 +40,12 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f
 
 
 def plot_partition(
-    partition: Partition, axes: Any = None, colour: str | None = None,
-    boundary: bool = True, level: Any = 0,
-) -> Any:  # fmt: skip
+    partition: Partition,
+    axes: Any = None,
+    colour: str | None = None,
+    boundary: bool = True,
+    level: Any = 0,
+) -> Any:
     """The regions, coloured as `exactcam.draw` colours them, with edges and boundary."""
     axes = _axes(axes)
     from matplotlib.transforms import Affine2D
@@ -95,9 +98,13 @@ def plot_line_slice(line: LineSlice, axes: Any = None, level: Any = 0, points: b
     values = np.asarray([[to_float(y) for y in line.outputs(t)] for t in line.breakpoints])
     for k, column in enumerate(values.T):
         axes.plot(
-            ts, column, color=COLOURS[k % len(COLOURS)], linewidth=1.3, label=f"output {k}",
+            ts,
+            column,
+            color=COLOURS[k % len(COLOURS)],
+            linewidth=1.3,
+            label=f"output {k}",
             linestyle="-" if k < len(COLOURS) else "--",
-        )  # fmt: skip
+        )
     if points:
         for t in line.bends:
             for k, y in enumerate(line.outputs(t)):
@@ -154,8 +161,13 @@ def bench_figure(results: Sequence[Mapping[str, Any]]) -> Any:
         for k, name in enumerate(names):
             points = sorted((r[x], r["seconds"][name]) for r in chosen if name in r["seconds"])
             line = "" if x == "regions" else "-"
-            axes.plot(*zip(*points, strict=True) if points else ([], []), f"o{line}",
-                      color=COLOURS[k % len(COLOURS)], label=name, markersize=4)  # fmt: skip
+            axes.plot(
+                *zip(*points, strict=True) if points else ([], []),
+                f"o{line}",
+                color=COLOURS[k % len(COLOURS)],
+                label=name,
+                markersize=4,
+            )
         axes.set(xlabel=x, yscale="log")
         if x != "depth":
             axes.set_xscale("log", base=2 if x == "width" else 10)
@@ -220,10 +232,14 @@ def _add_scene(axes: Any, scene: Scene, transform: Any) -> None:
     ):
         axes.add_collection(
             LineCollection(
-                lines, colors=key.colour, linewidths=key.width * 0.7, alpha=opacity,
-                capstyle="round", transform=transform,
+                lines,
+                colors=key.colour,
+                linewidths=key.width * 0.7,
+                alpha=opacity,
+                capstyle="round",
+                transform=transform,
             )
-        )  # fmt: skip
+        )
     if scene.dots:
         x, y = np.asarray(scene.dots).T
         axes.scatter(x, y, s=12, color=Scene.BOUNDARY.colour, zorder=3, transform=transform)

@@ -28,9 +28,17 @@ COLOURS = ("class", "region", "slope", "area")
 
 # Ten hues that stay apart in print and for colour-blind readers when tinted.
 _HUES = (
-    "#3b6fb6", "#e08a3c", "#4a9d6e", "#8e6bb0", "#c9504f",
-    "#3fa7ae", "#94704f", "#d67fa8", "#a3a33e", "#7a7f87",
-)  # fmt: skip
+    "#3b6fb6",
+    "#e08a3c",
+    "#4a9d6e",
+    "#8e6bb0",
+    "#c9504f",
+    "#3fa7ae",
+    "#94704f",
+    "#d67fa8",
+    "#a3a33e",
+    "#7a7f87",
+)
 _PLATEAU = "#2b2b2b"
 _RAMP = ("#2d2f6b", "#2f6690", "#3a9a8c", "#8cc269", "#f4e07a")  # low to high
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -101,11 +109,20 @@ def scene(
             legend.append(Scene.BOUNDARY)
     counts = partition.counts
     return Scene(
-        width, height, fills, list(vertices[partition.edges.vertices]), slivers, lines, dots,
-        _axes(partition), legend,
+        width,
+        height,
+        fills,
+        list(vertices[partition.edges.vertices]),
+        slivers,
+        lines,
+        dots,
+        _axes(partition),
+        legend,
         f"{counts.activation_regions:,} activation regions, {counts.linear_regions:,} linear "
-        f"regions, {counts.affine_pieces:,} affine pieces" if title is None else title,
-    )  # fmt: skip
+        f"regions, {counts.affine_pieces:,} affine pieces"
+        if title is None
+        else title,
+    )
 
 
 def _paper(partition: Partition) -> tuple[Callable[[Point], tuple[float, float]], float, float]:

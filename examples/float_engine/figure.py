@@ -53,11 +53,21 @@ def main() -> None:
     figure = Figure(figsize=(9.2, 4.9), layout="constrained")
     panels = figure.subplots(1, 2)
     for axes, mine, others, colour, title in (
-        (panels[0], theirs, ours, "#d9534f",
-         f"float engine: {len(theirs)} regions, area {sum(map(area, theirs)):.4f}"),
-        (panels[1], ours, theirs, "#4a9d6e",
-         f"exactcam: {len(part)} regions, area {part.area_sum}"),
-    ):  # fmt: skip
+        (
+            panels[0],
+            theirs,
+            ours,
+            "#d9534f",
+            f"float engine: {len(theirs)} regions, area {sum(map(area, theirs)):.4f}",
+        ),
+        (
+            panels[1],
+            ours,
+            theirs,
+            "#4a9d6e",
+            f"exactcam: {len(part)} regions, area {part.area_sum}",
+        ),
+    ):
         wrong = unmatched(mine, others)
         print(f"{title}; {sum(wrong)} without a partner")
         for flag, edge, width in ((False, "#22262b", 0.5), (True, colour, 2.6)):

@@ -41,7 +41,7 @@ def main() -> None:
     for axes, polygons, title in (
         (figure.subplots(1, 2)[0], theirs, f"regioncam, float32: {len(theirs):,} regions"),
         (figure.axes[1], ours, f"exactcam: {len(ours):,} regions"),
-    ):  # fmt: skip
+    ):
         near = [(p - CENTRE) / REACH for p in polygons if meets(p, REACH)]
         slivers = [area(p) * REACH**2 < 1e-12 for p in near]
         print(f"{title}; in the picture {len(near)}, of which {sum(slivers)} below 1e-12")
@@ -56,8 +56,12 @@ def main() -> None:
             PolyCollection(scene, facecolors="#ffffff", edgecolors="#22262b", linewidths=0.4)
         )
         wide.plot(*CENTRE, "o", color=RED, markersize=5, fillstyle="none")
-        wide.set(xlim=CENTRE[0] + np.asarray([-0.02, 0.02]), xticks=[], yticks=[],
-                 ylim=CENTRE[1] + np.asarray([-0.02, 0.02]))  # fmt: skip
+        wide.set(
+            xlim=CENTRE[0] + np.asarray([-0.02, 0.02]),
+            xticks=[],
+            yticks=[],
+            ylim=CENTRE[1] + np.asarray([-0.02, 0.02]),
+        )
     figure.savefig(HERE / "figure.png", dpi=100, metadata={"Software": None})
 
 

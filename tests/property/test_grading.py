@@ -117,9 +117,10 @@ def test_convexity_by_definition(corners: list[tuple[float, float]]) -> None:
             straight = [k for k in range(n) if not side(exact[k - 1], exact[k], exact[(k + 1) % n])]
             between = all(
                 (exact[k - 1][0] - exact[k][0]) * (exact[(k + 1) % n][0] - exact[k][0])
-                + (exact[k - 1][1] - exact[k][1]) * (exact[(k + 1) % n][1] - exact[k][1]) < 0
+                + (exact[k - 1][1] - exact[k][1]) * (exact[(k + 1) % n][1] - exact[k][1])
+                < 0
                 for k in straight
-            )  # fmt: skip
+            )
             if between and area == triangles:
                 expected = sign
     xy, offsets = np.asarray(corners), np.asarray([0, n])

@@ -91,7 +91,10 @@ def context_arrays(
 
 def _floats(rows: Sequence[Sequence[Any]], where: str) -> np.ndarray:
     out = np.asarray([[float(x) for x in row] for row in rows])
-    if any(x != y for row, floats in zip(rows, out.tolist(), strict=True)
-           for x, y in zip(row, floats, strict=True)):  # fmt: skip
+    if any(
+        x != y
+        for row, floats in zip(rows, out.tolist(), strict=True)
+        for x, y in zip(row, floats, strict=True)
+    ):
         raise FileFormatError(f"{where}: a coordinate is not a float64 exactly; round it first")
     return out

@@ -31,8 +31,9 @@ def dense_layers(
             raise UnsupportedLayerError(f"layer {name}: not a sequence of dense layers and ReLUs")
         if isinstance(node, Affine) and isinstance(node.matrices[0], Dense):
             weight, bias = node.matrices[0].entries, node.bias
-            layers.append((_floats(weight, node.scale, dtype, name),
-                           _floats(bias, node.scale, dtype, name)))  # fmt: skip
+            layers.append(
+                (_floats(weight, node.scale, dtype, name), _floats(bias, node.scale, dtype, name))
+            )
         elif isinstance(node, Pointwise) and (slope := _slope(node)) is not None:
             slopes.add(_floats(np.asarray([slope], dtype=object), 1, dtype, name).tolist()[0])
         else:

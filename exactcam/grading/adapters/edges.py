@@ -31,11 +31,17 @@ def from_skeleton(vs: Any, edges: Any, v_sv: Any, units: int, **facts: Any) -> E
     network of two inputs and `units` hidden units. Raises FileFormatError."""
     points, pairs, signs = np.asarray(vs), np.asarray(edges), np.asarray(v_sv)
     if (
-        units < 0 or pairs.dtype.kind not in "iu" or signs.dtype.kind not in "iu"
-        or points.ndim != 2 or pairs.ndim != 2 or pairs.shape[1] != 2 or signs.ndim != 2
-        or len(signs) != len(points) or signs.shape[1] < _BOX + units
+        units < 0
+        or pairs.dtype.kind not in "iu"
+        or signs.dtype.kind not in "iu"
+        or points.ndim != 2
+        or pairs.ndim != 2
+        or pairs.shape[1] != 2
+        or signs.ndim != 2
+        or len(signs) != len(points)
+        or signs.shape[1] < _BOX + units
         or (len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(points))
-    ):  # fmt: skip
+    ):
         raise FileFormatError(
             f"skeleton: vs {points.shape}, edges {pairs.shape} and v_sv {signs.shape} do not fit "
             f"together with {units} units"

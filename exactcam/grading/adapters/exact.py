@@ -30,8 +30,12 @@ def from_partition(part: Partition) -> EngineOutput:
         for p in (s.start, s.end)
     ]
     return EngineOutput(
-        part.float_vertices[part.corners], part.offsets, pieces,
+        part.float_vertices[part.corners],
+        part.offsets,
+        pieces,
         np.asarray(maps).reshape(part.forms.shape),
         boundary=np.asarray(segments).reshape(-1, 2, 2),
-        network=network, slice=part.slice, window=part.window,
-    )  # fmt: skip
+        network=network,
+        slice=part.slice,
+        window=part.window,
+    )

@@ -28,10 +28,15 @@ def read(path: str | Path) -> EngineOutput:
     fields = ("patterns", "affine", "boundary", "affine_value", "boundary_unclear")
     held = read_arrays(path, ("vertices", "offsets"), fields)
     return EngineOutput(
-        held["vertices"], held["offsets"], held.get("patterns"), held.get("affine"),
-        whole_number(held, "affine_value", path), held.get("boundary"),
-        bool(whole_number(held, "boundary_unclear", path)), **facts,
-    )  # fmt: skip
+        held["vertices"],
+        held["offsets"],
+        held.get("patterns"),
+        held.get("affine"),
+        whole_number(held, "affine_value", path),
+        held.get("boundary"),
+        bool(whole_number(held, "boundary_unclear", path)),
+        **facts,
+    )
 
 
 def write(output: EngineOutput, path: str | Path) -> None:

@@ -37,8 +37,10 @@ def from_object(camera: Any, boundary: Any = None, **facts: Any) -> EngineOutput
     return EngineOutput(
         vertices[np.concatenate([np.zeros(0, dtype=np.int64), *faces])],
         np.cumsum([0, *(len(f) for f in faces)]),
-        affine=np.asarray(camera.face_outputs).transpose(0, 2, 1), boundary=segments, **facts,
-    )  # fmt: skip
+        affine=np.asarray(camera.face_outputs).transpose(0, 2, 1),
+        boundary=segments,
+        **facts,
+    )
 
 
 def read(path: str | Path) -> EngineOutput:

@@ -30,9 +30,13 @@ def from_triple(
     affine = None if maps is None else np.asarray(maps, dtype=np.float64)
     lines = None if segments is None else np.asarray(segments, dtype=np.float64).reshape(-1, 2, 2)
     return engine_output(
-        [np.asarray(p) for p in polygons], affine=affine, affine_value=_last_hidden(network),
-        boundary=lines, boundary_unclear=segments is None, network=network,
-    )  # fmt: skip
+        [np.asarray(p) for p in polygons],
+        affine=affine,
+        affine_value=_last_hidden(network),
+        boundary=lines,
+        boundary_unclear=segments is None,
+        network=network,
+    )
 
 
 def read(path: str | Path) -> EngineOutput:
@@ -46,10 +50,14 @@ def read(path: str | Path) -> EngineOutput:
     )
     unclear = bool(whole_number(held, "boundary_is_none", path))
     return EngineOutput(
-        held["vertices"], held["offsets"],
-        affine=held.get("region_affine"), affine_value=_last_hidden(facts.get("network")),
-        boundary=None if unclear else held.get("boundary"), boundary_unclear=unclear, **facts,
-    )  # fmt: skip
+        held["vertices"],
+        held["offsets"],
+        affine=held.get("region_affine"),
+        affine_value=_last_hidden(facts.get("network")),
+        boundary=None if unclear else held.get("boundary"),
+        boundary_unclear=unclear,
+        **facts,
+    )
 
 
 def _last_hidden(network: Network | None) -> int | None:
