@@ -180,7 +180,7 @@ triangles = st.lists(points, min_size=3, max_size=3).filter(lambda t: _area2(_ex
 def test_areas_by_slabs(polygons: list) -> None:
     window = Window.rectangle(-1, -1, 1, 1)
     cleaned = clean(engine_output([np.asarray(p) for p in polygons]), mpq(0))
-    found = areas(cleaned.pieces, window)
+    found = areas(cleaned.parts, window)
     exact = [_exact(p) for p in polygons]
     square = [(Fraction(u), Fraction(v)) for u, v in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     covered = _covered(exact, 1)

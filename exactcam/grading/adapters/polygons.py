@@ -1,4 +1,4 @@
-"""The neutral format, for every engine without an adapter of its own: one `.npz` file.
+"""The neutral `.npz` format, for every engine without an adapter of its own.
 
 `vertices` (n, 2) float32 or float64 and `offsets` (polygons + 1,) int: polygon k is
 vertices[offsets[k]:offsets[k+1]] in slice coordinates, open or closed, either way
