@@ -131,8 +131,8 @@ def scene(
         raise ExactcamError(f"colour {colour!r} is not one of {', '.join(COLOURS)}")
     place, width, height = _paper(partition)
     vertices = np.asarray([place(p) for p in partition.vertices])
-    fills, legend = _fills(partition, colour, level, place, vertices)
     outlines = [vertices[cell.corners] for cell in partition.cells]
+    fills, legend = _fills(partition, colour, level, place, outlines)
     slivers = [outline for outline in outlines if _thickness(outline) < 1 / 700]
     legend.append(Scene.EDGE)
     if slivers:
@@ -185,10 +185,9 @@ def _fills(
     colour: str | None,
     level: Any,
     place: Callable[[Point], tuple[float, float]],
-    vertices: np.ndarray,
+    outlines: list[np.ndarray],
 ) -> tuple[list[Fill], list[Key]]:
     """The polygons with their colours, and the legend's lines about them."""
-    outlines = [vertices[cell.corners] for cell in partition.cells]
     if colour in ("slope", "area"):
         return _by_measure(partition, colour, outlines)
     parts = cut_by_class(partition, level)

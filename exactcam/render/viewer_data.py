@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import astuple
 from typing import Any
 
 import numpy as np
@@ -94,7 +93,11 @@ def pack(partition: Partition, title: str, colour: str = "slope", level: Any = 0
         "outputs": partition.network.outputs,
         "maps": maps,
         "form_scale": to_hex(partition.form_scale),
-        "counts": astuple(partition.counts),
+        "counts": [
+            partition.counts.activation_regions,
+            partition.counts.linear_regions,
+            partition.counts.affine_pieces,
+        ],
         "boundary_length": boundary.length,
         "window": [[str(u), str(v)] for u, v in partition.window.corners],
         "engine": partition.engine,
