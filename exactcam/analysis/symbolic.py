@@ -78,20 +78,13 @@ def piecewise(
     ----------
     partition : Partition
         Holds the network, slice and window.
-    output : int
-        Which output.
-    symbols : two sympy symbols, optional
-        The slice coordinates; real symbols u and v unless given.
+    output, symbols
+        As for `region_expression`, whose errors it raises.
 
     Returns
     -------
     Piecewise
         Exact. O(corners).
-
-    Raises
-    ------
-    ExactcamError
-        Where the network has no such output.
     """
     import sympy
 

@@ -63,6 +63,11 @@ def compare(
         nothing = Areas(truth.window.area, mpq(0))
         empty = np.zeros((0, 2), dtype=np.int64)
         return Comparison(truth, output, mark, empty, None, 0, 0, None, nothing, ())
+    return _graded(truth, output, mark)
+
+
+def _graded(truth: Partition, output: EngineOutput, mark: mpq) -> Comparison:
+    """The comparison of an output that has polygons, at the pass mark `mark`."""
     engine, shapes = clean(output, mark), truth_shapes(truth)
     attributes = Attributes(truth, output, mark)
     found = match(output, engine, shapes, mark, attributes)

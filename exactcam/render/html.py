@@ -24,28 +24,9 @@ _SCRIPTS = ("exact", "data", "colour", "scene", "webgl", "canvas2d", "panel", "v
 def html_page(
     partition: Partition, title: str = "exactcam", colour: str = "slope", level: Any = 0
 ) -> str:
-    """The interactive page of a partition, as HTML text.
+    """The interactive page of a partition as HTML text, 200 bytes a region and more.
 
-    Parameters
-    ----------
-    partition : Partition
-        What the page shows.
-    title : str
-        The page's title.
-    colour : str
-        What the page shows first, one of `exactcam.render.COLOURS`.
-    level : exact number
-        The level of the boundary of a network of one output.
-
-    Returns
-    -------
-    str
-        200 bytes a region and more, depending on the size of the exact numbers.
-
-    Raises
-    ------
-    ExactcamError
-        Where a region is thinner than 2^-890: the page could not show it.
+    Parameters and errors are those of `viewer_data.pack`, which makes its data block.
     """
     folder = files(__package__).joinpath("viewer")
     page = folder.joinpath("page.html").read_text(encoding="utf-8")

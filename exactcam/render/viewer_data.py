@@ -81,31 +81,34 @@ def pack(partition: Partition, title: str, colour: str = "slope", level: Any = 0
         **_exact(partition, numbers),
     }
     header = {
+        **_facts(partition),
         "title": title,
         "colour": colour,
         "level": str(level),
-        "cells": len(partition),
-        "vertices": partition.vertex_count,
         "bits": bits,
         "limbs": limbs,
-        "layers": _layers(partition.network),
-        "units": partition.network.units,
-        "outputs": partition.network.outputs,
         "maps": maps,
-        "form_scale": to_hex(partition.form_scale),
-        "counts": [
-            partition.counts.activation_regions,
-            partition.counts.linear_regions,
-            partition.counts.affine_pieces,
-        ],
         "boundary_length": boundary.length,
-        "window": [[str(u), str(v)] for u, v in partition.window.corners],
-        "engine": partition.engine,
-        "sha256": partition.network.sha256,
-        "notes": list(partition.network.notes),
-        "arrays": {},
     }
     return _container(header, arrays)
+
+
+def _facts(partition: Partition) -> dict[str, Any]:
+    """What the header says about the partition and its network."""
+    network, counts = partition.network, partition.counts
+    return {
+        "cells": len(partition),
+        "vertices": partition.vertex_count,
+        "layers": _layers(network),
+        "units": network.units,
+        "outputs": network.outputs,
+        "form_scale": to_hex(partition.form_scale),
+        "counts": [counts.activation_regions, counts.linear_regions, counts.affine_pieces],
+        "window": [[str(u), str(v)] for u, v in partition.window.corners],
+        "engine": partition.engine,
+        "sha256": network.sha256,
+        "notes": list(network.notes),
+    }
 
 
 class _Numbers(dict[Point, int]):
@@ -252,14 +255,15 @@ def _layers(network: Network) -> list[dict[str, Any]]:
 
 def _container(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     """Header and arrays as one block, each array on a multiple of 8 bytes, little-endian."""
+    places: dict[str, list[Any]] = {}
     parts, at = [], 0
     for name, array in arrays.items():
         kind = array.dtype.newbyteorder("<")
         data = array.astype(kind).tobytes()
-        header["arrays"][name] = [kind.str[1:], at, len(array)]
+        places[name] = [kind.str[1:], at, len(array)]
         padding = -len(data) % 8
         parts += [data, bytes(padding)]
         at += len(data) + padding
-    text = json.dumps(header).encode("ascii")
+    text = json.dumps({**header, "arrays": places}).encode("ascii")
     text += b" " * (-(len(text) + 4) % 8)
     return zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(parts), 6)
