@@ -50,6 +50,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser that knows the subcommands `names`."""
     parser = _Parser(
         prog="exactcam", description="The exact geometry of piecewise-linear networks."
     )
@@ -64,10 +65,12 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _module(name: str) -> ModuleType:
+    """The module of a subcommand, imported now."""
     return importlib.import_module(f".commands.{name}", __package__)
 
 
 def _complain(message: str) -> None:
+    """Print an error on stderr, in one line."""
     print(f"exactcam: error: {' '.join(message.split())}", file=sys.stderr)
 
 

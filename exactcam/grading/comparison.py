@@ -1,4 +1,4 @@
-"""`compare`: grade an engine's polygons against the exact partition."""
+"""Grades an engine's polygons against the exact partition."""
 
 from __future__ import annotations
 

@@ -274,8 +274,11 @@ def _chunks(count: int) -> Iterator[slice]:
 def _cross(
     a: Shapes, ai: np.ndarray, b: Shapes, bi: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every vertex of a[ai[k]] against every edge of b[bi[k]]: (k of each vertex, vertex of
-    each row, [number of the vertex, edge] of each row)."""
+    """Every vertex of a[ai[k]] against every edge of b[bi[k]], a row for each such pair.
+
+    Returns k of each vertex, the flat vertex of each row, and (number of the vertex, flat
+    edge) of each row.
+    """
     position, vertex = ragged(a.offsets, ai)
     row, edge = ragged(b.offsets, bi[position])
     return position, vertex[row], np.stack([row, edge])

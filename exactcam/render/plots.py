@@ -124,7 +124,10 @@ def plot_line_slice(
 def plot_distribution(
     partitions: Mapping[str, Partition], measure: str, axes: Axes | None = None
 ) -> Axes:
-    """Plot the distribution of one column of `region_table`: the share of regions at most that large."""
+    """Plot the distribution of a measure: the share of regions at most that large.
+
+    `partitions` are named in the legend; `measure` is a column of `region_table`.
+    """
     axes = _axes(axes)
     for k, (name, part) in enumerate(partitions.items()):
         _steps(axes, as_floats(region_table(part))[measure], name, k)
@@ -150,7 +153,10 @@ def statistics_figure(partitions: Mapping[str, Partition]) -> Figure:
 
 
 def bench_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
-    """A figure of the results of `exactcam bench`: seconds against regions, width and depth."""
+    """A figure of benchmark results: seconds of every engine against regions, width and depth.
+
+    `results` are those that `exactcam bench --json` writes.
+    """
     figure = _new_figure(12, 4)
     panels = figure.subplots(1, 3, sharey=True)
     timed = [r for r in results if "seconds" in r]

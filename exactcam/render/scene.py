@@ -270,6 +270,7 @@ def _ramp(share: float) -> str:
 
 
 def _axes(partition: Partition) -> tuple[Axis, Axis]:
+    """The axes of u and v."""
     low, high = _extent(partition)
     size = max(high[0] - low[0], high[1] - low[1])
     names = _axis_names(partition.slice)

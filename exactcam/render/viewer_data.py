@@ -161,7 +161,7 @@ def _patterns(partition: Partition) -> dict[str, np.ndarray]:
 
 
 def _fraction_bits(partition: Partition) -> int:
-    """Binary places: at least 128, and 64 more than the thinnest region or edge needs."""
+    """The binary places of a coordinate: at least 128, and 64 more than the thinnest region needs."""
     points = partition.float_vertices
     low = np.minimum.reduceat(points[partition.corners], partition.offsets[:-1])
     high = np.maximum.reduceat(points[partition.corners], partition.offsets[:-1])
