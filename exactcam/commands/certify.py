@@ -7,7 +7,8 @@ import argparse
 from ..complex.certificate import write_certificate
 from ..loaders.from_file import write_network
 from ..model.slice_file import write_slice
-from .common import add_partition_options, partition_of
+from .common import partition_of
+from .options import add_partition_options
 
 HELP = "write a certificate of the exact partition that `exactcam check` can verify"
 
