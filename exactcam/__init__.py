@@ -24,7 +24,7 @@ from .render import draw
 if TYPE_CHECKING:
     from types import ModuleType
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Cell",

@@ -1,4 +1,4 @@
-"""The command line: finds the subcommand, runs it, turns errors into exit codes.
+"""The command line `exactcam`: runs a subcommand and turns errors into exit codes.
 
 A subcommand is a module in `exactcam.commands` with `HELP`, `configure(parser)`
 and `run(args) -> int`; only the one that is asked for is imported. Exit codes: 0
@@ -15,7 +15,8 @@ import re
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from types import ModuleType
+from typing import NoReturn
 
 from . import __version__
 from .errors import ExactcamError, InvariantError, interrupted
@@ -36,7 +37,7 @@ COMMANDS = (
     "check",
     "conformance",
     "bench",
-)  # fmt: skip
+)
 
 _NEGATIVE = re.compile(r"-[.\d]")
 
@@ -49,6 +50,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser that knows the subcommands `names`."""
     parser = _Parser(
         prog="exactcam", description="The exact geometry of piecewise-linear networks."
     )
@@ -62,16 +64,36 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _module(name: str) -> Any:
+def _module(name: str) -> ModuleType:
+    """The module of a subcommand, imported now."""
     return importlib.import_module(f".commands.{name}", __package__)
 
 
 def _complain(message: str) -> None:
+    """Print an error on stderr, in one line."""
     print(f"exactcam: error: {' '.join(message.split())}", file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code (argparse's own exits raise SystemExit)."""
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after the program's name; those of this process unless given.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    SystemExit
+        From argparse: 0 for --help and --version, 2 for a command line it cannot read.
+    InvariantError
+        For a defect of exactcam itself.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     names = words[:1] if words and words[0] in COMMANDS else COMMANDS
     # A leading space keeps argparse from taking a value such as -1,0.5 for an option.

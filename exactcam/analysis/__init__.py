@@ -1,1 +1,1 @@
-"""Questions about an answer: measures, tables, samples, straight lines, formulas."""
+"""Analyses of a partition: measures, tables, boundary points, 1-D slices, export to sympy."""

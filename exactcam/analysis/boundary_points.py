@@ -1,11 +1,10 @@
-"""Points of the decision boundary: exact samples, the nearest one, the exact margin.
+"""Points of the decision boundary: exact samples, the nearest point, the exact margin.
 
-The boundary's segments have rational ends, so every point at a rational fraction
-of a segment is a rational point exactly on the boundary - nothing is solved for
-and nothing is rounded. Only the *choice* of a segment by its length involves a
-square root, and there integer roots of more than 63 significant bits are drawn
-from. Every sample is certified: the network is evaluated there exactly, and the
-tie must hold to the last digit.
+The boundary's segments have rational ends, so a point at a rational fraction of a
+segment is a rational point exactly on the boundary: nothing is solved for and nothing
+is rounded. Only the *choice* of a segment by its length involves a square root, and it
+uses integer square roots with more than 63 significant bits. Every sample is certified:
+the network is evaluated there exactly, and the tie must hold exactly.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from ..arithmetic.rational import mpq, mpz, objects, rational, root_sum, to_floa
 from ..complex.boundary import Boundary, Segment
 from ..complex.partition import Partition
 from ..errors import ExactcamError, InvariantError
-from ..model.geometry import Point, homogeneous, join, side
+from ..model.geometry import Point, cartesian, edges_of, homogeneous, join, side
 from ..model.network import Network
 from ..model.slice import Slice
 from ..runtime.cached import WithoutCaches, cached_property
@@ -38,8 +37,16 @@ Pair = tuple[mpq, mpq]
 class BoundarySamples(WithoutCaches):
     """Points exactly on the decision boundary.
 
-    `points` are exact (u, v), `segments` the number of the boundary segment each
-    lies on, `classes` the outputs that tie there (empty for a level set).
+    Attributes
+    ----------
+    slice : Slice
+        The slice they lie in.
+    points : tuple of (mpq, mpq)
+        Exact slice coordinates (u, v).
+    segments : tuple of int
+        The number of the boundary segment each lies on.
+    classes : tuple of tuple of int
+        The outputs that tie at each, none for a level set.
     """
 
     slice: Slice
@@ -50,28 +57,51 @@ class BoundarySamples(WithoutCaches):
     def __len__(self) -> int:
         return len(self.points)
 
+    def __repr__(self) -> str:
+        return f"<BoundarySamples: {len(self)} points, {len(self.slice.origin)} inputs>"
+
     @cached_property
     def inputs(self) -> list[tuple[mpq, ...]]:
-        """The exact points in input space."""
+        """The exact points in input space, `samples` tuples of `inputs` entries."""
         return [self.slice.at(u, v) for u, v in self.points]
 
     @property
     def float_inputs(self) -> np.ndarray:
-        """The inputs rounded to float64, (samples, inputs): in general no longer on the boundary."""
+        """The inputs rounded to float64, (samples, inputs): in general not on the boundary."""
         return np.asarray([[to_float(x) for x in row] for row in self.inputs], dtype=np.float64)
 
 
 def sample_boundary(
     partition: Partition, count: int, seed: int = 0, level: Any = 0
 ) -> BoundarySamples:
-    """`count` points exactly on the boundary, independent and uniform by length.
+    """Draw points exactly on the decision boundary, independent and uniform by length.
 
-    Length is measured in slice coordinates. A segment is chosen with a
-    probability within a factor 1 +- 2^-62 of its share of the length, and the
-    point on it from a grid of at least 2^63 equal steps. Plateaus and isolated
-    points have no length and are not sampled. Raises ExactcamError where the
-    window holds no boundary segment, InvariantError should a sample fail its
-    certification. Cost: one exact forward pass per sample.
+    Length is measured in slice coordinates. A segment is chosen with a probability within
+    a factor 1 +- 2^-62 of its share of the length, and the point on it from a grid of at
+    least 2^63 equal steps. Plateaus and isolated points have no length and are not sampled.
+
+    Parameters
+    ----------
+    partition : Partition
+        Holds the network, slice and window.
+    count : int
+        How many points.
+    seed : int
+        Equal seeds give equal points.
+    level : exact number
+        The level of the boundary of a network of one output.
+
+    Returns
+    -------
+    BoundarySamples
+        Each certified by one exact forward pass.
+
+    Raises
+    ------
+    ExactcamError
+        Where the window holds no boundary segment, or `count` is negative.
+    InvariantError
+        Should a sample fail its certification.
     """
     boundary = partition.decision_boundary(level)
     if not boundary.segments:
@@ -88,10 +118,8 @@ def sample_boundary(
         step = mpq(2 * (at - ends[k] + lengths[k]) + 1, 2 * lengths[k])  # strictly inside (0, 1)
         chosen.append(k)
         points.append(_along(boundary.segments[k], step))
-    samples = BoundarySamples(
-        partition.slice, tuple(points), tuple(chosen),
-        tuple(boundary.segments[k].classes for k in chosen),
-    )  # fmt: skip
+    classes = tuple(boundary.segments[k].classes for k in chosen)
+    samples = BoundarySamples(partition.slice, tuple(points), tuple(chosen), classes)
     certify(partition.network, samples, rational(level, "level"))
     return samples
 
@@ -116,26 +144,35 @@ def _integer_lengths(squares: Sequence[mpq]) -> list[mpz]:
 
 
 def _along(segment: Segment, step: mpq) -> Pair:
-    (u, v), (s, t) = _pair(segment.start), _pair(segment.end)
+    """The point at the fraction `step` of a segment."""
+    (u, v), (s, t) = cartesian(segment.start), cartesian(segment.end)
     return u + step * (s - u), v + step * (t - v)
-
-
-def _pair(point: Point) -> Pair:
-    return mpq(point[0], point[2]), mpq(point[1], point[2])
 
 
 @dataclass(frozen=True)
 class Nearest(WithoutCaches):
-    """The point of the boundary nearest to an input, within the slice and window.
+    """The point of the decision boundary nearest to an input, within a slice and window.
 
-    `squared_margin` is exact, in input space. `certain` tells that nothing of the
-    slice outside the window can be nearer: the window holds the whole disc.
+    Attributes
+    ----------
+    point, input : (mpq, mpq), tuple of mpq
+        The nearest point, in slice coordinates and in input space.
+    squared_margin : mpq
+        The exact square of its distance, in input space.
+    certain : bool
+        Whether nothing of the slice outside the window can be nearer: the window holds the
+        whole disc of that radius.
     """
 
     point: Pair
     input: tuple[mpq, ...]
     squared_margin: mpq
     certain: bool
+
+    def __repr__(self) -> str:
+        u, v = (f"{to_float(x):g}" for x in self.point)
+        certain = "certain" if self.certain else "not certain"
+        return f"<Nearest: point ({u}, {v}), margin {self.margin:g}, {certain}>"
 
     @cached_property
     def margin(self) -> float:
@@ -146,9 +183,28 @@ class Nearest(WithoutCaches):
 def nearest_boundary_point(partition: Partition, u: Any, v: Any, level: Any = 0) -> Nearest:
     """The boundary point nearest to slice coordinates (u, v), by input-space distance.
 
-    Distances between points of the slice are a rational quadratic form of their
-    difference in (u, v), so the nearest point of each segment and its squared
-    distance are rational. (u, v) must be in the window. O(boundary segments).
+    The squared distance of two points of the slice is a rational quadratic form of their
+    difference in (u, v), so the nearest point of each segment and its squared distance are
+    rational.
+
+    Parameters
+    ----------
+    partition : Partition
+        Holds the network, slice and window.
+    u, v : exact numbers
+        A point of the window, in slice coordinates.
+    level : exact number
+        The level of the boundary of a network of one output.
+
+    Returns
+    -------
+    Nearest
+        O(boundary segments).
+
+    Raises
+    ------
+    ExactcamError
+        Where the point is outside the window, or the window holds no boundary.
     """
     here = (rational(u, "u"), rational(v, "v"))
     at = homogeneous(*here)
@@ -161,37 +217,31 @@ def nearest_boundary_point(partition: Partition, u: Any, v: Any, level: Any = 0)
     if not candidates:
         raise ExactcamError("the window holds nothing of the decision boundary")
     squared, point = min(candidates)
-    corners = partition.window.vertices
-    rim = min(
-        metric.nearest(here, _pair(c), _pair(corners[(k + 1) % len(corners)]))[0]
-        for k, c in enumerate(corners)
-    )
+    rim = min(metric.nearest(here, *ends)[0] for ends in edges_of(partition.window.corners))
     return Nearest(point, partition.slice.at(*point), squared, squared <= rim)
 
 
 def _features(boundary: Boundary, at: Point) -> list[tuple[Pair, Pair]]:
     """The boundary as segments to measure to; a plateau that holds `at` becomes that point."""
-    out = [(_pair(s.start), _pair(s.end)) for s in boundary.segments]
-    out += [(_pair(p), _pair(p)) for p in boundary.points]
+    ends = [(s.start, s.end) for s in boundary.segments]
+    ends += [(p, p) for p in boundary.points]
     for plateau in boundary.plateaus:
-        rim = [
-            (p, plateau.corners[(k + 1) % len(plateau.corners)])
-            for k, p in enumerate(plateau.corners)
-        ]
+        rim = list(edges_of(plateau.corners))
         if all(side(join(p, q), at) >= 0 for p, q in rim):
-            out.append((_pair(at), _pair(at)))
-        out += [(_pair(p), _pair(q)) for p, q in rim]
-    return out
+            ends.append((at, at))
+        ends += rim
+    return [(cartesian(start), cartesian(end)) for start, end in ends]
 
 
 class _Metric:
-    """Input-space lengths of slice vectors: the Gram matrix of e1 and e2."""
+    """The input-space scalar product of slice vectors: the Gram matrix of e1 and e2."""
 
     def __init__(self, plane: Slice) -> None:
         e1, e2 = objects(plane.e1), objects(plane.e2)
         self.uu, self.uv, self.vv = e1.dot(e1), e1.dot(e2), e2.dot(e2)
 
     def dot(self, a: Pair, b: Pair) -> mpq:
+        """The scalar product of two vectors of the slice, in input space."""
         return self.uu * a[0] * b[0] + self.uv * (a[0] * b[1] + a[1] * b[0]) + self.vv * a[1] * b[1]
 
     def nearest(self, here: Pair, start: Pair, end: Pair) -> tuple[mpq, Pair]:

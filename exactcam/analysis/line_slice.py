@@ -1,12 +1,12 @@
-"""A network along a straight segment between two inputs: the 1-D slice, exactly.
+"""The exact restriction of a network to the straight segment between two inputs (a 1-D slice).
 
 On the segment start + t (end - start), 0 <= t <= 1, the network is a piecewise
 linear function of one variable. This module finds every breakpoint t as an exact
 rational, the pattern and output map between breakpoints, and every crossing of
 the decision boundary. In one dimension a cell is an interval and a knot line is
-a root, so no geometry is needed: each activation node cuts each interval at the
-roots of its units and reads the codes off between them. Input spaces of any
-dimension cost the same per piece: one exact forward pass of two columns.
+a root, so no geometry is needed: each layer cuts each interval at the roots of its
+units and reads the codes off between them. Input spaces of any dimension cost the
+same per piece: one exact forward pass of two columns.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
+from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational, to_float
 from ..errors import ExactcamError, SliceError
 from ..model.network import Network
 from ..model.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
@@ -32,24 +32,42 @@ _CONSTANT = objects([mpz(0), mpz(1)])  # an affine form a t + c is the row (a, c
 
 @dataclass(frozen=True)
 class Crossing:
-    """Where the segment meets the decision boundary: from `start` to `end`.
+    """Where a segment meets the decision boundary.
 
-    The two are equal except where the tie holds on a whole interval. `classes`
-    are the outputs that tie for the largest, empty for a level of one output.
+    Attributes
+    ----------
+    start, end : mpq
+        The parameters t at which it begins and ends; equal, except where the tie holds on a
+        whole interval.
+    classes : tuple of int
+        The outputs that tie for the largest, none for a level of one output.
     """
 
     start: mpq
     end: mpq
     classes: Classes
 
+    def __repr__(self) -> str:
+        ends = dict.fromkeys((self.start, self.end))
+        where = " to ".join(f"{to_float(t):g}" for t in ends)
+        tied = f", {len(self.classes)} outputs tie" if self.classes else ""
+        return f"<Crossing at t = {where}{tied}>"
+
 
 @dataclass(frozen=True)
 class LineSlice(WithoutCaches):
-    """The pieces of a network along a segment.
+    """The pieces of a network along a segment, with what it is on each.
 
-    Piece k is [breakpoints[k], breakpoints[k + 1]] with pattern `patterns[k]`
-    (codes of every unit, see `exactcam.model.nodes`); `breakpoints` begin with 0 and end
-    with 1. `forms` (pieces, outputs, 2) over `form_scale`: output = a t + c.
+    Attributes
+    ----------
+    network, start, end : Network, tuple of mpq, tuple of mpq
+        The network and the two inputs.
+    breakpoints : tuple of mpq (pieces + 1,)
+        From 0 to 1; piece k is the interval from breakpoints[k] to breakpoints[k + 1].
+    patterns : int ndarray (pieces, units)
+        The code of every unit (see `exactcam.model.nodes`).
+    forms, form_scale : object ndarray (pieces, outputs, 2) of mpz, mpz
+        Each output is a t + c with (a, c) = forms[piece, output] / form_scale.
     """
 
     network: Network
@@ -63,6 +81,10 @@ class LineSlice(WithoutCaches):
     def __len__(self) -> int:
         return len(self.patterns)
 
+    def __repr__(self) -> str:
+        sizes = f"{self.network.inputs} inputs, {self.network.outputs} outputs"
+        return f"<LineSlice: {len(self)} pieces, {len(self.bends)} bends, {sizes}>"
+
     def at(self, t: Any) -> tuple[mpq, ...]:
         """The input at parameter t."""
         s = rational(t, "t")
@@ -73,7 +95,7 @@ class LineSlice(WithoutCaches):
         return [(mpq(a, self.form_scale), mpq(c, self.form_scale)) for a, c in self.forms[piece]]
 
     def outputs(self, t: Any) -> tuple[mpq, ...]:
-        """The exact outputs at parameter t in [0, 1]."""
+        """The exact outputs at parameter t. Raises SliceError for a t outside [0, 1]."""
         s = rational(t, "t")
         if not 0 <= s <= 1:
             raise SliceError(f"t = {t} is not between 0 and 1")
@@ -92,10 +114,23 @@ class LineSlice(WithoutCaches):
         return [np.nonzero(a != b)[0].tolist() for a, b in pairwise(self.patterns)]
 
     def crossings(self, level: Any = 0) -> list[Crossing]:
-        """Every meeting with the decision boundary, in order of t.
+        """Every crossing of the decision boundary, in order of t.
 
-        One output: where it equals `level`. Several: where the two largest tie;
-        `level` must be 0.
+        Parameters
+        ----------
+        level : exact number
+            One output: its boundary is where it equals `level`. Several outputs: where the
+            two largest tie, and `level` must be 0.
+
+        Returns
+        -------
+        list of Crossing
+            O(pieces x outputs^2) exact predicates.
+
+        Raises
+        ------
+        ExactcamError
+            For a level other than 0 with several outputs.
         """
         value = rational(level, "level")
         outputs = self.network.outputs
@@ -118,10 +153,24 @@ class LineSlice(WithoutCaches):
 
 
 def line_slice(network: Network, start: Sequence[Any], end: Sequence[Any]) -> LineSlice:
-    """The exact pieces of `network` between two inputs, vectors of exact numbers.
+    """The exact pieces of a network on the straight segment between two inputs.
 
-    Raises SliceError where the two do not fit the network or are the same point.
-    Cost: one exact forward pass (two columns) per piece and layer.
+    Parameters
+    ----------
+    network : Network
+        The network.
+    start, end : sequence of exact numbers (inputs,)
+        The ends of the segment, t = 0 and t = 1.
+
+    Returns
+    -------
+    LineSlice
+        Costs one exact forward pass (two columns) per piece and layer.
+
+    Raises
+    ------
+    SliceError
+        Where the two do not fit the network or are the same point.
     """
     first = tuple(rational(x, f"start[{i}]") for i, x in enumerate(start))
     last = tuple(rational(x, f"end[{i}]") for i, x in enumerate(end))
@@ -135,37 +184,38 @@ def line_slice(network: Network, start: Sequence[Any], end: Sequence[Any]) -> Li
     steps = [b - a for a, b in zip(first, last, strict=True)]
     numbers, scale = common_integers([*steps, *first])
     inputs = Block(objects(numbers, (2, network.inputs)).T, _CONSTANT, scale)
-    pieces = list(_pieces(network, inputs))
+    _, highs, codes, outputs = zip(*_pieces(network, inputs), strict=True)
     return LineSlice(
-        network, first, last,
-        (mpq(0), *(high for _, high, _, _ in pieces)),
-        np.stack([codes for _, _, codes, _ in pieces]).astype(network.pattern_dtype),
-        np.stack([block.columns for _, _, _, block in pieces]),
-        pieces[0][3].denominator,
-    )  # fmt: skip
+        network,
+        first,
+        last,
+        breakpoints=(mpq(0), *highs),
+        patterns=np.stack(codes).astype(network.pattern_dtype),
+        forms=np.stack([block.columns for block in outputs]),
+        form_scale=outputs[0].denominator,
+    )
 
 
 def _pieces(network: Network, inputs: Block) -> Iterator[tuple[mpq, mpq, np.ndarray, Block]]:
     """(low, high, codes, output) of every piece, from left to right, depth first."""
+
+    def affine(k: int, sources: list[Block]) -> Block:
+        node = network.nodes[k]
+        assert isinstance(node, Affine)
+        return node.apply(sources)
+
     stack = [(0, mpq(0), mpq(1), {0: inputs}, [np.zeros(0, dtype=np.int64)])]
     while stack:
-        k, low, high, values, codes = stack.pop()
-        while k < len(network.nodes):
-            node = network.nodes[k]
-            if not isinstance(node, Affine):
-                break
-            values = {**values, k + 1: node.apply([values[i] for i in node.inputs])}
-            k += 1
-        if k == len(network.nodes):
+        number, low, high, known, codes = stack.pop()
+        values = network.through_affine(number, known, affine)
+        if number == len(network.layers):
             yield low, high, np.concatenate(codes), values[network.output]
             continue
-        node = network.nodes[k]
-        assert not isinstance(node, Affine)
-        source = values[node.source]
-        for a, b, part in reversed(_refine(low, high, node, source)):
-            child = {**values, k + 1: node.apply(source, part)}
-            live = {v: block for v, block in child.items() if network.last_use[v] > k}
-            stack.append((k + 1, a, b, live, [*codes, part]))
+        layer = network.layers[number]
+        source = values[layer.source]
+        for a, b, part in reversed(_refine(low, high, layer.node, source)):
+            child = {**values, layer.value: layer.node.apply(source, part)}
+            stack.append((number + 1, a, b, child, [*codes, part]))
 
 
 def _refine(
@@ -197,13 +247,14 @@ def _refine(
 
 
 def _column(block: Block, t: mpq) -> np.ndarray:
+    """The values of the block at t, times t's denominator and the block's."""
     return block.columns.dot(objects([t.numerator, t.denominator]))
 
 
 def _forms(
     node: Pointwise | MaxGroups, block: Block, low: mpq, high: mpq
 ) -> Iterator[tuple[mpz, mpz]]:
-    """The affine forms whose roots can be places where a code of the node changes."""
+    """The affine forms (a, c) at whose roots a code of the node can change."""
     if isinstance(node, Pointwise):
         forms = node.knot_values(block)
         ends = forms.dot(np.stack([objects([t.numerator, t.denominator]) for t in (low, high)]).T)
@@ -224,6 +275,7 @@ def _one_wins(first: np.ndarray, last: np.ndarray) -> bool:
 
 
 def _tied(forms: np.ndarray, scale: mpz, t: mpq, level: mpq) -> Classes | None:
+    """The outputs that tie for the largest at t (none where one equals the level), or None."""
     values = forms.dot(objects([t.numerator, t.denominator]))
     if len(values) == 1:
         return () if values[0] == level * scale * t.denominator else None
@@ -232,7 +284,7 @@ def _tied(forms: np.ndarray, scale: mpz, t: mpq, level: mpq) -> Classes | None:
 
 
 def _merged(found: list[Crossing]) -> list[Crossing]:
-    """Without repetition: no point twice, no point that only ends a tied interval."""
+    """The crossings without repetition, in order: intervals joined, their ends left out."""
     intervals: list[Crossing] = []
     for item in sorted((c for c in found if c.start < c.end), key=lambda c: c.start):
         last = intervals[-1] if intervals else None

@@ -1,8 +1,7 @@
-"""Measures of regions: exact areas; correctly rounded lengths, slopes, eccentricities.
+"""Measures of regions: exact areas; correctly rounded perimeters, slopes, eccentricities.
 
-Areas are exact rationals. The others are square roots, so they are given as the
-float64 nearest to the exact value (`rational.root_sum`), never as a sum of
-rounded numbers.
+Areas are exact rationals. The others involve square roots, so they are given as the
+float64 nearest to the exact value (`rational.root_sum`), never as a sum of rounded numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 from ..arithmetic.rational import mpq, mpz, root_sum
 from ..complex.cell_data import Cell
 from ..complex.partition import Partition
-from ..model.geometry import Point
+from ..model.geometry import Point, edges_of, squared_distance
 
 __all__ = ["areas", "eccentricities", "perimeters", "slopes"]
 
@@ -26,17 +25,17 @@ def areas(partition: Partition) -> list[mpq]:
 
 
 def _cells(partition: Partition) -> Sequence[Cell]:
-    """All cells, their vertices found at once."""
+    """All cells, with their vertices computed together."""
     partition.vertices.prefetch()
     return partition.cells
 
 
 def perimeters(partition: Partition) -> np.ndarray:
-    """The length around every region in slice coordinates; float64 (F,), correctly rounded."""
+    """The perimeter of every region in slice coordinates; float64 (F,), correctly rounded."""
     return np.asarray(
         [
-            root_sum([_squared(p, q) for p, q in zip(points, points[1:] + points[:1], strict=True)])
-            for points in (cell.points for cell in _cells(partition))
+            root_sum([squared_distance(p, q) for p, q in edges_of(cell.points)])
+            for cell in _cells(partition)
         ]
     )
 
@@ -52,7 +51,7 @@ def slopes(partition: Partition) -> np.ndarray:
 
 
 def eccentricities(partition: Partition) -> np.ndarray:
-    """How far every region is from round, in slice coordinates; float64 (F,), correctly rounded.
+    """The eccentricity of every region in slice coordinates; float64 (F,), correctly rounded.
 
     sqrt(1 - m/M) with m <= M the second moments of area along the principal axes:
     the eccentricity of the ellipse with the region's moments, 0 for a disc or a
@@ -62,11 +61,12 @@ def eccentricities(partition: Partition) -> np.ndarray:
 
 
 def _eccentricity(points: list[Point]) -> float:
+    """The eccentricity of one polygon, from its exact second moments."""
     x, y, w = points[0]
     # From the first corner: the numbers stay small where the region is far from zero.
     near = [(mpq(p * w - x * r, w * r), mpq(q * w - y * r, w * r)) for p, q, r in points]
     area = u = v = uu = uv = vv = mpq(0)
-    for (a, b), (c, d) in zip(near, near[1:] + near[:1], strict=True):
+    for (a, b), (c, d) in edges_of(near):
         turn = a * d - c * b
         area += turn / 2
         u += (a + c) * turn / 6
@@ -86,16 +86,9 @@ def _ziv(squared: mpq) -> float:
         return root_sum([2 * s / (1 + s)])
     bits = 96
     while True:
-        floor, one = (
-            gmpy2.isqrt((squared.numerator << 2 * bits) // squared.denominator),
-            mpz(1) << bits,
-        )
+        floor = gmpy2.isqrt((squared.numerator << 2 * bits) // squared.denominator)
+        one = mpz(1) << bits
         low, high = (root_sum([mpq(2 * s, one + s)]) for s in (floor, floor + 1))
         if low == high:
             return low
         bits *= 2
-
-
-def _squared(start: Point, end: Point) -> mpq:
-    (x, y, w), (p, q, r) = start, end
-    return mpq(x * r - p * w, w * r) ** 2 + mpq(y * r - q * w, w * r) ** 2

@@ -1,4 +1,4 @@
-"""Export to sympy: a region's output map, or the whole network on its window.
+"""Exports to sympy: a region's output map, or the whole network on its window.
 
 Coefficients are exact `Rational` numbers and conditions the region's own edges, so
 the expression *is* the network on the slice, and anything sympy can do with it
@@ -8,22 +8,48 @@ the expression *is* the network on the slice, and anything sympy can do with it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..arithmetic.rational import mpq, objects
 from ..complex.cell_data import Cell
 from ..complex.partition import Partition
 from ..errors import ExactcamError
-from ..model.geometry import join
+from ..model.geometry import Line, polygon_of
+
+if TYPE_CHECKING:
+    from sympy import Expr, Piecewise, Rational, Symbol
+    from sympy.logic.boolalg import Boolean
 
 __all__ = ["piecewise", "region_expression"]
 
 
-def region_expression(cell: Cell, output: int = 0, symbols: Sequence[Any] | None = None) -> Any:
-    """(expression, condition): output `output` on the region, and where it holds.
+def region_expression(
+    cell: Cell, output: int = 0, symbols: Sequence[Symbol] | None = None
+) -> tuple[Expr, Boolean]:
+    """An output of the network on one region, as a sympy expression, and where it holds.
 
-    `symbols` are the two slice coordinates, sympy symbols u and v unless given. The
-    condition is the And of the region's closed half planes.
+    Parameters
+    ----------
+    cell : Cell
+        The region.
+    output : int
+        Which output.
+    symbols : two sympy symbols, optional
+        The slice coordinates; real symbols u and v unless given.
+
+    Returns
+    -------
+    expression : Expr
+        a u + b v + c with exact rational coefficients.
+    condition : Boolean
+        The And of the region's closed half planes.
+
+    Raises
+    ------
+    ExactcamError
+        Where the network has no such output.
     """
     import sympy
 
@@ -33,21 +59,33 @@ def region_expression(cell: Cell, output: int = 0, symbols: Sequence[Any] | None
             f"output {output} is not one of the network's {cell.partition.network.outputs}"
         )
 
-    def form(a: Any, b: Any, c: Any) -> Any:
+    def form(a: Any, b: Any, c: Any) -> Expr:
         return _rational(a) * u + _rational(b) * v + _rational(c)
 
-    points = cell.points
-    lines = [join(p, points[(k + 1) % len(points)]) for k, p in enumerate(points)]
-    sides = [sympy.Ge(form(*_primitive(line)), 0, evaluate=False) for line in lines]
+    polygon = polygon_of(cell.points)
+    sides = [sympy.Ge(form(*_primitive(line)), 0, evaluate=False) for _, line in polygon]
     return form(*cell.affine[output]), sympy.And(*sides, evaluate=False)
 
 
-def piecewise(partition: Partition, output: int = 0, symbols: Sequence[Any] | None = None) -> Any:
-    """The network on the window as one sympy Piecewise, one branch per activation region.
+def piecewise(
+    partition: Partition, output: int = 0, symbols: Sequence[Symbol] | None = None
+) -> Piecewise:
+    """The network on its window as one sympy Piecewise, one branch per activation region.
 
-    Regions are closed and the function continuous, so branches agree where they
-    meet; outside the window the value is nan. Nothing is simplified: exact, and
-    linear in the number of regions.
+    Regions are closed and the function is continuous, so branches agree where they
+    meet; outside the window the value is nan. Nothing is simplified.
+
+    Parameters
+    ----------
+    partition : Partition
+        Holds the network, slice and window.
+    output, symbols
+        As for `region_expression`, whose errors it raises.
+
+    Returns
+    -------
+    Piecewise
+        Exact. O(corners).
     """
     import sympy
 
@@ -56,20 +94,23 @@ def piecewise(partition: Partition, output: int = 0, symbols: Sequence[Any] | No
     return sympy.Piecewise(*branches, (sympy.nan, True), evaluate=False)
 
 
-def _symbols(symbols: Sequence[Any] | None) -> Sequence[Any]:
+def _symbols(symbols: Sequence[Symbol] | None) -> Sequence[Symbol]:
+    """The symbols given, or real symbols u and v."""
     import sympy
 
     return sympy.symbols("u v", real=True) if symbols is None else symbols
 
 
-def _primitive(line: tuple[Any, Any, Any]) -> Any:
+def _primitive(line: Line) -> np.ndarray:
+    """The coefficients of a line without their common divisor."""
     import gmpy2
 
     numbers = objects(line)
     return numbers // gmpy2.gcd(*numbers)
 
 
-def _rational(value: Any) -> Any:
+def _rational(value: Any) -> Rational:
+    """An exact number as a sympy Rational."""
     import sympy
 
     exact = mpq(value)

@@ -1,4 +1,4 @@
-"""Tables of a partition: a row per region, or a row per network to compare.
+"""Tables of measures: a row per region of a partition, or a row per network to compare.
 
 A table is a dict of columns of equal length, so `pandas.DataFrame(table)` is a data
 frame and `write_csv` a file, and neither is needed for the other. Exact columns
@@ -18,20 +18,37 @@ import numpy as np
 
 from ..arithmetic.rational import decimal_text, mpq, root_sum, to_float
 from ..complex.partition import Partition
+from ..model.geometry import squared_distance
 from .measures import areas, eccentricities, perimeters, slopes
 
-__all__ = ["Table", "as_floats", "comparison", "csv_text", "region_table", "write_csv"]
+__all__ = [
+    "Table",
+    "as_floats",
+    "comparison",
+    "csv_text",
+    "edges_of_layers",
+    "region_table",
+    "write_csv",
+]
 
 Table = dict[str, list[Any]]
 
 
 def region_table(partition: Partition) -> Table:
-    """One row per activation region, in canonical order.
+    """Measures of every activation region, one row each, in canonical order.
 
-    `area` is exact; `perimeter`, `slope` and `eccentricity` are correctly rounded;
-    `inradius_bound` is 2 area / perimeter, within 2 units in the last place: the
-    largest circle inside has a radius of at most that and more than half of it.
-    `linear_region` and `affine_piece` number what the region belongs to.
+    Parameters
+    ----------
+    partition : Partition
+        The partition.
+
+    Returns
+    -------
+    dict of columns
+        `area` is exact; `perimeter`, `slope` and `eccentricity` are correctly rounded;
+        `inradius_bound` is 2 area / perimeter, within 2 units in the last place: the
+        largest circle inside has a radius of at most that and more than half of it.
+        `linear_region` and `affine_piece` number what the region belongs to. O(corners).
     """
     area, around = areas(partition), perimeters(partition)
     return {
@@ -48,14 +65,24 @@ def region_table(partition: Partition) -> Table:
 
 
 def comparison(partitions: Mapping[str, Partition], level: Any = 0) -> Table:
-    """One row per partition: counts, densities, spread of the measures, layers.
+    """Counts and measures of several partitions to compare, one row each.
 
-    Exact: counts, `window_area`, `density` (regions per unit area), `area_*` and
-    `vertices_mean`. Correctly rounded: lengths, and the least, median and greatest
-    eccentricity and slope (a median of two is their rounded mean); means of rounded
-    numbers are rounded once more. `layer_k_edges`, `_length` and `_units` are the
-    edges on knot lines of layer k (counted from 1), their total length and how many
-    of its units have any; None where a network has fewer layers.
+    Parameters
+    ----------
+    partitions : mapping
+        Name -> partition.
+    level : exact number
+        The level of the boundary of a network of one output.
+
+    Returns
+    -------
+    dict of columns
+        Exact: counts, `window_area`, `density` (regions per unit area), `area_*` and
+        `vertices_mean`. Correctly rounded: lengths, and the least, median and greatest
+        eccentricity and slope (a median of two is their rounded mean); means of rounded
+        numbers are rounded once more. `layer_k_edges`, `_length` and `_units` are the
+        edges on knot lines of layer k (counted from 1), their total length and how many
+        of its units have any; None where a network has fewer layers.
     """
     rows = {name: _row(part, level) for name, part in partitions.items()}
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
@@ -66,6 +93,7 @@ def comparison(partitions: Mapping[str, Partition], level: Any = 0) -> Table:
 
 
 def _row(partition: Partition, level: Any) -> dict[str, Any]:
+    """The row of one partition in `comparison`."""
     counts, boundary = partition.counts, partition.decision_boundary(level)
     area = sorted(areas(partition))
     row: dict[str, Any] = {
@@ -98,20 +126,22 @@ def _row(partition: Partition, level: Any) -> dict[str, Any]:
 
 
 def _layers(partition: Partition) -> dict[str, Any]:
+    """The edges on each layer's knot lines, their length and their units."""
     out: dict[str, Any] = {}
-    offsets = partition.network.unit_offsets
-    layers = np.searchsorted(offsets, partition.edge_units, side="right")
-    for k in range(1, len(offsets)):
-        edges = np.nonzero((layers == k) & (partition.edge_units >= 0))[0]
-        out[f"layer_{k}_edges"] = len(edges)
-        out[f"layer_{k}_length"] = root_sum([_squared_length(partition, int(e)) for e in edges])
-        out[f"layer_{k}_units"] = len(np.unique(partition.edge_units[edges]))
+    points, ends, units = partition.vertices, partition.edges.vertices, partition.edge_units
+    for layer, edges in zip(partition.network.layers, edges_of_layers(partition), strict=True):
+        squares = [squared_distance(*(points[v] for v in ends[e])) for e in edges]
+        out[f"layer_{layer.number + 1}_edges"] = len(edges)
+        out[f"layer_{layer.number + 1}_length"] = root_sum(squares)
+        out[f"layer_{layer.number + 1}_units"] = len(np.unique(units[edges]))
     return out
 
 
-def _squared_length(partition: Partition, edge: int) -> mpq:
-    (x, y, w), (p, q, r) = (partition.vertices[v] for v in partition.edges.vertices[edge])
-    return mpq(x * r - p * w, w * r) ** 2 + mpq(y * r - q * w, w * r) ** 2
+def edges_of_layers(partition: Partition) -> list[np.ndarray]:
+    """For each layer of the network the edges on knot lines of its units, ascending int64."""
+    units = partition.edge_units
+    columns = (layer.units for layer in partition.network.layers)
+    return [np.nonzero((units >= c.start) & (units < c.stop))[0] for c in columns]
 
 
 def as_floats(table: Table) -> Table:
@@ -138,5 +168,5 @@ def csv_text(table: Table) -> str:
 
 
 def write_csv(table: Table, path: str | Path) -> None:
-    """Write `csv_text` to `path`."""
+    """Write a table to a file as CSV (see `csv_text`)."""
     Path(path).write_text(csv_text(table), encoding="utf-8")

@@ -1,1 +1,1 @@
-"""One module per subcommand of the command line; see `exactcam.cli`."""
+"""The subcommands of `exactcam`: each a module with HELP, configure(parser) and run(args)."""

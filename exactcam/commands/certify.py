@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from .common import add_partition_options, partition_of
+from .common import partition_of
+from .options import add_partition_options
 
 HELP = "write a certificate of the exact partition that `exactcam check` can verify"
 

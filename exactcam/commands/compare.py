@@ -1,10 +1,9 @@
-"""`exactcam compare`: is a float engine's output right, and if not, where?"""
+"""`exactcam compare`: grades a float engine's output file against the exact partition."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
 import json
 from pathlib import Path
 
@@ -12,24 +11,30 @@ from ..complex.partition import Partition, load_partition
 from ..compute import partition
 from ..errors import ExactcamError, FileFormatError
 from ..grading import EngineOutput, compare
+from ..grading.adapters import edges, polygons, regioncam, relucent, splinecam, syrenn
 from ..loaders import load
-from .common import Progress
+from .progress import Progress
 
 HELP = "grade the output of a floating-point engine against the exact partition"
-FORMATS = ("splinecam", "regioncam", "syrenn", "edges", "relucent", "polygons")
+READERS = {
+    "splinecam": splinecam.read,
+    "regioncam": regioncam.read,
+    "syrenn": syrenn.read,
+    "edges": edges.read,
+    "relucent": relucent.read,
+    "polygons": polygons.read,
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS))
+    parser.add_argument("format", choices=READERS, metavar="FORMAT", help=", ".join(READERS))
     parser.add_argument("file", metavar="FILE", help="the engine's output, an .npz file")
     parser.add_argument("--model", help="the network, where FILE does not carry it")
     parser.add_argument(
         "--truth", metavar="RESULT", help="a result file of exactcam partition -o; else computed"
     )
-    parser.add_argument(
-        "--window", nargs=4, metavar=("UMIN", "VMIN", "UMAX", "VMAX"),
-        help="where FILE does not carry it (default -1 -1 1 1)",
-    )  # fmt: skip
+    window = "where FILE does not carry it (default -1 -1 1 1)"
+    parser.add_argument("--window", nargs=4, metavar=("UMIN", "VMIN", "UMAX", "VMAX"), help=window)
     parser.add_argument(
         "--tolerance", default="1e-5", metavar="T", help="the pass mark (default 1e-5)"
     )
@@ -40,9 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.report and not args.report.endswith((".html", ".json")):
         raise ExactcamError(f"--report {args.report}: give a name that ends in .html or .json")
-    output = importlib.import_module(f"..grading.adapters.{args.format}", __package__).read(
-        args.file
-    )
+    output = READERS[args.format](args.file)
     result = compare(_truth(args, output), output, args.tolerance.strip())
     if args.report:
         if args.report.endswith(".html"):
@@ -57,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _truth(args: argparse.Namespace, output: EngineOutput) -> Partition:
-    """The exact partition: from RESULT, or of the network the options or the file name.
+    """The exact partition: from RESULT, or of the network that --model or the file gives.
 
-    Where two of them name a network, a slice or a window, they must be the same: an
-    engine graded on another network than it was given would fail for no fault of its own.
+    Where two of them give a network, a slice or a window, they must be the same: an
+    engine graded on another network than it was run on would fail for no fault of its own.
     """
     model = load(args.model) if args.model else None
     if args.truth:
@@ -69,12 +72,10 @@ def _truth(args: argparse.Namespace, output: EngineOutput) -> Partition:
         network = model or output.network
         if network is None:
             raise FileFormatError(f"{args.file}: carries no network; give it with --model")
-        window = args.window and [text.strip() for text in args.window]
+        given = args.window and [text.strip() for text in args.window]
+        window = given or output.window or (-1, -1, 1, 1)
         with Progress("regions") as progress:
-            truth = partition(
-                network, output.slice, window or output.window or (-1, -1, 1, 1),
-                progress=progress,
-            )  # fmt: skip
+            truth = partition(network, output.slice, window, progress=progress)
     for where, network in (("--model", model), (args.file, output.network)):
         if network is not None and network.sha256 != truth.network.sha256:
             raise FileFormatError(f"{where}: is not the network of the exact partition")
@@ -86,6 +87,6 @@ def _truth(args: argparse.Namespace, output: EngineOutput) -> Partition:
 
 
 def _facts(value: object) -> object:
-    """A slice as it is, a window as a set of corners: they may start anywhere."""
+    """A slice as it is, a window as the set of its corners: the first may be any of them."""
     fields = dataclasses.asdict(value)  # type: ignore[call-overload]
     return frozenset(fields["corners"]) if "corners" in fields else fields

@@ -1,4 +1,4 @@
-"""`exactcam demo`: the main job on a trained network that ships with the package."""
+"""`exactcam demo`: partitions a trained network that comes with the package."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from ..compute import partition
 from ..loaders import load
 from ..render import draw
-from .common import Progress
 from .partition import summary, text
+from .progress import Progress
 
 HELP = "partition a shipped two-moons classifier; write a picture and a result file"
 WINDOW = ("-1.75", "-1.25", "2.75", "1.75")
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     with as_file(files("exactcam") / "data" / "two_moons.json") as path:
         network = load(path)
     with Progress("regions") as progress:
-        # The definition itself: on so small a network it is done before the fast engine is compiled.
+        # On so small a network the reference is done before the fast engine would be compiled.
         part = partition(network, window=WINDOW, engine="reference", progress=progress)
     facts = summary(part) | {"seconds": time.perf_counter() - start}
     folder = Path(args.output)

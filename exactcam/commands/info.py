@@ -9,7 +9,8 @@ from typing import Any
 from ..arithmetic.matrix import Convolution, Sparse
 from ..model.network import Network
 from ..model.nodes import Affine, MaxGroups, Node, Pointwise
-from .common import add_model, read_model
+from .common import read_model
+from .options import add_model
 
 HELP = "describe a model: layers, exact parameters, content hash, substitutions"
 

@@ -6,8 +6,9 @@ import argparse
 
 from ..analysis.line_slice import line_slice
 from ..analysis.tables import Table, write_csv
-from ..arithmetic.rational import decimal_text, rational, to_float
-from .common import add_model, load_model, vector
+from ..arithmetic.rational import decimal_text, to_float
+from .common import load_model
+from .options import add_level, add_model, level_of, vector
 
 HELP = "cut a network along the straight segment between two inputs: breakpoints and crossings"
 
@@ -16,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--start", required=True, metavar="V,V,...", help="or @FILE")
     parser.add_argument("--end", required=True, metavar="V,V,...", help="or @FILE")
-    parser.add_argument("--level", default="0", help="level of the boundary of one output")
+    add_level(parser)
     parser.add_argument("-o", "--output", metavar="CSV", help="write a row per piece, exact")
     parser.add_argument("--figure", metavar="OUT", help="draw it: .png, .pdf or .svg")
 
@@ -24,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     network = load_model(args)
     ends = (vector(getattr(args, n), f"--{n}", network.inputs) for n in ("start", "end"))
-    line, level = line_slice(network, *ends), rational(args.level.strip(), "--level")
+    line, level = line_slice(network, *ends), level_of(args)
     table: Table = {"start": list(line.breakpoints[:-1]), "end": list(line.breakpoints[1:])}
     for k in range(network.outputs):
         table[f"slope_{k}"] = [line.affine(piece)[k][0] for piece in range(len(line))]

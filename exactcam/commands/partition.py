@@ -8,40 +8,37 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from ..arithmetic.rational import decimal_text, rational
+from ..arithmetic.rational import decimal_text
 from ..complex.partition import Partition
 from ..errors import ExactcamError
 from ..runtime.processes import workers
-from .common import (
-    Progress,
-    add_partition_options,
-    load_model,
-    partition_of,
-    scheduler,
-    slice_of,
-    window_from,
-)
+from .common import load_model, partition_of, scheduler
+from .options import add_level, add_partition_options, level_of, slice_of, window_from
+from .progress import Progress
 
 HELP = "compute the exact partition of a network on a window of a slice"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_partition_options(parser)
-    parser.add_argument("--level", default="0", help="level of the boundary of one output")
+    add_level(parser)
     parser.add_argument(
-        "-o", "--output", metavar="OUT",
+        "-o",
+        "--output",
+        metavar="OUT",
         help="write a result file (.gz compresses); a name that ends in .run: stream regions "
         "there as they are found, and go on where an interrupted run ended",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--totals", action="store_true",
+        "--totals",
+        action="store_true",
         help="with -o FILE.run: only what needs no memory for the whole (regions, edges, area)",
-    )  # fmt: skip
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
 
 def run(args: argparse.Namespace) -> int:
-    start, level = time.perf_counter(), rational(args.level.strip(), "--level")
+    start, level = time.perf_counter(), level_of(args)
     streamed = args.output is not None and args.output.endswith(".run")
     if args.totals and not streamed:
         raise ExactcamError("--totals goes with -o FILE.run")
@@ -59,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _through_file(args: argparse.Namespace) -> Partition | None:
-    """The partition, streamed to its file first; None where just the totals are asked for,
-    which are printed."""
+    """The partition, streamed to its file first; with --totals None, and the totals printed."""
     from ..engine.refine import Engine  # with numba, which takes a while
     from ..engine.run_file import read_run, write_run
 
@@ -80,7 +76,11 @@ def _through_file(args: argparse.Namespace) -> Partition | None:
 
 
 def summary(part: Partition, level: Any = 0, jobs: int = 1) -> dict[str, Any]:
-    """What a partition comes to: the counts, the exact areas, the boundary, whose it is."""
+    """A partition in figures, as JSON values: counts, exact areas, boundary, network.
+
+    `level` is that of the boundary of a network of one output, `jobs` the number of processes
+    that find it. O(regions + boundary).
+    """
     boundary = part.decision_boundary(level, jobs)
     return {
         "activation_regions": part.counts.activation_regions,
@@ -100,7 +100,7 @@ def summary(part: Partition, level: Any = 0, jobs: int = 1) -> dict[str, Any]:
 
 
 def text(part: Partition, facts: dict[str, Any]) -> str:
-    """The same for people, a line each."""
+    """The figures of `summary`, with "seconds", as text, a line each."""
     network = part.network
     whole = part.area_sum == part.window.area
     return "\n".join(

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ..analysis.boundary_points import nearest_boundary_point, sample_boundary
 from ..analysis.tables import csv_text
-from ..arithmetic.rational import decimal_text, rational
+from ..arithmetic.rational import decimal_text
 from ..errors import ExactcamError
-from .common import add_partition_options, partition_or_result
+from .common import partition_or_result
+from .options import add_level, add_partition_options, level_of
 
 HELP = "draw points exactly on the decision boundary, uniformly by length, or find the nearest"
 
@@ -19,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_partition_options(parser)
     parser.add_argument("-n", "--count", type=int, default=100, help="how many (default 100)")
     parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal points")
-    parser.add_argument("--level", default="0", help="level of the boundary of one output")
+    add_level(parser)
     parser.add_argument(
         "--nearest", metavar="U,V", help="instead: the boundary point nearest to (U, V), its margin"
     )
@@ -28,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     part = partition_or_result(args)
-    level = rational(args.level.strip(), "--level")
+    level = level_of(args)
     part.decision_boundary(level, args.jobs)
     if args.nearest is not None:
         words = args.nearest.split(",")

@@ -7,9 +7,9 @@ import tempfile
 import webbrowser
 from pathlib import Path
 
-from ..arithmetic.rational import rational
 from ..render import COLOURS, draw
-from .common import add_partition_options, partition_or_result
+from .common import partition_or_result
+from .options import add_level, add_partition_options, level_of
 
 HELP = "walk through the partition of a network, or of a result file, in the browser"
 
@@ -19,18 +19,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="PAGE", help="where to write the page (.html)")
     parser.add_argument("--no-open", action="store_true", help="only write the page")
     parser.add_argument("--colour", choices=COLOURS, help="what tells regions apart at first")
-    parser.add_argument("--level", default="0", help="level of the boundary of one output")
+    add_level(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     part = partition_or_result(args)
     name = Path(args.model).stem
     path = Path(args.output or Path(tempfile.mkdtemp(prefix="exactcam-")) / f"{name}.html")
-    level = rational(args.level.strip(), "--level")
+    page, level = path.with_suffix(".html"), level_of(args)
     part.prefetch(args.jobs)
     part.decision_boundary(level, args.jobs)
-    draw(part, path.with_suffix(".html"), args.colour, level=level, title=name)
-    print(path.with_suffix(".html"))
+    draw(part, page, args.colour, level=level, title=name)
+    print(page)
     if not args.no_open:
-        webbrowser.open(path.with_suffix(".html").resolve().as_uri())
+        webbrowser.open(page.resolve().as_uri())
     return 0

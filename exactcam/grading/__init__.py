@@ -1,4 +1,4 @@
-"""Grading: an engine's polygons against the exact partition (see `compare`)."""
+"""Grading of float engines: compares their polygons with the exact partition (see `compare`)."""
 
 from .comparison import compare
 from .output import EngineOutput

@@ -1,4 +1,4 @@
-"""A tree over boxes: which boxes meet which, in time near-linear in the answer.
+"""A bounding-box tree: finds all intersecting pairs of boxes in time near-linear in the answer.
 
 Boxes are sorted along a Morton curve of the *ranks* of their centres, so a partition
 whose regions crowd into one corner of the window gives as balanced a tree as any
@@ -13,7 +13,13 @@ __all__ = ["BoxTree"]
 
 
 class BoxTree:
-    """Closed boxes low <= x <= high, float (n, 2) each."""
+    """A static tree over n closed boxes low <= x <= high, built in O(n log n).
+
+    Parameters
+    ----------
+    low, high : float ndarray (n, 2)
+        The least and the greatest corner of each box, in slice coordinates.
+    """
 
     def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
         count = len(low)
@@ -29,7 +35,18 @@ class BoxTree:
             self._levels.append((lows, highs))
 
     def pairs(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(query, box): every pair of a query box and a box of the tree that meet."""
+        """Every pair of a query box and a box of the tree that intersect.
+
+        Parameters
+        ----------
+        low, high : float ndarray (m, 2)
+            The query boxes.
+
+        Returns
+        -------
+        query, box : int ndarray (pairs,)
+            Their numbers. O(m log n + pairs) for boxes of similar sizes.
+        """
         query = np.arange(len(low))
         node = np.zeros(len(low), dtype=np.int64)
         for depth, (lows, highs) in enumerate(reversed(self._levels)):
@@ -42,6 +59,7 @@ class BoxTree:
 
 
 def _morton(points: np.ndarray) -> np.ndarray:
+    """The place of each point on the Morton curve through the ranks of the coordinates."""
     ranks = np.argsort(np.argsort(points, axis=0, kind="stable"), axis=0).astype(np.int64)
     key = np.zeros(len(points), dtype=np.int64)
     for bit in range(len(points).bit_length()):

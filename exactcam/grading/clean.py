@@ -1,54 +1,69 @@
-"""Which of an engine's polygons are polygons: simple, with area; and their convex pieces.
+"""Sort an engine's polygons: simple ones with area as convex parts, all others as phantoms.
 
-Most are convex, which one vectorised pass proves: every turn to the same side, and
+Most are convex, which one vectorised pass proves: every turn goes to the same side, and
 the walk goes once around (its lexicographic direction changes twice; left turns
-alone would accept a pentagram). The others are looked at one by one, exactly. A
-polygon that is a hair off convex because its vertices are rounded is taken as its
-convex hull, and how far it is off counts as part of its distance to the truth.
+alone would accept a pentagram). The others are examined one by one, exactly. A polygon
+that is not quite convex because its vertices are rounded is taken as its convex hull,
+and its vertices' distance to the hull counts towards its distance to the exact region.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from ..arithmetic.rational import common_integers, mpq, sign
 from ..errors import InvariantError
-from ..model.geometry import Point, area2, homogeneous, join, side
+from ..model.geometry import Point, area2, edges_of, homogeneous, join, side
 from .output import EngineOutput
 from .shapes import Shapes, distance_to_segment, orientation
 
 __all__ = ["Polygons", "clean", "convex_polygons", "without_repeats"]
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, eq=False)
 class Polygons:
-    """Engine polygons sorted out.
+    """The polygons of an engine, sorted into proper polygons and phantoms.
 
-    `phantoms`: polygon -> why it is none. `hulls`: all others (their convex hull),
-    hull h of polygon `owner[h]`, `depth2` the squared distance of its vertices to
-    the border of the hull (only where it is not zero). `pieces`: the same polygons
-    as convex pieces, piece p of hull `piece_owner[p]`. `folded`: those that cross
-    themselves by less than the pass mark.
+    Attributes
+    ----------
+    phantoms : dict
+        Polygon -> why it is not a polygon with area.
+    owner, hulls : int ndarray (hulls,), Shapes
+        All others: their convex hulls, hull h that of polygon owner[h].
+    depth2 : dict
+        Hull -> squared distance of the polygon's vertices to the border of the hull,
+        where the polygon is not convex.
+    parts, part_owner : Shapes, int ndarray (parts,)
+        The same polygons cut into convex parts, part p of hull part_owner[p].
+    folded : list of int
+        Polygons that cross themselves by less than the pass mark.
     """
 
     phantoms: dict[int, str]
     owner: np.ndarray
     hulls: Shapes
     depth2: dict[int, mpq]
-    pieces: Shapes
-    piece_owner: np.ndarray
+    parts: Shapes
+    part_owner: np.ndarray
     folded: list[int]
 
 
 def convex_polygons(xy: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """+1, -1: convex, with interior, counter-clockwise or clockwise; 0 otherwise. Exact.
+    """Which polygons are convex with interior, and which way round they go. Exact.
 
-    Consecutive vertices must differ; a polygon may have none.
+    Parameters
+    ----------
+    xy : float ndarray (vertices, 2)
+        Finite; consecutive vertices of a polygon must differ.
+    offsets : int ndarray (polygons + 1,)
+        Polygon k has the vertices xy[offsets[k]:offsets[k + 1]]; it may have none.
+
+    Returns
+    -------
+    int ndarray (polygons,)
+        +1 convex and counter-clockwise, -1 convex and clockwise, 0 otherwise.
     """
     shapes = Shapes(xy, offsets)
     owner = np.repeat(np.arange(len(shapes)), np.diff(offsets))
@@ -73,7 +88,20 @@ def convex_polygons(xy: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def clean(output: EngineOutput, tolerance: mpq) -> Polygons:
-    """Sort out the polygons of an engine. Near-linear; exact."""
+    """Sort the polygons of an engine into convex hulls, convex parts and phantoms.
+
+    Parameters
+    ----------
+    output : EngineOutput
+        What the engine returned.
+    tolerance : mpq
+        The pass mark, in slice coordinates: how far vertices may be off.
+
+    Returns
+    -------
+    Polygons
+        Decided exactly. Linear for convex polygons, O(n^3) for one of n vertices that is not.
+    """
     xy = output.vertices.astype(np.float64)
     owner = np.repeat(np.arange(len(output)), np.diff(output.offsets))
     finite = np.bincount(owner[~np.isfinite(xy).all(axis=1)], minlength=len(output)) == 0
@@ -110,33 +138,35 @@ def without_repeats(xy: np.ndarray, owner: np.ndarray, count: int) -> tuple[np.n
 
 
 class _Collector:
+    """The lists that `Polygons` is made of, while they grow."""
+
     def __init__(self) -> None:
         self.owner: list[int] = []
         self.hulls: list[np.ndarray] = []
-        self.pieces: list[np.ndarray] = []
-        self.piece_owner: list[int] = []
+        self.parts: list[np.ndarray] = []
+        self.part_owner: list[int] = []
         self.depth2: dict[int, mpq] = {}
         self.folded: list[int] = []
 
-    def add(self, k: int, hull: np.ndarray, pieces: list[np.ndarray] | None = None) -> None:
-        number = len(self.owner)
+    def add(self, k: int, hull: np.ndarray, parts: list[np.ndarray] | None = None) -> None:
+        """Add polygon k by its hull and its convex parts; without parts it is its hull."""
+        own = [hull] if parts is None else parts
+        self.part_owner += [len(self.owner)] * len(own)
+        self.parts += own
         self.owner.append(k)
         self.hulls.append(hull)
-        for piece in [hull] if pieces is None else pieces:
-            self.pieces.append(piece)
-            self.piece_owner.append(number)
 
     def polygons(self, phantoms: dict[int, str]) -> Polygons:
+        """All that was added, as arrays."""
         return Polygons(
-            phantoms, np.asarray(self.owner, dtype=np.int64), _shapes(self.hulls), self.depth2,
-            _shapes(self.pieces), np.asarray(self.piece_owner, dtype=np.int64), self.folded,
-        )  # fmt: skip
-
-
-def _shapes(polygons: list[np.ndarray]) -> Shapes:
-    return Shapes(
-        np.concatenate([np.empty((0, 2)), *polygons]), np.cumsum([0, *(len(p) for p in polygons)])
-    )
+            phantoms,
+            np.asarray(self.owner, dtype=np.int64),
+            Shapes.of(self.hulls),
+            self.depth2,
+            Shapes.of(self.parts),
+            np.asarray(self.part_owner, dtype=np.int64),
+            self.folded,
+        )
 
 
 def _take_apart(k: int, corners: np.ndarray, tolerance: mpq, good: _Collector) -> str:
@@ -158,32 +188,29 @@ def _take_apart(k: int, corners: np.ndarray, tolerance: mpq, good: _Collector) -
     depth2 = max(_border_distance(p, border) for p in exact)
     perimeter = sum(
         abs(u - s) + abs(v - t)
-        for (u, v), (s, t) in _pairs([(mpq(corners[i, 0]), mpq(corners[i, 1])) for i in hull])
+        for (u, v), (s, t) in edges_of([(mpq(corners[i, 0]), mpq(corners[i, 1])) for i in hull])
     )
     lost = abs(area2(border) - abs(area2(exact))) / 2
     near = depth2 <= tolerance * tolerance and lost <= tolerance * perimeter
     simple = _is_simple(points)
     if not near and not simple:
         return "folded"
-    pieces = None
+    parts = None
     if simple:
         order = range(len(points)) if doubled > 0 else range(len(points) - 1, -1, -1)
         triangles = _triangles(points, list(order))
         # The largest first: its witness is the polygon's.
         triangles.sort(key=lambda t: area2([points[i] for i in t]), reverse=True)
-        pieces = [corners[list(t)] for t in triangles]
+        parts = [corners[list(t)] for t in triangles]
     else:
         good.folded.append(k)
     good.depth2[len(good.owner)] = depth2
-    good.add(k, corners[hull], pieces)
+    good.add(k, corners[hull], parts)
     return ""
 
 
-def _pairs(cycle: list[T]) -> list[tuple[T, T]]:
-    return list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
-
-
 def _turn(a: Point, b: Point, c: Point) -> int:
+    """+1 where a, b, c turn left, -1 right, 0 on a line; the points share one denominator."""
     return sign((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
 
 
@@ -205,12 +232,12 @@ def _hull(points: list[Point]) -> list[int]:
 
 def _border_distance(point: Point, border: list[Point]) -> mpq:
     """The squared distance of a point to the border of a polygon."""
-    return min(distance_to_segment(point, a, b) for a, b in _pairs(border))
+    return min(distance_to_segment(point, a, b) for a, b in edges_of(border))
 
 
 def _is_simple(points: list[Point]) -> bool:
     """No two edges meet except neighbours in their common corner. O(n^2)."""
-    edges = _pairs(points)
+    edges = list(edges_of(points))
     for m, (a, b) in enumerate(edges):
         for n in range(m + 1, len(edges)):
             c, d = edges[n]
@@ -225,10 +252,12 @@ def _is_simple(points: list[Point]) -> bool:
 
 
 def _dot(at: Point, p: Point, r: Point) -> int:
+    """The sign of the scalar product of at -> p and at -> r."""
     return sign((p[0] - at[0]) * (r[0] - at[0]) + (p[1] - at[1]) * (r[1] - at[1]))
 
 
 def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Whether the closed segments ab and cd have a point in common."""
     s, t = _turn(a, b, c), _turn(a, b, d)
     u, v = _turn(c, d, a), _turn(c, d, b)
     if s * t < 0 and u * v < 0:
@@ -238,7 +267,10 @@ def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
 
 
 def _triangles(points: list[Point], order: list[int]) -> list[tuple[int, int, int]]:
-    """Ears of a simple counter-clockwise polygon, O(n^3); straight corners give none."""
+    """Triangulate a simple counter-clockwise polygon by cutting ears, O(n^3).
+
+    Corners with a straight angle are cut off without a triangle.
+    """
     out = []
     while len(order) > 2:
         for m in range(len(order)):

@@ -1,4 +1,4 @@
-"""`compare`: grade an engine's polygons against the exact partition."""
+"""Grades an engine's polygons against the exact partition."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..arithmetic.rational import mpq, rational
 from ..complex.partition import Partition
 from ..errors import ExactcamError
 from .areas import Areas, areas
+from .attributes import Attributes
 from .clean import clean
-from .labels import Labels
 from .matching import match, rounded_vertices, truth_shapes
 from .output import EngineOutput, engine_output
 from .result import Comparison
 from .segments import check_boundary
-from .shapes import ragged
+from .shapes import Shapes, ragged
 
 __all__ = ["compare"]
 
@@ -30,54 +30,79 @@ def compare(
 ) -> Comparison:
     """Grade an engine's output against the exact partition `truth`.
 
-    `polygons` is an EngineOutput or a sequence of float arrays (vertices, 2), open or
-    closed, of any orientation, in slice coordinates; `patterns`, `affine`,
-    `boundary` and the other fields of EngineOutput may be given by name. Every float is taken as the exact
-    number it is and every decision is exact; `tolerance` is the pass mark: how far a
-    region (Hausdorff distance), a segment's end or a map's coefficient may be off (for a
-    map with coefficients above 1, relative to the largest).
-    Near-linear: 100,000 regions take under a minute. Raises FileFormatError where
-    the arrays do not fit together.
+    Parameters
+    ----------
+    truth : Partition
+        The exact partition of the network, slice and window the engine was run on.
+    polygons : EngineOutput or sequence of float arrays (vertices, 2)
+        The engine's regions in slice coordinates, open or closed, of any orientation.
+        Every float is taken as the exact number it is.
+    tolerance : exact number
+        The pass mark: how far a region (Hausdorff distance), an end of a segment or a map's
+        coefficient may be off; for a map with coefficients above 1, relative to the largest.
+    **more
+        `patterns`, `affine`, `boundary` and the other fields of EngineOutput.
+
+    Returns
+    -------
+    Comparison
+        Every decision exact. Near-linear: 100,000 regions take under a minute.
+
+    Raises
+    ------
+    FileFormatError
+        Where the arrays do not fit together or do not fit the network.
+    ExactcamError
+        For a negative tolerance.
     """
     output = engine_output(polygons, **more)
     mark = rational(tolerance, "tolerance")
     if mark < 0:
         raise ExactcamError(f"tolerance {tolerance} is negative: give the largest error allowed")
     if output.error:
-        nothing = Areas(truth.window.area, mpq(0), (), (), ())
+        nothing = Areas(truth.window.area, mpq(0))
         empty = np.zeros((0, 2), dtype=np.int64)
         return Comparison(truth, output, mark, empty, None, 0, 0, None, nothing, ())
+    return _graded(truth, output, mark)
+
+
+def _graded(truth: Partition, output: EngineOutput, mark: mpq) -> Comparison:
+    """The comparison of an output that has polygons, at the pass mark `mark`."""
     engine, shapes = clean(output, mark), truth_shapes(truth)
-    labels = Labels(truth, output, mark)
-    found = match(output, engine, shapes, mark, labels)
+    attributes = Attributes(truth, output, mark)
+    found = match(output, engine, shapes, mark, attributes)
     owners = engine.owner[found.hulls]
     rounded, corners = _rounded(output, engine.hulls, found.hulls, shapes, found.cells)
-    error, wrong_labels = labels.check(owners, found.cells)
+    error, wrong_attributes = attributes.check(owners, found.cells)
     wrong_lines, unclear = check_boundary(truth, output, mark)
     unclear += [
         f"whether polygon {k} stands for region {c}: smaller than the pass mark, and neither its "
         "pattern nor its map is given"
         for k, c in found.unsure
     ]
-    findings = [
-        *found.findings,
-        *wrong_labels,
-        *wrong_lines,
-    ]
     worst = None
     if found.worst is not None:
         squared, k = found.worst
         worst = squared, int(owners[k]), int(found.cells[k])
     pairs = [*zip(owners.tolist(), found.cells.tolist(), strict=True), *found.degenerate.items()]
-    area = areas(engine.pieces, truth.window)
     return Comparison(
-        truth, output, mark, np.asarray(sorted(pairs), dtype=np.int64).reshape(-1, 2), worst,
-        rounded, corners, error, area, tuple(findings), tuple(engine.folded), tuple(unclear),
-    )  # fmt: skip
+        truth,
+        output,
+        mark,
+        matched=np.asarray(sorted(pairs), dtype=np.int64).reshape(-1, 2),
+        worst=worst,
+        rounded=rounded,
+        corners=corners,
+        map_error=error,
+        areas=areas(engine.parts, truth.window),
+        findings=(*found.findings, *wrong_attributes, *wrong_lines),
+        folded=tuple(engine.folded),
+        unclear=tuple(unclear),
+    )
 
 
 def _rounded(
-    output: EngineOutput, hulls: Any, which: np.ndarray, shapes: Any, cells: np.ndarray
+    output: EngineOutput, hulls: Shapes, which: np.ndarray, shapes: Shapes, cells: np.ndarray
 ) -> tuple[int, int]:
     """(correctly rounded, all) corners of matched polygons, in the engine's precision."""
     position, flat = ragged(hulls.offsets, which)

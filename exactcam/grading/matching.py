@@ -1,4 +1,4 @@
-"""Which polygon stands for which exact cell, and a name for everything that does not fit.
+"""Match an engine's polygons to the exact cells, and name everything that does not fit.
 
 A polygon and a cell are *linked* if each holds the other's witness point (a point
 strictly inside). A polygon stands for a cell if their Hausdorff distance is within
@@ -20,27 +20,33 @@ import numpy as np
 from ..arithmetic.rational import mpq, sign, to_float
 from ..complex.partition import Partition
 from ..model.geometry import homogeneous
+from .attributes import Attributes
 from .boxes import BoxTree
 from .clean import Polygons, convex_polygons, without_repeats
-from .labels import Labels
 from .output import EngineOutput
 from .result import Finding
-from .shapes import (
-    Shapes,
-    distance_squared,
-    distance_to_segment,
-    ragged,
-    squared_distance_to,
-)
+from .shapes import Shapes, distance_squared, distance_to_segment, ragged, squared_distance_to
 
 __all__ = ["Match", "match", "rounded_vertices", "truth_shapes"]
 
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """`hulls` and `cells` matched pairwise, the exact worst (squared distance, position),
-    `degenerate` pairs (polygon, cell) whose rounded cell has no interior either, `unsure`
-    pairs (polygon, cell) that only their position matches."""
+    """Which hulls of an engine's polygons stand for which cells, and what is wrong with the rest.
+
+    Attributes
+    ----------
+    hulls, cells : int64 ndarray (matched,)
+        The matched pairs.
+    worst : (mpq, int) or None
+        The largest exact squared Hausdorff distance of a pair, and the position of that pair.
+    degenerate : dict
+        Polygon -> cell, where both have no interior once the cell is rounded.
+    unsure : list of (int, int)
+        Pairs (polygon, cell) that position alone matches.
+    findings : list of Finding
+        One for everything that does not fit.
+    """
 
     hulls: np.ndarray
     cells: np.ndarray
@@ -51,25 +57,30 @@ class Match:
 
 
 def truth_shapes(truth: Partition) -> Shapes:
-    """The exact cells with their correctly rounded vertices."""
+    """The exact cells of a partition as shapes, with their correctly rounded vertices."""
     xy = truth.float_vertices[truth.corners]
     return Shapes(xy, truth.offsets, lambda i: truth.vertices[truth.corners[i]])
 
 
-class _Pairs:
-    """Hausdorff distances of (hull, cell) pairs: bounds for all, exact values on demand."""
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """What is matched: polygons to cells, with distances between them on demand."""
 
-    def __init__(self, engine: Polygons, truth: Shapes, tolerance: mpq) -> None:
-        self.engine, self.truth, self.tolerance = engine, truth, tolerance
+    output: EngineOutput
+    engine: Polygons
+    truth: Shapes
+    tolerance: mpq
+    attributes: Attributes
 
     def squared(self, hull: int, cell: int) -> mpq:
+        """The exact squared Hausdorff distance of a polygon and a cell."""
         exact = distance_squared(self.engine.hulls.points(hull), self.truth.points(cell))
         return max(exact, self.engine.depth2.get(hull, mpq(0)))
 
     def within(
         self, hulls: np.ndarray, cells: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(within the pass mark? exact; bounds of the distance)."""
+        """(within the pass mark, decided exactly; lower, upper bound of the distance) of pairs."""
         low, high = self.engine.hulls.distances(hulls, self.truth, cells)
         mark = to_float(self.tolerance)
         out = high <= np.nextafter(mark, 0)
@@ -78,65 +89,105 @@ class _Pairs:
             out[k] = self.squared(int(hulls[k]), int(cells[k])) <= self.tolerance**2
         return out, low, high
 
+    def agree(self, hulls: np.ndarray, cells: np.ndarray) -> np.ndarray:
+        """1, -1 or 0 for each pair, as `Attributes.agree`."""
+        return self.attributes.agree(self.engine.owner[hulls], cells)
+
+    def rounded(self, flat: np.ndarray) -> np.ndarray:
+        """The exact flat vertices, correctly rounded to the engine's precision."""
+        return rounded_vertices(self.truth, flat, self.output.vertices.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class _Links:
+    """Which polygons and cells hold each other's witness point.
+
+    `covers`: hull -> cells whose witness it holds; `home`: hull -> cell that holds its own.
+    """
+
+    covers: dict[int, list[int]]
+    home: dict[int, int]
+
+    def mutual(self) -> np.ndarray:
+        """The linked pairs (hull, cell), int64 (pairs, 2)."""
+        found = [(h, c) for h, c in self.home.items() if c in self.covers.get(h, ())]
+        return np.asarray(found, dtype=np.int64).reshape(-1, 2)
+
 
 def match(
-    output: EngineOutput, engine: Polygons, shapes: Shapes, tolerance: mpq, labels: Labels
+    output: EngineOutput,
+    engine: Polygons,
+    truth: Shapes,
+    tolerance: mpq,
+    attributes: Attributes,
 ) -> Match:
-    """Match polygons to cells and name what is wrong. Near-linear; every decision exact."""
-    pairs = _Pairs(engine, shapes, tolerance)
-    covers, home = _links(engine, shapes)
-    linked = [(h, c) for h, c in home.items() if c in covers.get(h, ())]
-    one, two = np.asarray(linked, dtype=np.int64).reshape(-1, 2).T
-    taken = _assign(pairs, one, two, labels)
+    """Match an engine's polygons to exact cells, and name what is wrong.
+
+    Parameters
+    ----------
+    output, engine : EngineOutput, Polygons
+        What the engine returned, and the same sorted by `clean`.
+    truth : Shapes
+        The exact cells, from `truth_shapes`.
+    tolerance : mpq
+        The pass mark, in slice coordinates.
+    attributes : Attributes
+        The engine's patterns and maps, as far as it gave them.
+
+    Returns
+    -------
+    Match
+        Every decision exact. Near-linear in the number of polygons and cells.
+    """
+    given = _Inputs(output, engine, truth, tolerance, attributes)
+    links = _links(engine, truth)
+    taken = _assign(given, *links.mutual().T)
     free = np.asarray(sorted(set(range(len(engine.owner))) - set(taken)), dtype=np.int64)
-    left = set(range(len(shapes))) - set(taken.values())
-    open_cells = np.asarray(sorted(left), dtype=np.int64)
-    hulls, cells = _nearby(engine.hulls, free, shapes, open_cells, tolerance)
-    fits = labels.agree(engine.owner[hulls], cells) >= 0
-    small = _assign(pairs, hulls[fits], cells[fits], labels)
+    left = set(range(len(truth))) - set(taken.values())
+    hulls, cells = _nearby(given, free, np.asarray(sorted(left), dtype=np.int64))
+    fits = given.agree(hulls, cells) >= 0
+    small = _assign(given, hulls[fits], cells[fits])
     taken |= small
-    degenerate = _degenerate(output, engine, shapes, left - set(taken.values()), tolerance, labels)
-    alone = {**{int(engine.owner[h]): c for h, c in small.items()}, **degenerate}
-    unsure = _unsure(output, shapes, alone, labels)
-    matched = sorted(taken.items())
-    one, two = np.asarray(matched, dtype=np.int64).reshape(-1, 2).T
-    findings = _name(
-        engine, len(shapes), taken, covers, home, pairs, labels, set(degenerate.values())
-    )
+    degenerate = _degenerate(given, left - set(taken.values()))
+    by_position = {**{int(engine.owner[h]): c for h, c in small.items()}, **degenerate}
+    one, two = np.asarray(sorted(taken.items()), dtype=np.int64).reshape(-1, 2).T
+    findings = _named(given, taken, links, set(degenerate.values()))
     findings += [
         Finding("phantom", (k,), note=reason)
         for k, reason in engine.phantoms.items()
         if k not in degenerate
     ]
-    return Match(one, two, _worst(pairs, one, two), degenerate, unsure, findings)
+    unsure = _unsure(given, by_position)
+    return Match(one, two, _worst(given, one, two), degenerate, unsure, findings)
 
 
-def _links(engine: Polygons, shapes: Shapes) -> tuple[dict[int, list[int]], dict[int, int]]:
-    """(cells whose witness each hull's polygon holds, cell that holds its witness)."""
+def _links(engine: Polygons, truth: Shapes) -> _Links:
+    """Which polygons and cells hold each other's witness point."""
     covers: dict[int, list[int]] = defaultdict(list)
     home: dict[int, int] = {}
     if len(engine.owner):
-        piece, cell = engine.pieces.holding(shapes)
-        for h, c in sorted(
-            set(zip(engine.piece_owner[piece].tolist(), cell.tolist(), strict=True))
-        ):
+        part, cell = engine.parts.holding(truth)
+        for h, c in sorted(set(zip(engine.part_owner[part].tolist(), cell.tolist(), strict=True))):
             covers[h].append(c)
-        cell, piece = shapes.holding(engine.pieces)
-        for p, c in sorted(zip(piece.tolist(), cell.tolist(), strict=True)):
-            home.setdefault(int(engine.piece_owner[p]), c)
-    return covers, home
+        cell, part = truth.holding(engine.parts)
+        for p, c in sorted(zip(part.tolist(), cell.tolist(), strict=True)):
+            home.setdefault(int(engine.part_owner[p]), c)
+    return _Links(covers, home)
 
 
-def _assign(pairs: _Pairs, hulls: np.ndarray, cells: np.ndarray, labels: Labels) -> dict[int, int]:
-    """Each hull and each cell at most once, nearest first, within the pass mark; where there
-    is a choice (cells that round to one polygon) those last that pattern or map contradict."""
-    within, _, value = pairs.within(hulls, cells)
+def _assign(given: _Inputs, hulls: np.ndarray, cells: np.ndarray) -> dict[int, int]:
+    """Pair each hull and each cell at most once, nearest first, within the pass mark.
+
+    Where there is a choice (cells that round to one polygon), pairs that the pattern or
+    the map contradicts come last.
+    """
+    within, _, value = given.within(hulls, cells)
     hulls, cells, value = hulls[within], cells[within], value[within]
     choice = np.zeros(len(hulls), dtype=bool)
     for side in (hulls, cells):
         choice |= np.bincount(side, minlength=1)[side] > 1
     doubt = np.zeros(len(hulls), dtype=bool)
-    doubt[choice] = labels.agree(pairs.engine.owner[hulls[choice]], cells[choice]) < 0
+    doubt[choice] = given.agree(hulls[choice], cells[choice]) < 0
     taken: dict[int, int] = {}
     used: set[int] = set()
     for k in np.lexsort((cells, hulls, value, doubt)):
@@ -147,71 +198,80 @@ def _assign(pairs: _Pairs, hulls: np.ndarray, cells: np.ndarray, labels: Labels)
     return taken
 
 
-def _nearby(
-    hulls: Shapes, free: np.ndarray, shapes: Shapes, cells: np.ndarray, tolerance: mpq
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs whose boxes agree within the pass mark, as they must if the polygons do."""
+def _nearby(given: _Inputs, free: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (hull, cell) whose boxes agree within the pass mark, as they must if the polygons do."""
     if not len(free) or not len(cells):
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    hulls = given.engine.hulls
     low, high = (side[free] for side in hulls.boxes)
-    cell_low, cell_high = (side[cells] for side in shapes.boxes)
-    margin = to_float(tolerance) * (1 + 2.0**-40) + 2.0**-50 * np.abs(hulls.xy).max()
+    cell_low, cell_high = (side[cells] for side in given.truth.boxes)
+    margin = to_float(given.tolerance) * (1 + 2.0**-40) + 2.0**-50 * np.abs(hulls.xy).max()
     query, box = BoxTree(cell_low, cell_low).pairs(low - margin, low + margin)
     same = (np.abs(cell_high[box] - high[query]) <= margin).all(axis=1)
     return free[query[same]], cells[box[same]]
 
 
-def _degenerate(
-    output: EngineOutput, engine: Polygons, shapes: Shapes, cells: set[int], tolerance: mpq,
-    labels: Labels,
-) -> dict[int, int]:  # fmt: skip
+def _degenerate(given: _Inputs, cells: set[int]) -> dict[int, int]:
     """Phantoms that are what rounding makes of a cell: {polygon: cell}.
 
-    A cell thinner than the engine's number type has no polygon in it; the engine
-    that returns its rounded vertices is right, and so is its polygon without area.
+    A cell thinner than the spacing of the engine's floats rounds to a polygon without
+    area, so an engine that returns its rounded vertices is right.
     """
-    phantoms = [k for k, reason in engine.phantoms.items() if reason != "not finite"]
+    truth, tolerance = given.truth, given.tolerance
+    phantoms = [k for k, reason in given.engine.phantoms.items() if reason != "not finite"]
     if not phantoms or not cells:
         return {}
     chosen = np.asarray(sorted(cells))
-    position, flat = ragged(shapes.offsets, chosen)
-    xy = rounded_vertices(shapes, flat, output.vertices.dtype).astype(np.float64)
+    position, flat = ragged(truth.offsets, chosen)
+    xy = given.rounded(flat).astype(np.float64)
     thin = chosen[convex_polygons(*without_repeats(xy, position, len(chosen))) == 0]
     out: dict[int, int] = {}
     for k in phantoms:
-        corners = [homogeneous(*p) for p in sorted(map(tuple, output.polygon(k).tolist()))]
+        corners = [homogeneous(*p) for p in sorted(map(tuple, given.output.polygon(k).tolist()))]
         for c in thin.tolist() if corners else ():
-            points = shapes.points(c)
+            points = truth.points(c)
             there = max(squared_distance_to(p, points) for p in corners)
             back = max(distance_to_segment(p, corners[0], corners[-1]) for p in points)
-            fits = labels.agree(np.asarray([k]), np.asarray([c]))[0] >= 0
+            fits = given.attributes.agree(np.asarray([k]), np.asarray([c]))[0] >= 0
             if fits and c not in out.values() and max(there, back) <= tolerance**2:
                 out[k] = c
                 break
     return out
 
 
-def _unsure(
-    output: EngineOutput, shapes: Shapes, alone: dict[int, int], labels: Labels
-) -> list[tuple[int, int]]:
-    """Of the pairs matched by position alone, those nothing else confirms: neither pattern
-    nor map is given, and the vertices are not the cell's correctly rounded ones."""
-    if not alone:
+def _unsure(given: _Inputs, by_position: dict[int, int]) -> list[tuple[int, int]]:
+    """Of the pairs (polygon, cell) matched by position, those that nothing else confirms.
+
+    Neither pattern nor map is given, and the vertices are not the cell's correctly rounded ones.
+    """
+    if not by_position:
         return []
-    polygons, cells = (np.asarray(side) for side in zip(*sorted(alone.items()), strict=True))
+    polygons, cells = (np.asarray(side) for side in zip(*sorted(by_position.items()), strict=True))
     out = []
-    for k, c, agrees in zip(polygons, cells, labels.agree(polygons, cells), strict=True):
-        flat = np.arange(shapes.offsets[c], shapes.offsets[c + 1])
-        right = rounded_vertices(shapes, flat, output.vertices.dtype)
-        if not agrees and set(map(tuple, right.tolist())) != set(
-            map(tuple, output.polygon(k).tolist())
-        ):
+    for k, c, agrees in zip(polygons, cells, given.attributes.agree(polygons, cells), strict=True):
+        right = given.rounded(np.arange(given.truth.offsets[c], given.truth.offsets[c + 1]))
+        corners = given.output.polygon(k)
+        if not agrees and set(map(tuple, right.tolist())) != set(map(tuple, corners.tolist())):
             out.append((int(k), int(c)))
     return out
 
 
 def rounded_vertices(shapes: Shapes, flat: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The exact flat vertices, correctly rounded to `dtype` (float16, 32 or 64)."""
+    """Exact vertices, correctly rounded to the nearest floats of a precision.
+
+    Parameters
+    ----------
+    shapes : Shapes
+        Exact cells with their vertices rounded to float64.
+    flat : int ndarray (n,)
+        Flat indices of vertices.
+    dtype : dtype
+        float16, float32 or float64.
+
+    Returns
+    -------
+    ndarray (n, 2) of `dtype`
+    """
     xy = shapes.xy[flat]
     out = xy.astype(dtype)
     if dtype.itemsize == 8:
@@ -229,29 +289,26 @@ def rounded_vertices(shapes: Shapes, flat: np.ndarray, dtype: np.dtype) -> np.nd
     return out
 
 
-def _worst(pairs: _Pairs, hulls: np.ndarray, cells: np.ndarray) -> tuple[mpq, int] | None:
-    """The exact largest distance: only pairs whose bounds leave them in the running."""
+def _worst(given: _Inputs, hulls: np.ndarray, cells: np.ndarray) -> tuple[mpq, int] | None:
+    """The largest exact squared distance of a pair, and its position.
+
+    Evaluated only for pairs whose bounds allow them to be the largest.
+    """
     if not len(hulls):
         return None
-    low, high = pairs.engine.hulls.distances(hulls, pairs.truth, cells)
-    deep = np.isin(hulls, list(pairs.engine.depth2))
+    low, high = given.engine.hulls.distances(hulls, given.truth, cells)
+    deep = np.isin(hulls, list(given.engine.depth2))
     running = np.nonzero((high >= low.max()) | deep)[0]
-    return max((pairs.squared(int(hulls[k]), int(cells[k])), int(k)) for k in running)
+    return max((given.squared(int(hulls[k]), int(cells[k])), int(k)) for k in running)
 
 
-def _name(
-    engine: Polygons,
-    cells: int,
-    taken: dict[int, int],
-    covers: dict[int, list[int]],
-    home: dict[int, int],
-    pairs: _Pairs,
-    labels: Labels,
-    explained: set[int],
+def _named(
+    given: _Inputs, taken: dict[int, int], links: _Links, degenerate: set[int]
 ) -> list[Finding]:
-    """What the links say about every polygon and cell that is not matched."""
+    """A finding for every polygon and cell that is not matched, named by its links."""
+    engine, home, covers = given.engine, links.home, links.covers
     by_cell = {c: h for h, c in taken.items()}
-    open_cells = set(range(cells)) - set(by_cell) - explained
+    open_cells = set(range(len(given.truth))) - set(by_cell) - degenerate
     sharing: dict[int, list[int]] = defaultdict(list)
     left = [h for h in range(len(engine.owner)) if h not in taken]
     for h in left:
@@ -266,7 +323,7 @@ def _name(
         told.update(found)
 
     def fits(h: int, c: int) -> int:
-        return int(labels.agree(engine.owner[[h]], np.asarray([c]))[0])
+        return int(given.agree(np.asarray([h]), np.asarray([c]))[0])
 
     for h in left:
         inside = home.get(h, -1)
@@ -277,10 +334,10 @@ def _name(
             if sharing[inside][0] == h:
                 add("split", sharing[inside], [inside])
         elif held and (held[0] == inside or fits(h, held[0]) >= 0):
-            add("displaced", [h], held, pairs.squared(h, held[0]))
+            add("displaced", [h], held, given.squared(h, held[0]))
         elif inside in open_cells:
-            add("displaced", [h], [inside], pairs.squared(h, inside))
-        elif inside in by_cell and pairs.squared(h, inside) <= pairs.tolerance**2:
+            add("displaced", [h], [inside], given.squared(h, inside))
+        elif inside in by_cell and given.squared(h, inside) <= given.tolerance**2:
             add("duplicated", [h], [inside])
         elif inside in by_cell and fits(h, inside) > 0:
             add("split", [by_cell[inside], h], [inside])

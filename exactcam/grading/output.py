@@ -1,8 +1,8 @@
-"""What an engine returned, as plain arrays: the one form every adapter produces.
+"""An engine's output as plain arrays: the one form that every adapter produces.
 
 Nothing is repaired here. Open or closed polygons, any orientation, float32 or
 float64, repeated vertices, NaN: all of it is kept, because what is wrong with an
-engine's output is exactly what the comparison is asked to say. Only output that
+engine's output is exactly what the comparison has to report. Only output that
 cannot be read as polygons at all is refused.
 """
 
@@ -23,16 +23,29 @@ __all__ = ["EngineOutput", "engine_output"]
 
 @dataclass(frozen=True, eq=False)
 class EngineOutput:
-    """Polygon k is `vertices[offsets[k]:offsets[k+1]]`, float (n, 2), in slice coordinates.
+    """The polygons a float engine returned, with whatever else it returned about them.
 
-    `patterns` (polygons, units) are piece numbers: 0 off and 1 on for a ReLU, the
-    member for a max group. `affine` (polygons, width, 3) are maps a u + b v + c of
-    the network value `affine_value` (None: the output). `boundary` (m, 2, 2) are
-    decision boundary segments, None where the engine was not asked for any;
-    `boundary_unclear` says that the engine's answer means "none" or "failed" and
-    does not tell which. `error` is the engine's own message where it raised. A
-    file may carry its `network`, `slice` and `window`. Raises FileFormatError
-    where the arrays do not fit together.
+    Parameters
+    ----------
+    vertices, offsets : float ndarray (vertices, 2), int ndarray (polygons + 1,)
+        Polygon k is vertices[offsets[k]:offsets[k + 1]], in slice coordinates.
+    patterns : int ndarray (polygons, units), optional
+        Piece numbers: 0 off and 1 on for a ReLU, the member for a max group.
+    affine : float ndarray (polygons, width, 3), optional
+        Maps a u + b v + c of the network value `affine_value` (None: the output).
+    boundary : float ndarray (m, 2, 2), optional
+        Decision boundary segments, None where the engine was not asked for any.
+    boundary_unclear : bool
+        The engine's answer for the boundary means "none" or "failed" and does not tell which.
+    error : str
+        The engine's own message where it raised.
+    network, slice, window : optional
+        What the engine was run on, as far as its file says.
+
+    Raises
+    ------
+    FileFormatError
+        Where the arrays do not fit together.
     """
 
     vertices: np.ndarray
@@ -58,10 +71,13 @@ class EngineOutput:
         if vertices.dtype.itemsize > 8:
             raise FileFormatError("vertices: give floats of at most 64 bits")
         if (
-            offsets.ndim != 1 or offsets.dtype.kind not in "iu" or not len(offsets)
-            or offsets[0] != 0 or offsets[-1] != len(vertices)
+            offsets.ndim != 1
+            or offsets.dtype.kind not in "iu"
+            or not len(offsets)
+            or offsets[0] != 0
+            or offsets[-1] != len(vertices)
             or (np.diff(offsets.astype(np.int64)) < 0).any()
-        ):  # fmt: skip
+        ):
             raise FileFormatError(
                 "offsets: must be integers increasing from 0 to the number of vertices"
             )
@@ -85,13 +101,31 @@ class EngineOutput:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def __repr__(self) -> str:
+        given = [n for n in ("patterns", "affine", "boundary") if getattr(self, n) is not None]
+        facts = [f"{len(self)} polygons", str(self.vertices.dtype), *given]
+        return f"<EngineOutput: {', '.join([*facts, 'raised'] if self.error else facts)}>"
+
     def polygon(self, k: int) -> np.ndarray:
         """The vertices of polygon k as the engine gave them."""
         return self.vertices[self.offsets[k] : self.offsets[k + 1]]
 
 
 def engine_output(polygons: EngineOutput | Sequence[Any], **more: Any) -> EngineOutput:
-    """An EngineOutput from itself or from a sequence of (vertices, 2) arrays."""
+    """An EngineOutput from itself or from a sequence of polygons.
+
+    Parameters
+    ----------
+    polygons : EngineOutput or sequence of arrays (vertices, 2)
+        An EngineOutput is returned as it is.
+    **more
+        The other fields of EngineOutput, by name.
+
+    Raises
+    ------
+    FileFormatError
+        Where an array is no polygon of numbers, or the fields do not fit together.
+    """
     if isinstance(polygons, EngineOutput):
         return polygons
     arrays = [np.asarray(p) for p in polygons]

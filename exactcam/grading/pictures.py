@@ -1,7 +1,7 @@
-"""The report as one self-contained HTML page: the summary, and the worst places up close.
+"""The report as one self-contained HTML page: the summary, and the worst places enlarged.
 
 A vertex off by 1e-9 cannot be seen in a picture of the window, so every place gets a
-view of the region and, where the trouble is much smaller, a second one zoomed to it.
+view of the region and, where the error is much smaller, a second one zoomed to it.
 Coordinates are taken relative to the view's centre as exact rationals before they
 become floats, so a view of width 1e-20 is as sharp as one of width 1.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arithmetic.rational import mpq, to_float
+from ..model.geometry import cartesian
 from .matching import truth_shapes
 from .result import KINDS, Comparison, Finding, finding_text
 from .shapes import Shapes
@@ -47,7 +48,7 @@ Corner = tuple[mpq, mpq]
 
 @dataclass(frozen=True)
 class _View:
-    """A square around `centre`, `half` its half width."""
+    """A square view of the slice: its centre, and half its side."""
 
     centre: Corner
     half: mpq
@@ -58,60 +59,72 @@ class _View:
         return [(to_float((x - u) / half), to_float((y - v) / half)) for x, y in corners]
 
     def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """A float box (low, high), (1, 2) each, that contains the view with a margin."""
         reach = self.half * mpq(5, 4)
-        u, v = self.centre
-        low = np.asarray([[to_float(u - reach), to_float(v - reach)]])
-        return np.nextafter(low, -np.inf), np.nextafter(
-            np.asarray([[to_float(u + reach), to_float(v + reach)]]), np.inf
-        )
+        low = np.asarray([[to_float(c - reach) for c in self.centre]])
+        high = np.asarray([[to_float(c + reach) for c in self.centre]])
+        return np.nextafter(low, -np.inf), np.nextafter(high, np.inf)
 
 
 class _Scene:
-    """Everything that can be drawn, found by box."""
+    """Everything that can be drawn, found by bounding box."""
 
     def __init__(self, result: Comparison) -> None:
         self.result = result
         self.cells = truth_shapes(result.truth)
-        output = result.output
-        # Polygons with NaN have no place.
-        finite = [k for k in range(len(output)) if len(output.polygon(k))
-                  and np.isfinite(output.polygon(k)).all()]  # fmt: skip
-        arrays = [output.polygon(k).astype(np.float64) for k in finite]
+        polygons = [result.output.polygon(k) for k in range(len(result.output))]
+        # A polygon with NaN has no place.
+        finite = [k for k, p in enumerate(polygons) if len(p) and np.isfinite(p).all()]
         self.numbers = np.asarray(finite, dtype=np.int64)
-        self.polygons = Shapes(
-            np.concatenate([np.empty((0, 2)), *arrays]),
-            np.cumsum([0, *(len(a) for a in arrays)]),
-        )
+        self.polygons = Shapes.of([polygons[k].astype(np.float64) for k in finite])
 
     def cell(self, k: int) -> list[Corner]:
-        return [(mpq(x, w), mpq(y, w)) for x, y, w in self.cells.points(k)]
+        """The exact corners of a cell."""
+        return [cartesian(p) for p in self.cells.points(k)]
 
     def polygon(self, k: int) -> list[Corner]:
-        corners = self.result.output.polygon(k).astype(np.float64).tolist()
-        return [(mpq(u), mpq(v)) for u, v in corners] if np.isfinite(corners).all() else []
+        """The corners of a polygon of the engine, none where one is not finite."""
+        return _exact(self.result.output.polygon(k))
 
     def segments(self, finding: Finding) -> list[list[Corner]]:
+        """The exact segments and the engine's that a finding names."""
         exact = self.result.truth.decision_boundary().segments
         given = self.result.output.boundary
-        out = [
-            [(mpq(x, w), mpq(y, w)) for x, y, w in (exact[k].start, exact[k].end)]
-            for k in finding.cells
-        ]
-        for k in finding.polygons:
-            if given is not None and np.isfinite(given[k]).all():
-                out.append([(mpq(u), mpq(v)) for u, v in given[k].astype(np.float64).tolist()])
-        return out
+        out = [[cartesian(exact[k].start), cartesian(exact[k].end)] for k in finding.cells]
+        lines = [] if given is None else [_exact(given[k]) for k in finding.polygons]
+        return out + [line for line in lines if line]
 
     def near(self, shapes: Shapes, view: _View) -> list[int]:
+        """The shapes whose bounding box meets the view."""
         return [] if not len(shapes) else sorted(shapes.tree.pairs(*view.box())[1].tolist())
 
 
+def _exact(corners: np.ndarray) -> list[Corner]:
+    """Float points as exact ones, none where one is not finite."""
+    if not np.isfinite(corners).all():
+        return []
+    return [(mpq(u), mpq(v)) for u, v in corners.astype(np.float64).tolist()]
+
+
 def write_html(result: Comparison, path: str | Path, title: str = "exactcam compare") -> None:
-    """Write the page; it needs nothing but itself. At most 24 places are drawn."""
+    """Write the report of a comparison as one HTML page that loads nothing else.
+
+    Parameters
+    ----------
+    result : Comparison
+        What to report. At most 24 places are drawn, four of a kind.
+    path : str or Path
+        The file to write.
+    title : str
+        The page's title.
+    """
     scene = _Scene(result)
     places = _places(result)
-    body = [f"<h1 class='{'pass' if result.passed else 'fail'}'>{html.escape(title)}: "
-            f"{result.verdict}</h1>", f"<pre>{html.escape(result.summary())}</pre>"]  # fmt: skip
+    body = [
+        f"<h1 class='{'pass' if result.passed else 'fail'}'>{html.escape(title)}: "
+        f"{result.verdict}</h1>",
+        f"<pre>{html.escape(result.summary())}</pre>",
+    ]
     views = [(f, v) for f in places for v in _views(scene, f)]
     if len(result.truth) <= _OVERVIEW and not result.output.error:
         body.append(f"<p>{_LEGEND}</p>")
@@ -187,11 +200,13 @@ def _farthest(shapes: list[list[Corner]]) -> Corner:
 
 
 def _picture(scene: _Scene, view: _View, finding: Finding) -> str:
+    """A view as SVG: everything in it, what the finding names emphasised."""
     line = finding.kind.startswith("boundary")
     cells = set() if line else set(finding.cells)
     polygons = set() if line else set(finding.polygons)
-    shapes = [(scene.cell(k), "wanted" if k in cells else "cell")
-              for k in scene.near(scene.cells, view)]  # fmt: skip
+    shapes = [
+        (scene.cell(k), "wanted" if k in cells else "cell") for k in scene.near(scene.cells, view)
+    ]
     for k in scene.numbers[scene.near(scene.polygons, view)].tolist():
         shapes.append((scene.polygon(k), "given" if k in polygons else "polygon"))
     if line:
@@ -220,6 +235,7 @@ def _overview(scene: _Scene, views: list[_View]) -> str:
 
 
 def _svg(view: _View, shapes: list[tuple[list[Corner], str]], more: str = "") -> str:
+    """Shapes (corners, CSS class) as SVG, clipped to the view, with a bar for the scale."""
     paths = []
     for corners, style in shapes:
         points = _clip(view.relative(corners), len(corners) > 2)
@@ -239,6 +255,7 @@ def _svg(view: _View, shapes: list[tuple[list[Corner], str]], more: str = "") ->
 
 
 def _pixels(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """View coordinates in [-1, 1], upwards, as pixels, downwards."""
     return [((1 + x) * _SIZE / 2, (1 - y) * _SIZE / 2) for x, y in points]
 
 

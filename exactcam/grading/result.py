@@ -1,9 +1,9 @@
-"""What a comparison found, for people and for programs."""
+"""The result of a comparison: findings and figures, as text and as JSON."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,14 +33,30 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong: its kind (see KINDS), the engine's polygons or segments and
-    the exact cells or segments concerned, the squared distance where one was measured."""
+    """One thing that is wrong with an engine's output.
+
+    Attributes
+    ----------
+    kind : str
+        One of KINDS.
+    polygons, cells : tuple of int
+        The engine's polygons and the exact cells concerned; for the kinds "boundary ...",
+        segments of either.
+    squared : mpq or None
+        The exact squared Hausdorff distance, where one was measured.
+    note : str
+        What else is to be said.
+    """
 
     kind: str
     polygons: tuple[int, ...] = ()
     cells: tuple[int, ...] = ()
     squared: mpq | None = None
     note: str = ""
+
+    def __repr__(self) -> str:
+        text = _short(finding_text(replace(self, note=""), most=2), 70)
+        return f"<Finding {self.kind}{': ' if text else ''}{text}>"
 
     @property
     def distance(self) -> float | None:
@@ -52,11 +68,29 @@ class Finding:
 class Comparison:
     """An engine's output graded against the exact partition.
 
-    `matched` (m, 2) pairs polygon and cell. `worst` is the largest exact Hausdorff
-    distance among them with its pair; `map_error` the largest error of a map's
-    coefficient among them; `rounded` of `corners` engine vertices of matched
-    polygons are the correctly rounded exact ones (in the engine's own precision).
-    `unclear` lists what cannot be told from the engine's output.
+    Attributes
+    ----------
+    truth, output : Partition, EngineOutput
+        What was compared.
+    tolerance : mpq
+        The pass mark.
+    matched : int64 ndarray (m, 2)
+        The pairs of polygon and cell.
+    worst : (mpq, int, int) or None
+        The largest exact squared Hausdorff distance of a pair, its polygon and its cell.
+    rounded, corners : int
+        So many of all vertices of matched polygons are the correctly rounded exact ones,
+        in the engine's own precision.
+    map_error : mpq or None
+        The largest error of a coefficient of a matched polygon's map.
+    areas : Areas
+        Exact areas of gaps, overlaps and of what is outside the window.
+    findings : tuple of Finding
+        Everything that is wrong.
+    folded : tuple of int
+        Polygons that cross themselves by less than the pass mark.
+    unclear : tuple of str
+        What cannot be told from the engine's output.
     """
 
     truth: Partition = field(repr=False)
@@ -72,6 +106,12 @@ class Comparison:
     folded: tuple[int, ...] = ()
     unclear: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return (
+            f"<Comparison {self.verdict}: {len(self.matched)} of {len(self.truth)} regions "
+            f"matched, {len(self.findings)} findings>"
+        )
+
     @property
     def verdict(self) -> str:
         """'engine raised', 'differs', 'cannot tell' or 'pass': the worst that applies."""
@@ -81,6 +121,7 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
+        """Whether the verdict is 'pass'."""
         return self.verdict == "pass"
 
     @property
@@ -95,6 +136,7 @@ class Comparison:
         return {kind: found[kind] for kind in KINDS if found[kind]}
 
     def of_kind(self, kind: str) -> list[Finding]:
+        """The findings of one of KINDS."""
         return [finding for finding in self.findings if finding.kind == kind]
 
     def summary(self, limit: int = 5) -> str:
@@ -136,6 +178,15 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """The whole report as JSON values; areas and distances exact as p/q text."""
+        worst = None
+        if self.worst is not None:
+            squared, polygon, region = self.worst
+            worst = {
+                "distance": self.worst_distance,
+                "squared_distance": decimal_text(squared),
+                "polygon": polygon,
+                "region": region,
+            }
         return {
             "verdict": self.verdict,
             "error": self.output.error,
@@ -144,12 +195,7 @@ class Comparison:
             "regions": len(self.truth),
             "polygons": len(self.output),
             "matched": self.matched.tolist(),
-            "worst": None if self.worst is None else {
-                "distance": self.worst_distance,
-                "squared_distance": decimal_text(self.worst[0]),
-                "polygon": self.worst[1],
-                "region": self.worst[2],
-            },
+            "worst": worst,
             "corners": self.corners,
             "correctly_rounded": self.rounded,
             "map_error": None if self.map_error is None else to_float(self.map_error),
@@ -173,11 +219,11 @@ class Comparison:
             ],
             "folded": list(self.folded),
             "unclear": list(self.unclear),
-        }  # fmt: skip
+        }
 
 
-def finding_text(finding: Finding) -> str:
-    """One line: which polygons, which regions, how far."""
+def finding_text(finding: Finding, most: int = 8) -> str:
+    """One line: which polygons, which regions (at most `most` of each by number), how far."""
     segment = finding.kind.startswith("boundary")
     parts = []
     for label, numbers in (
@@ -185,10 +231,15 @@ def finding_text(finding: Finding) -> str:
         ("exact segment" if segment else "region", finding.cells),
     ):
         if numbers:
-            shown = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+            shown = ", ".join(map(str, numbers[:most])) + (", ..." if len(numbers) > most else "")
             parts.append(f"{label}{'s' if len(numbers) > 1 else ''} {shown}")
     if finding.distance is not None:
         parts.append(f"off by {finding.distance:.6g}")
     if finding.note:
         parts.append(finding.note)
     return "; ".join(parts)
+
+
+def _short(text: str, most: int) -> str:
+    """The text, cut to `most` characters."""
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -1,4 +1,4 @@
-"""Decision boundary segments an engine gave, against the exact boundary's."""
+"""Compares the decision boundary segments an engine gave with those of the exact boundary."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import numpy as np
 from ..arithmetic.rational import mpq, to_float
 from ..complex.boundary import Segment
 from ..complex.partition import Partition
-from ..model.geometry import Point, homogeneous
+from ..model.geometry import Point, cartesian, homogeneous, squared_distance
 from .boxes import BoxTree
 from .output import EngineOutput
 from .result import Finding
-from .shapes import distance_to_segment
 
 __all__ = ["check_boundary"]
 
@@ -19,7 +18,22 @@ __all__ = ["check_boundary"]
 def check_boundary(
     truth: Partition, output: EngineOutput, tolerance: mpq
 ) -> tuple[list[Finding], list[str]]:
-    """(findings, what cannot be told) about the decision boundary segments given."""
+    """Compare an engine's decision boundary segments with the exact ones.
+
+    Parameters
+    ----------
+    truth, output : Partition, EngineOutput
+        What is compared.
+    tolerance : mpq
+        The pass mark: how far an end may be off, in slice coordinates.
+
+    Returns
+    -------
+    findings : list of Finding
+        "boundary missing", "boundary extra" and "boundary wrong"; decided exactly.
+    unclear : list of str
+        What the engine's output does not tell. Near-linear in the number of segments.
+    """
     if output.boundary is None and not output.boundary_unclear:
         return [], []
     boundary = truth.decision_boundary()
@@ -39,8 +53,8 @@ def check_boundary(
     taken: dict[int, int] = {}
     used: set[int] = set()
     findings = []
-    # Nearest first: within the pass mark it is the segment, nearer than its own length it
-    # stands for it with wrong ends.
+    # Nearest first. Within the pass mark a segment is the exact one; if it is off by more, but
+    # by less than the exact one's length, it is taken for that one with wrong ends.
     for far, g, e in ranked:
         if g in taken or e in used or far > max(tolerance**2, exact[e].squared_length):
             continue
@@ -59,7 +73,9 @@ def _near(
     """(segment given, exact segment) whose boxes come within the pass mark."""
     if not len(given) or not exact:
         return []
-    points = np.asarray([[_float(s.start), _float(s.end)] for s in exact])
+    points = np.asarray(
+        [[[to_float(x) for x in cartesian(end)] for end in (s.start, s.end)] for s in exact]
+    )
     given = given.astype(np.float64)
     margin = to_float(tolerance) * (1 + 2.0**-40) + 2.0**-50 * np.abs(given).max()
     query, box = BoxTree(points.min(axis=1), points.max(axis=1)).pairs(
@@ -68,16 +84,8 @@ def _near(
     return list(zip(numbers[query].tolist(), box.tolist(), strict=True))
 
 
-def _float(point: Point) -> tuple[float, float]:
-    return to_float(mpq(point[0], point[2])), to_float(mpq(point[1], point[2]))
-
-
-def _squared(a: Point, b: Point) -> mpq:
-    return distance_to_segment(a, b, b)
-
-
 def _ends_off(ends: tuple[Point, Point], segment: Segment) -> mpq:
     """The squared distance of the farther ends, in the better of the two directions."""
-    a, b = ends
-    s, t = segment.start, segment.end
-    return min(max(_squared(a, s), _squared(b, t)), max(_squared(a, t), _squared(b, s)))
+    (a, b), (s, t) = ends, (segment.start, segment.end)
+    same = max(squared_distance(a, s), squared_distance(b, t))
+    return min(same, max(squared_distance(a, t), squared_distance(b, s)))

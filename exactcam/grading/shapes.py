@@ -1,9 +1,9 @@
-"""Many convex polygons at once: float arrays for speed, exact points for the decision.
+"""Predicates and distances for many convex polygons: float filter first, exact where it fails.
 
-Engine polygons and truth cells answer the same questions: is a point inside, how
-far apart are two polygons, are two certainly disjoint. Each is first computed in
-float64 with a proved error bound, for all pairs together; what the bound leaves
-open is decided in exact rationals. Nothing is ever guessed.
+The polygons of an engine and the cells of a partition answer the same questions: does one
+contain a point, how far apart are two, are two certainly disjoint. Each is first computed
+in float64 with a proved error bound, for all pairs together; what the bound leaves
+undecided is decided in exact rationals. Nothing is guessed.
 
 Error bounds. u = 2^-53. An engine's float coordinates are exact; a cell's are
 correctly rounded, off by at most u M with M the largest coordinate involved. The
@@ -20,12 +20,12 @@ NaN intermediate values fail every comparison and so go to exact arithmetic.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from ..arithmetic.rational import mpq, to_float
-from ..model.geometry import Line, Point, homogeneous, join, side
+from ..model.geometry import Line, Point, cartesian, edges_of, homogeneous, join, polygon_of, side
 from ..runtime.cached import cached_property
 from .boxes import BoxTree
 
@@ -46,7 +46,21 @@ _CHUNK = 1 << 15  # polygons handled at once: bounds memory, not a decision
 def orientation(
     a: np.ndarray, b: np.ndarray, p: np.ndarray, slack: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(value, bound) of (b - a) x (p - a); `slack` 1 if the points are rounded, 0 if exact."""
+    """Orientation of point triples in floats: the cross product (b - a) x (p - a), with a bound.
+
+    Parameters
+    ----------
+    a, b, p : float ndarray (n, 2)
+        The points.
+    slack : float
+        1 if the points are correctly rounded exact ones, 0 if they are exact.
+
+    Returns
+    -------
+    value, bound : float ndarray (n,)
+        The exact cross product is within `bound` of `value` (Shewchuk 1997, section 4.1;
+        see the module's docstring).
+    """
     d, q = b - a, p - a
     first, second = d[:, 0] * q[:, 1], d[:, 1] * q[:, 0]
     bound = 8 * _U * (np.abs(first) + np.abs(second)) + _TINY * _TINY
@@ -58,7 +72,20 @@ def orientation(
 
 
 def ragged(offsets: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(position in `which`, flat index) for every entry of the rows `which`."""
+    """Expand rows of a ragged array: for every entry of the rows `which`, whose it is and where.
+
+    Parameters
+    ----------
+    offsets : int ndarray (rows + 1,)
+        Row k holds the flat entries offsets[k]:offsets[k + 1].
+    which : int ndarray (m,)
+        The rows, in any order, repeated or not.
+
+    Returns
+    -------
+    position, index : int ndarray (entries,)
+        The place of the entry's row in `which`, and the entry's flat index.
+    """
     sizes = offsets[which + 1] - offsets[which]
     position = np.repeat(np.arange(len(which)), sizes)
     start = np.cumsum(sizes) - sizes
@@ -66,8 +93,18 @@ def ragged(offsets: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 class Shapes:
-    """Convex polygons, counter-clockwise, with interior; polygon k has the flat vertices
-    offsets[k]:offsets[k+1]. `xy` are floats, `exact(i)` the exact flat vertex i."""
+    """Convex counter-clockwise polygons with interior, as flat arrays of vertices.
+
+    Parameters
+    ----------
+    xy : float ndarray (vertices, 2)
+        The vertices in slice coordinates.
+    offsets : int ndarray (polygons + 1,)
+        Polygon k has the vertices xy[offsets[k]:offsets[k + 1]].
+    exact : callable, optional
+        The exact vertex of a flat index, of which `xy` is the correctly rounded one;
+        without it the floats are exact.
+    """
 
     def __init__(
         self, xy: np.ndarray, offsets: np.ndarray, exact: Callable[[int], Point] | None = None
@@ -80,10 +117,17 @@ class Shapes:
         full = np.diff(offsets) > 0
         self.following[offsets[1:][full] - 1] = offsets[:-1][full]
 
+    @classmethod
+    def of(cls, polygons: Sequence[np.ndarray]) -> Shapes:
+        """The shapes of float arrays (vertices, 2), taken as exact."""
+        offsets = np.cumsum([0, *(len(p) for p in polygons)])
+        return cls(np.concatenate([np.empty((0, 2)), *polygons]), offsets)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def exact(self, i: int) -> Point:
+        """The exact vertex of flat index i."""
         if self._exact is not None:
             return self._exact(i)
         if i not in self._known:
@@ -96,36 +140,50 @@ class Shapes:
 
     def lines(self, k: int) -> list[Line]:
         """The exact edge lines of polygon k, interior on the positive side."""
-        points = self.points(k)
-        return [join(p, points[(m + 1) % len(points)]) for m, p in enumerate(points)]
+        return [line for _, line in polygon_of(self.points(k))]
 
     @cached_property
     def residuals(self) -> np.ndarray:
-        """Exact vertex minus float vertex, to a relative error of 2^-53."""
+        """Exact minus float vertices, (vertices, 2), to a relative error of 2^-53."""
         out = np.zeros_like(self.xy)
         if self._exact is not None:
             known: dict[Point, tuple[float, float]] = {}
             for i, (u, v) in enumerate(self.xy.tolist()):
                 point = self._exact(i)
                 if point not in known:
-                    x, y, w = point
-                    known[point] = to_float(mpq(x, w) - mpq(u)), to_float(mpq(y, w) - mpq(v))
+                    x, y = cartesian(point)
+                    known[point] = to_float(x - mpq(u)), to_float(y - mpq(v))
                 out[i] = known[point]
         return out
 
     @cached_property
     def boxes(self) -> tuple[np.ndarray, np.ndarray]:
-        """(low, high) of the float vertices. Rounding is monotone: a rounded point outside
-        a rounded box is outside the exact box."""
+        """The bounding boxes (low, high) of the float vertices, (polygons, 2) each.
+
+        Rounding is monotone: a rounded point outside a rounded box is outside the exact box.
+        """
         starts = self.offsets[:-1]
         return np.minimum.reduceat(self.xy, starts), np.maximum.reduceat(self.xy, starts)
 
     @cached_property
     def tree(self) -> BoxTree:
+        """A tree over the bounding boxes."""
         return BoxTree(*self.boxes)
 
     def contains(self, which: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """For each k: is float point `points[k]` strictly inside polygon `which[k]`? Exact."""
+        """Whether float point points[k] is strictly inside polygon which[k], for each k. Exact.
+
+        Parameters
+        ----------
+        which : int ndarray (n,)
+            The polygons.
+        points : float ndarray (n, 2)
+            The points, taken as exact.
+
+        Returns
+        -------
+        bool ndarray (n,)
+        """
         inside = np.ones(len(which), dtype=bool)
         for part in _chunks(len(which)):
             position, i = ragged(self.offsets, which[part])
@@ -147,20 +205,23 @@ class Shapes:
 
     @cached_property
     def witnesses(self) -> tuple[np.ndarray, dict[int, Point]]:
-        """A point strictly inside each polygon: floats (n, 2), and the exact points of
-        the polygons too thin to hold a float where it was looked for."""
+        """A point strictly inside each polygon, and exact points where no float is inside.
+
+        Floats (polygons, 2), and {polygon: exact point} for those whose mean vertex,
+        rounded, is not inside.
+        """
         sizes = np.diff(self.offsets)
         means = np.add.reduceat(self.xy, self.offsets[:-1], axis=0) / sizes[:, None]
         exact: dict[int, Point] = {}
         for k in np.nonzero(~self.contains(np.arange(len(self)), means))[0]:
-            corners = [(mpq(x, w), mpq(y, w)) for x, y, w in self.points(int(k))]
+            corners = [cartesian(p) for p in self.points(int(k))]
             u, v = (sum(c[axis] for c in corners) / len(corners) for axis in (0, 1))
             exact[int(k)] = homogeneous(u, v)
             means[k] = to_float(u), to_float(v)
         return means, exact
 
     def holding(self, other: Shapes) -> tuple[np.ndarray, np.ndarray]:
-        """(k, m): every pair where polygon k strictly contains the witness of `other`'s m."""
+        """(k, m): every pair where polygon k strictly contains the witness of polygon m of `other`."""
         floats, exact = other.witnesses
         m, k = self.tree.pairs(floats, floats)
         special = np.isin(m, list(exact))
@@ -173,7 +234,18 @@ class Shapes:
     def distances(
         self, which: np.ndarray, other: Shapes, others: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """(low, high): bounds of the Hausdorff distance of polygon which[k] and others[k]."""
+        """Bounds of the Hausdorff distance of two polygons, for many pairs.
+
+        Parameters
+        ----------
+        which, others : int ndarray (n,)
+            Pair k is polygon which[k] of these and others[k] of `other`.
+
+        Returns
+        -------
+        low, high : float ndarray (n,)
+            Proved bounds; O(corners x corners) for each pair.
+        """
         low, high = np.zeros(len(which)), np.zeros(len(which))
         for part in _chunks(len(which)):
             a, b = which[part], others[part]
@@ -183,8 +255,10 @@ class Shapes:
         return low, high
 
     def disjoint(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Certainly no common interior (an edge line separates): True is proved, False is
-        not. For exact floats only."""
+        """Whether the line of an edge separates polygons first[k] and second[k].
+
+        True is proved: no common interior. False is not. For exact floats only.
+        """
         out = np.zeros(len(first), dtype=bool)
         for part in _chunks(len(first)):
             a, b = first[part], second[part]
@@ -193,14 +267,18 @@ class Shapes:
 
 
 def _chunks(count: int) -> Iterator[slice]:
+    """Consecutive ranges of at most _CHUNK that make up range(count)."""
     return (slice(k, min(count, k + _CHUNK)) for k in range(0, count, _CHUNK))
 
 
 def _cross(
     a: Shapes, ai: np.ndarray, b: Shapes, bi: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every vertex of a[ai[k]] against every edge of b[bi[k]]: (k of each vertex, vertex of
-    each row, [number of the vertex, edge] of each row)."""
+    """Every vertex of a[ai[k]] against every edge of b[bi[k]], a row for each such pair.
+
+    Returns k of each vertex, the flat vertex of each row, and (number of the vertex, flat
+    edge) of each row.
+    """
     position, vertex = ragged(a.offsets, ai)
     row, edge = ragged(b.offsets, bi[position])
     return position, vertex[row], np.stack([row, edge])
@@ -272,7 +350,7 @@ def distance_squared(first: list[Point], second: list[Point]) -> mpq:
 
 def squared_distance_to(point: Point, polygon: list[Point]) -> mpq:
     """The exact square of the distance of a point to a convex polygon; 0 inside."""
-    pairs = list(zip(polygon, [*polygon[1:], polygon[0]], strict=True))
+    pairs = list(edges_of(polygon))
     if len(polygon) > 2 and all(side(join(a, b), point) >= 0 for a, b in pairs):
         return mpq(0)
     return min(distance_to_segment(point, a, b) for a, b in pairs)
@@ -280,7 +358,7 @@ def squared_distance_to(point: Point, polygon: list[Point]) -> mpq:
 
 def distance_to_segment(point: Point, start: Point, end: Point) -> mpq:
     """The exact square of the distance of a point to a segment."""
-    (x, y), (u, v), (s, t) = ((mpq(p[0], p[2]), mpq(p[1], p[2])) for p in (point, start, end))
+    (x, y), (u, v), (s, t) = cartesian(point), cartesian(start), cartesian(end)
     dx, dy, px, py = s - u, t - v, x - u, y - v
     length = dx * dx + dy * dy
     along = min(mpq(1), max(mpq(0), (dx * px + dy * py) / length)) if length else mpq(0)

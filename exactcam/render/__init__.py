@@ -1,8 +1,7 @@
-"""Pictures of a partition: SVG and an interactive page with nothing installed, PNG and PDF
-with matplotlib.
+"""Pictures of a partition: SVG and an interactive page, and with matplotlib PNG and PDF.
 
-`scene` decides what is drawn where and in which colour, once; `svg` and `figure`
-only put it on paper.
+`scene` decides what is drawn where and in which colour; `svg` and `plots` write it in
+their formats.
 """
 
 from __future__ import annotations
@@ -27,12 +26,32 @@ def draw(
     level: Any = 0,
     title: str | None = None,
 ) -> None:
-    """Draw a partition into `path`: .svg, .html, or .png and .pdf with the extra `plot`.
+    """Draw a partition into a file: .svg, .html, or .png and .pdf with the extra `plot`.
 
-    `colour` is "class" (the largest output, or the side of `level` for a network of
-    one output), "region" (regions told apart), "slope" (norm of the output map) or
-    "area"; by default "class" where there is more than one, else "region". Raises
-    ExactcamError for another suffix, MissingExtraError without matplotlib.
+    Parameters
+    ----------
+    partition : Partition
+        What to draw.
+    path : str or Path
+        The file to write; its suffix says what.
+    colour : str, optional
+        "class" (the largest output, or the side of `level` for a network of one output),
+        "region" (regions told apart), "slope" (norm of the output map) or "area"; by
+        default "class" where there is more than one, else "region". For a page, what it
+        shows first, by default "slope".
+    boundary : bool
+        Whether to draw the decision boundary.
+    level : exact number
+        The level of the boundary of a network of one output.
+    title : str, optional
+        The title; the three counts unless given.
+
+    Raises
+    ------
+    ExactcamError
+        For another suffix or an unknown colour.
+    MissingExtraError
+        For .png and .pdf without matplotlib.
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".html":

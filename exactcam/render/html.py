@@ -1,8 +1,8 @@
-"""The interactive page: one self-contained HTML file, exact at any zoom.
+"""Writes the interactive page: one self-contained HTML file, exact at any zoom.
 
-The page is made of small files in `viewer/`, put into one when it is written: no
-build step, no network access (its own content policy forbids it), nothing to
-install. The data is one compressed block (see `viewer_data`).
+The page is put together from the small files in `viewer/` when it is written: no build
+step, no network access (its own content policy forbids it), nothing to install. The
+data is one compressed block (see `viewer_data`).
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ _SCRIPTS = ("exact", "data", "colour", "scene", "webgl", "canvas2d", "panel", "v
 def html_page(
     partition: Partition, title: str = "exactcam", colour: str = "slope", level: Any = 0
 ) -> str:
-    """The page for `partition` as text. About 200 bytes a region and up, with its numbers.
+    """The interactive page of a partition as HTML text, 200 bytes a region and more.
 
-    `colour` is what it shows first, one of `exactcam.render.COLOURS`; `level` that of the
-    boundary of one output.
+    Parameters and errors are those of `viewer_data.pack`, which makes its data block.
     """
     folder = files(__package__).joinpath("viewer")
     page = folder.joinpath("page.html").read_text(encoding="utf-8")

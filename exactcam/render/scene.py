@@ -1,4 +1,4 @@
-"""What a picture shows: polygons, edges and boundary in paper coordinates, with colours.
+"""Lays out a picture: polygons, edges and boundary in paper coordinates, with colours.
 
 Paper coordinates are (0, 0) to (width, height) with the longer side 1, obtained
 from the exact vertices before anything is rounded: a window of 1e-30 is drawn as
@@ -19,18 +19,20 @@ from ..arithmetic.rational import decimal_text, mpq, to_float
 from ..complex.boundary import cut_by_class
 from ..complex.partition import Partition
 from ..errors import ExactcamError
-from ..model.geometry import Point
+from ..model.geometry import Point, cartesian
 from ..model.slice import Slice
 
 __all__ = ["COLOURS", "Axis", "Key", "Scene", "scene"]
 
 COLOURS = ("class", "region", "slope", "area")
 
+Fill = tuple[np.ndarray, str]
+
 # Ten hues that stay apart in print and for colour-blind readers when tinted.
 _HUES = (
-    "#3b6fb6", "#e08a3c", "#4a9d6e", "#8e6bb0", "#c9504f",
-    "#3fa7ae", "#94704f", "#d67fa8", "#a3a33e", "#7a7f87",
-)  # fmt: skip
+    *("#3b6fb6", "#e08a3c", "#4a9d6e", "#8e6bb0", "#c9504f"),
+    *("#3fa7ae", "#94704f", "#d67fa8", "#a3a33e", "#7a7f87"),
+)
 _PLATEAU = "#2b2b2b"
 _RAMP = ("#2d2f6b", "#2f6690", "#3a9a8c", "#8cc269", "#f4e07a")  # low to high
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -38,29 +40,53 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True)
 class Axis:
-    """Tick positions in paper coordinates with their labels, and what the axis is."""
+    """An axis: its name, and tick positions in paper coordinates with their labels."""
 
     label: str
     ticks: list[tuple[float, str]]
 
+    def __repr__(self) -> str:
+        return f"<Axis {self.label[:60]!r}: {len(self.ticks)} ticks>"
+
 
 @dataclass(frozen=True)
 class Key:
-    """A line of the legend: `kind` is "fill" or "line"."""
+    """A line of the legend: `kind` is "fill" or "line", `colour` #rrggbb, `width` in points."""
 
     label: str
     kind: str
     colour: str
     width: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"<Key {self.label[:60]!r}: {self.kind} {self.colour}>"
+
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything a backend draws, bottom to top, in paper coordinates (arrays (n, 2))."""
+    """Everything that is drawn, bottom to top, in paper coordinates.
+
+    Attributes
+    ----------
+    width, height : float
+        The window's; the larger is 1.
+    fills : list of (float ndarray (n, 2), str)
+        Polygons and their colours #rrggbb.
+    edges, slivers, boundary : list of float ndarray (n, 2)
+        Open lines, closed outlines of regions thinner than a pixel, open lines.
+    dots : list of float ndarray (2,)
+        Isolated points of the boundary.
+    axes : (Axis, Axis)
+        The horizontal and the vertical one.
+    legend : list of Key
+        Its lines, top to bottom.
+    title : str
+        The title.
+    """
 
     width: float
     height: float
-    fills: list[tuple[np.ndarray, str]]
+    fills: list[Fill]
     edges: list[np.ndarray]
     slivers: list[np.ndarray]
     boundary: list[np.ndarray]
@@ -68,6 +94,12 @@ class Scene:
     axes: tuple[Axis, Axis]
     legend: list[Key]
     title: str
+
+    def __repr__(self) -> str:
+        return (
+            f"<Scene {self.width:.3g} x {self.height:.3g}: {len(self.fills)} fills, "
+            f"{len(self.edges)} edges, {len(self.boundary)} boundary lines>"
+        )
 
     EDGE = Key("region border", "line", "#22262b", 0.5)
     SLIVER = Key("thinner than a pixel", "line", "#22262b", 1.4)
@@ -81,13 +113,26 @@ def scene(
     level: Any = 0,
     title: str | None = None,
 ) -> Scene:
-    """Lay out a picture; the arguments are those of `exactcam.draw`. O(corners + boundary)."""
+    """Lay out a picture of a partition.
+
+    The parameters are those of `exactcam.draw`.
+
+    Returns
+    -------
+    Scene
+        Positions are exact until they are rounded once. O(corners + boundary segments).
+
+    Raises
+    ------
+    ExactcamError
+        For an unknown colour.
+    """
     if colour is not None and colour not in COLOURS:
         raise ExactcamError(f"colour {colour!r} is not one of {', '.join(COLOURS)}")
     place, width, height = _paper(partition)
     vertices = np.asarray([place(p) for p in partition.vertices])
-    fills, legend = _fills(partition, colour, level, place, vertices)
     outlines = [vertices[cell.corners] for cell in partition.cells]
+    fills, legend = _fills(partition, colour, level, place, outlines)
     slivers = [outline for outline in outlines if _thickness(outline) < 1 / 700]
     legend.append(Scene.EDGE)
     if slivers:
@@ -99,13 +144,15 @@ def scene(
         dots = [np.asarray(place(p)) for p in found.points]
         if lines or dots:
             legend.append(Scene.BOUNDARY)
-    counts = partition.counts
-    return Scene(
-        width, height, fills, list(vertices[partition.edges.vertices]), slivers, lines, dots,
-        _axes(partition), legend,
-        f"{counts.activation_regions:,} activation regions, {counts.linear_regions:,} linear "
-        f"regions, {counts.affine_pieces:,} affine pieces" if title is None else title,
-    )  # fmt: skip
+    if title is None:
+        counts = partition.counts
+        title = (
+            f"{counts.activation_regions:,} activation regions, {counts.linear_regions:,} linear "
+            f"regions, {counts.affine_pieces:,} affine pieces"
+        )
+    edges = list(vertices[partition.edges.vertices])
+    axes = _axes(partition)
+    return Scene(width, height, fills, edges, slivers, lines, dots, axes, legend, title)
 
 
 def _paper(partition: Partition) -> tuple[Callable[[Point], tuple[float, float]], float, float]:
@@ -114,16 +161,14 @@ def _paper(partition: Partition) -> tuple[Callable[[Point], tuple[float, float]]
     size = max(high[0] - low[0], high[1] - low[1])
 
     def place(point: Point) -> tuple[float, float]:
-        x, y, w = point
-        return (
-            to_float((mpq(x, w) - low[0]) / size),
-            to_float((mpq(y, w) - low[1]) / size),
-        )
+        u, v = cartesian(point)
+        return to_float((u - low[0]) / size), to_float((v - low[1]) / size)
 
     return place, to_float((high[0] - low[0]) / size), to_float((high[1] - low[1]) / size)
 
 
 def _extent(partition: Partition) -> tuple[tuple[mpq, mpq], tuple[mpq, mpq]]:
+    """The least and the greatest coordinates of the window."""
     us, vs = zip(*partition.window.corners, strict=True)
     return (min(us), min(vs)), (max(us), max(vs))
 
@@ -140,58 +185,56 @@ def _fills(
     colour: str | None,
     level: Any,
     place: Callable[[Point], tuple[float, float]],
-    vertices: np.ndarray,
-) -> tuple[list[tuple[np.ndarray, str]], list[Key]]:
+    outlines: list[np.ndarray],
+) -> tuple[list[Fill], list[Key]]:
+    """The polygons with their colours, and the legend's lines about them."""
     if colour in ("slope", "area"):
-        if colour == "slope":
-            measure, name = slopes(partition), "slope"
-        else:
-            # A huge or tiny area is still a float after its logarithm.
-            measure = np.asarray([_log10(a) for a in areas(partition)])
-            name = "log10 area"
-        shades = _spread(measure)
-        fills = [
-            (vertices[cell.corners], _ramp(s))
-            for cell, s in zip(partition.cells, shades, strict=True)
-        ]
-        order = np.argsort(measure, kind="stable")
-        legend = [
-            Key(f"{name} {measure[k]:.3g}", "fill", _ramp(shades[k]))
-            for k in dict.fromkeys(int(order[round(q * (len(order) - 1))]) for q in (0, 0.5, 1))
-        ]
-        return fills, legend
+        return _by_measure(partition, colour, outlines)
     parts = cut_by_class(partition, level)
     classes = sorted({winner for _, _, winner in parts}, key=lambda c: (c is None, c))
     if colour is None:
         colour = "class" if len(classes) > 1 else "region"
     if colour == "region":
-        fills = [
-            (vertices[cell.corners], _tint(_HUES[int(10 * _turn(k, 7)) % 10], _turn(k)))
-            for k, cell in enumerate(partition.cells)
-        ]
-        return fills, []
+        hues = (_HUES[int(10 * _turn(k, 7)) % 10] for k in range(len(outlines)))
+        tints = [_tint(hue, _turn(k)) for k, hue in enumerate(hues)]
+        return list(zip(outlines, tints, strict=True)), []
+
+    def shade(winner: int | None, turn: float) -> str:
+        return _PLATEAU if winner is None else _tint(_HUES[winner % 10], turn)
+
     names = _class_names(partition, level)
     fills = [
-        (
-            np.asarray([place(p) for p in corners]),
-            _PLATEAU if winner is None else _tint(_HUES[winner % 10], _turn(cell)),
-        )
+        (np.asarray([place(p) for p in corners]), shade(winner, _turn(cell)))
         for cell, corners, winner in parts
     ]
-    legend = [
-        Key(names(c), "fill", _PLATEAU if c is None else _tint(_HUES[c % 10], 0.4))
-        for c in classes[:12]
-    ]
-    return fills, legend
+    return fills, [Key(names(c), "fill", shade(c, 0.4)) for c in classes[:12]]
+
+
+def _by_measure(
+    partition: Partition, colour: str, outlines: list[np.ndarray]
+) -> tuple[list[Fill], list[Key]]:
+    """Regions shaded by the rank of their slope or area; the legend shows three of them."""
+    if colour == "slope":
+        measure, name = slopes(partition), "slope"
+    else:
+        # A huge or tiny area is still a float after its logarithm.
+        measure, name = np.asarray([_log10(a) for a in areas(partition)]), "log10 area"
+    shades = [_ramp(s) for s in _spread(measure)]
+    order = np.argsort(measure, kind="stable")
+    shown = dict.fromkeys(int(order[round(q * (len(order) - 1))]) for q in (0, 0.5, 1))
+    legend = [Key(f"{name} {measure[k]:.3g}", "fill", shades[k]) for k in shown]
+    return list(zip(outlines, shades, strict=True)), legend
 
 
 def _class_names(partition: Partition, level: Any) -> Callable[[int | None], str]:
+    """What the legend calls a class; None is a tie."""
     if partition.network.outputs > 1:
         return lambda c: "largest outputs tie" if c is None else f"output {c} largest"
     return lambda c: f"output {'=<>'[0 if c is None else c + 1]} {level}"
 
 
 def _log10(value: mpq) -> float:
+    """The decimal logarithm of a positive rational of any size."""
     bits = value.numerator.bit_length() - value.denominator.bit_length()
     scaled = value / mpq(2) ** bits
     return math.log10(to_float(scaled)) + bits * math.log10(2)
@@ -209,21 +252,25 @@ def _turn(k: int, times: int = 1) -> float:
 
 
 def _mix(first: str, second: str, share: float) -> str:
+    """The colour at that share of the way from the first to the second."""
     pairs = ((int(first[i : i + 2], 16), int(second[i : i + 2], 16)) for i in (1, 3, 5))
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
 def _tint(hue: str, turn: float) -> str:
+    """A lighter colour of a hue; `turn` in [0, 1) says how light."""
     return _mix(hue, "#ffffff", 0.3 + 0.45 * turn)
 
 
 def _ramp(share: float) -> str:
+    """The colour of a share in [0, 1] on the ramp from low to high."""
     position = share * (len(_RAMP) - 1)
     below = min(int(position), len(_RAMP) - 2)
     return _mix(_RAMP[below], _RAMP[below + 1], position - below)
 
 
 def _axes(partition: Partition) -> tuple[Axis, Axis]:
+    """The axes of u and v."""
     low, high = _extent(partition)
     size = max(high[0] - low[0], high[1] - low[1])
     names = _axis_names(partition.slice)
@@ -232,6 +279,8 @@ def _axes(partition: Partition) -> tuple[Axis, Axis]:
 
 
 def _axis_names(slice: Slice) -> Sequence[str]:
+    """The names of u and v: that of an input, where the coordinate is that input."""
+
     def name(letter: str, own: Sequence[mpq], other: Sequence[mpq]) -> str:
         used = [i for i, x in enumerate(own) if x]
         if (
@@ -263,6 +312,7 @@ def _axis(name: str, low: mpq, high: mpq, size: mpq) -> Axis:
 
 
 def _short(value: mpq) -> str:
+    """The exact decimal if it is short, else six digits."""
     text = _decimal(value)
     return text if len(text) <= 8 else f"{to_float(value):g}"
 

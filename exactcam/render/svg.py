@@ -1,4 +1,4 @@
-"""A scene as SVG text: no dependencies, one shape a region, readable in any browser."""
+"""Writes a scene as SVG text: no dependencies, one shape a region, readable in any browser."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _FONT = "font-family='Helvetica, Arial, sans-serif'"
 
 
 def svg_text(scene: Scene) -> str:
-    """The picture, 720 units for the longer side of the window. O(corners)."""
+    """A scene as SVG text; the longer side of the window is 720 units. O(corners)."""
     return "\n".join(_lines(scene)) + "\n"
 
 
 def _lines(scene: Scene) -> Iterator[str]:
+    """The lines of the SVG file, background first."""
     width, height = scene.width * _SIZE, scene.height * _SIZE
     full = (_LEFT + width + _LEGEND, _TOP + max(height, 24.0 * len(scene.legend)) + _BOTTOM)
     yield (
@@ -64,6 +65,7 @@ def _lines(scene: Scene) -> Iterator[str]:
 
 
 def _axes(scene: Scene, width: float, height: float) -> Iterator[str]:
+    """The ticks and names of both axes."""
     horizontal, vertical = scene.axes
     floor = _TOP + height
     for place, label in horizontal.ticks:
@@ -83,6 +85,7 @@ def _axes(scene: Scene, width: float, height: float) -> Iterator[str]:
 
 
 def _legend(keys: list[Key], left: float) -> Iterator[str]:
+    """A line of the legend for each key."""
     for k, key in enumerate(keys):
         y = _TOP + 12 + 24 * k
         if key.kind == "fill":
@@ -99,6 +102,7 @@ def _legend(keys: list[Key], left: float) -> Iterator[str]:
 
 
 def _text(x: float, y: float, words: str, size: int, anchor: str) -> str:
+    """An SVG text element."""
     return (
         f"<text x='{_n(x)}' y='{_n(y)}' {_FONT} font-size='{size}' fill='#222222' "
         f"text-anchor='{anchor}'>{escape(words)}</text>"

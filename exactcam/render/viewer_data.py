@@ -1,4 +1,4 @@
-"""What the interactive page knows: a partition packed into one compressed block.
+"""Packs a partition into the compressed data block of the interactive page.
 
 Positions are the hard part. A browser draws with 24-bit floats and computes with
 53 bits, while a sliver can be 1e-20 wide. So every coordinate is stored as a
@@ -6,7 +6,7 @@ fixed-point integer, the exact rational rounded once, with at least 128 binary
 places and at least 64 more than the thinnest region needs; the page subtracts the
 camera's position as integers and only then goes to floats. What is drawn, picked
 and measured is therefore right wherever a region is. Exact rationals for reading
-come along as hexadecimal text while their total stays within `EXACT_LIMIT`; beyond
+come along as hexadecimal text while their total stays within `_EXACT_LIMIT`; beyond
 it the page shows the fixed-point digits and says so.
 
 The block is a 4-byte header length, a JSON header, and arrays, zlib-compressed.
@@ -22,95 +22,146 @@ from typing import Any
 import numpy as np
 
 from ..arithmetic.rational import mpq, mpz, rational, to_float, to_hex
-from ..complex.boundary import cut_by_class
+from ..complex.boundary import Boundary, cut_by_class
 from ..complex.partition import Partition
 from ..errors import ExactcamError
-from ..model.geometry import Point
+from ..model.geometry import Point, squared_distance
 from ..model.network import Network
 from ..model.nodes import MaxGroups
 
-__all__ = ["EXACT_LIMIT", "pack"]
+__all__ = ["pack"]
 
-EXACT_LIMIT = 24_000_000  # characters of hexadecimal text before compression
+_EXACT_LIMIT = 24_000_000  # characters of hexadecimal text before compression
 _PATTERN_LIMIT = 100_000_000  # codes
 _MAP_LIMIT = 3_000_000  # numbers
 _MAX_BITS = 960  # 2^-960 and its inverse are still ordinary float64 numbers
 
 
 def pack(partition: Partition, title: str, colour: str = "slope", level: Any = 0) -> bytes:
-    """The compressed block of `partition` with its decision boundary, shown by `colour` first.
+    """The compressed data block of the interactive page for a partition and its boundary.
 
-    Raises ExactcamError where a region is thinner than 2^-890: the page could not
-    show it. O(regions x (units + corners)).
+    Parameters
+    ----------
+    partition : Partition
+        What the page shows.
+    title : str
+        The page's title.
+    colour : str
+        What the page shows first, one of `exactcam.render.COLOURS`.
+    level : exact number
+        The level of the boundary of a network of one output.
+
+    Returns
+    -------
+    bytes
+        O(regions x (units + corners)).
+
+    Raises
+    ------
+    ExactcamError
+        Where a region is thinner than 2^-890: the page could not show it.
     """
     boundary = partition.decision_boundary(level)
-    numbers = {point: k for k, point in enumerate(partition.vertices)}
-
-    def number(point: Point) -> int:
-        return numbers.setdefault(point, len(numbers))
-
-    segments = [(number(s.start), number(s.end)) for s in boundary.segments]
-    # Only cells with a segment inside can hold two classes; the others keep their outline.
-    cut = sorted({s.cell for s in boundary.segments} | {f.cell for f in boundary.plateaus})
-    parts = cut_by_class(partition, level, cut)
-    part_corners = [[number(p) for p in corners] for _, corners, _ in parts]
-    points = list(numbers)
+    numbers = _Numbers(partition.vertices)
+    drawn = _boundary(partition, boundary, level, numbers)
     bits = _fraction_bits(partition)
-    fixed = [_round(x, w, bits) for px, py, w in points for x in (px, py)]
-    limbs = max(abs(x).bit_length() for x in fixed) // 64 + 1
+    limbs, positions = _positions(numbers, bits)
     maps = partition.forms.size <= _MAP_LIMIT
-    arrays: dict[str, np.ndarray] = {
-        "fixed": np.frombuffer(b"".join(_bytes(x, 8 * limbs) for x in fixed), np.uint8),
-        "floats": np.asarray([to_float(mpq(x, mpz(1) << bits)) for x in fixed], np.float64),
+    arrays = {
+        **positions,
         "offsets": partition.offsets.astype(np.uint32),
         "corners": partition.corners.astype(np.uint32),
         "edge_vertices": partition.edges.vertices.astype(np.uint32).ravel(),
         "edge_cells": partition.edges.cells.astype(np.int32).ravel(),
         "edge_units": partition.edge_units.astype(np.int32),
-        "boundary": np.asarray(segments, np.uint32).ravel(),
-        "part_cells": np.asarray([cell for cell, _, _ in parts], np.int32),
-        "part_offsets": np.cumsum([0, *map(len, part_corners)]).astype(np.uint32),
-        "part_corners": np.asarray([v for part in part_corners for v in part], np.uint32),
-        "part_classes": np.asarray([-1 if c is None else c for _, _, c in parts], np.int32),
-        "isolated": np.asarray([number(p) for p in boundary.points], np.uint32),
+        **drawn,
         "areas": np.asarray([to_float(cell.area) for cell in partition.cells], np.float64),
         **_outputs(partition, maps, rational(level)),
+        **_patterns(partition),
+        **_exact(partition, numbers),
     }
-    if partition.patterns.size <= _PATTERN_LIMIT:
-        steps = partition.patterns.astype(np.uint32)
-        steps[1:] ^= partition.patterns[:-1]  # neighbours in the order differ little
-        arrays["patterns"] = _smallest(steps).ravel()
-    arrays.update(_exact(partition, points))
     header = {
+        **_facts(partition),
         "title": title,
         "colour": colour,
         "level": str(level),
-        "cells": len(partition),
-        "vertices": partition.vertex_count,
         "bits": bits,
         "limbs": limbs,
-        "layers": _layers(partition.network),
-        "units": partition.network.units,
-        "outputs": partition.network.outputs,
         "maps": maps,
-        "form_scale": to_hex(partition.form_scale),
-        "counts": [
-            partition.counts.activation_regions,
-            partition.counts.linear_regions,
-            partition.counts.affine_pieces,
-        ],
         "boundary_length": boundary.length,
-        "window": [[str(u), str(v)] for u, v in partition.window.corners],
-        "engine": partition.engine,
-        "sha256": partition.network.sha256,
-        "notes": list(partition.network.notes),
-        "arrays": {},
     }
     return _container(header, arrays)
 
 
+def _facts(partition: Partition) -> dict[str, Any]:
+    """What the header says about the partition and its network."""
+    network, counts = partition.network, partition.counts
+    return {
+        "cells": len(partition),
+        "vertices": partition.vertex_count,
+        "layers": _layers(network),
+        "units": network.units,
+        "outputs": network.outputs,
+        "form_scale": to_hex(partition.form_scale),
+        "counts": [counts.activation_regions, counts.linear_regions, counts.affine_pieces],
+        "window": [[str(u), str(v)] for u, v in partition.window.corners],
+        "engine": partition.engine,
+        "sha256": network.sha256,
+        "notes": list(network.notes),
+    }
+
+
+class _Numbers(dict[Point, int]):
+    """Point -> its number: the vertices of the partition first, then others as they are met."""
+
+    def __init__(self, points: Iterable[Point]) -> None:
+        super().__init__({point: k for k, point in enumerate(points)})
+
+    def __missing__(self, point: Point) -> int:
+        self[point] = len(self)
+        return self[point]
+
+
+def _boundary(
+    partition: Partition, boundary: Boundary, level: Any, numbers: _Numbers
+) -> dict[str, np.ndarray]:
+    """The boundary's segments and isolated points, and the parts of cells of one class each."""
+    segments = [(numbers[s.start], numbers[s.end]) for s in boundary.segments]
+    # Only cells with a segment inside can hold two classes; the others keep their outline.
+    cut = sorted({s.cell for s in boundary.segments} | {f.cell for f in boundary.plateaus})
+    parts = cut_by_class(partition, level, cut)
+    corners = [[numbers[p] for p in points] for _, points, _ in parts]
+    return {
+        "boundary": np.asarray(segments, np.uint32).ravel(),
+        "part_cells": np.asarray([cell for cell, _, _ in parts], np.int32),
+        "part_offsets": np.cumsum([0, *map(len, corners)]).astype(np.uint32),
+        "part_corners": np.asarray([v for part in corners for v in part], np.uint32),
+        "part_classes": np.asarray([-1 if c is None else c for _, _, c in parts], np.int32),
+        "isolated": np.asarray([numbers[p] for p in boundary.points], np.uint32),
+    }
+
+
+def _positions(points: Iterable[Point], bits: int) -> tuple[int, dict[str, np.ndarray]]:
+    """(64-bit limbs of a coordinate, coordinates in fixed point and as floats)."""
+    fixed = [_round(x, w, bits) for px, py, w in points for x in (px, py)]
+    limbs = max(abs(x).bit_length() for x in fixed) // 64 + 1
+    return limbs, {
+        "fixed": np.frombuffer(b"".join(_bytes(x, 8 * limbs) for x in fixed), np.uint8),
+        "floats": np.asarray([to_float(mpq(x, mpz(1) << bits)) for x in fixed], np.float64),
+    }
+
+
+def _patterns(partition: Partition) -> dict[str, np.ndarray]:
+    """The patterns, each as the XOR with the one before it, as far as they fit."""
+    if partition.patterns.size > _PATTERN_LIMIT:
+        return {}
+    steps = partition.patterns.astype(np.uint32)
+    steps[1:] ^= partition.patterns[:-1]  # neighbours in the order differ little
+    return {"patterns": _smallest(steps).ravel()}
+
+
 def _fraction_bits(partition: Partition) -> int:
-    """Binary places: at least 128, and 64 more than the thinnest region or edge needs."""
+    """The binary places of a coordinate: at least 128, and 64 more than the thinnest region needs."""
     points = partition.float_vertices
     low = np.minimum.reduceat(points[partition.corners], partition.offsets[:-1])
     high = np.maximum.reduceat(points[partition.corners], partition.offsets[:-1])
@@ -125,8 +176,7 @@ def _fraction_bits(partition: Partition) -> int:
     lengths = np.hypot(*(points[starts] - points[ends]).T)
     unclear = np.abs(points[starts]).max(axis=1) * 2.0**-40
     for k in np.nonzero(lengths <= unclear)[0]:
-        (x, y, w), (p, q, r) = partition.vertices[starts[k]], partition.vertices[ends[k]]
-        squared = mpq(x * r - p * w, w * r) ** 2 + mpq(y * r - q * w, w * r) ** 2
+        squared = squared_distance(partition.vertices[starts[k]], partition.vertices[ends[k]])
         need = max(need, -_log2(squared) // 2 + 1)
     need = max(need, -int(np.floor(np.log2(lengths[lengths > unclear].min(initial=1.0)))))
     if need + 64 > _MAX_BITS:
@@ -147,10 +197,12 @@ def _round(x: mpz, w: mpz, bits: int) -> mpz:
 
 
 def _bytes(value: mpz, length: int) -> bytes:
+    """The integer in two's complement, little-endian."""
     return int(value).to_bytes(length, "little", signed=True)
 
 
 def _smallest(values: np.ndarray) -> np.ndarray:
+    """The codes as bytes if they all fit, else as 32-bit integers."""
     return values.astype(np.uint8 if values.max(initial=0) < 256 else np.uint32)
 
 
@@ -181,7 +233,7 @@ def _exact(partition: Partition, points: Iterable[Point]) -> dict[str, np.ndarra
         for row in rows:
             lines.append(" ".join(to_hex(x) for x in row))
             total += len(lines[-1]) + 1
-            if total > EXACT_LIMIT:
+            if total > _EXACT_LIMIT:
                 break
         else:
             out[name] = np.frombuffer("\n".join(lines).encode("ascii"), np.uint8)
@@ -192,24 +244,26 @@ def _layers(network: Network) -> list[dict[str, Any]]:
     """Name, first unit, number of units and kind of every layer of the pattern."""
     return [
         {
-            "name": network.names[k],
-            "start": network.unit_offsets[i],
-            "size": network.nodes[k].size,
-            "kind": "max" if isinstance(network.nodes[k], MaxGroups) else "pointwise",
+            "name": network.names[layer.index],
+            "start": layer.units.start,
+            "size": layer.node.size,
+            "kind": "max" if isinstance(layer.node, MaxGroups) else "pointwise",
         }
-        for i, k in enumerate(network.activations)
+        for layer in network.layers
     ]
 
 
 def _container(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
+    """Header and arrays as one block, each array on a multiple of 8 bytes, little-endian."""
+    places: dict[str, list[Any]] = {}
     parts, at = [], 0
     for name, array in arrays.items():
         kind = array.dtype.newbyteorder("<")
         data = array.astype(kind).tobytes()
-        header["arrays"][name] = [kind.str[1:], at, len(array)]
+        places[name] = [kind.str[1:], at, len(array)]
         padding = -len(data) % 8
         parts += [data, bytes(padding)]
         at += len(data) + padding
-    text = json.dumps(header).encode("ascii")
+    text = json.dumps({**header, "arrays": places}).encode("ascii")
     text += b" " * (-(len(text) + 4) % 8)
     return zlib.compress(len(text).to_bytes(4, "little") + text + b"".join(parts), 6)

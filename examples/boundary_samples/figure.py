@@ -3,9 +3,9 @@
 Two planes of the 64-dimensional input space of the digits MLP: one through three real
 digits, one through three pictures of noise. On each, points are drawn uniformly by
 length from the exact decision boundary. Every one is a rational picture at which the
-two largest outputs are equal - not to 1e-6: equal - which is checked by evaluating the
-network exactly. Below, the nearest boundary point to a digit with its exact margin,
-and the outputs along the straight line between two digits.
+two largest outputs are exactly equal, which is checked by evaluating the network
+exactly. Below, the boundary point nearest to a digit with its exact margin, and the
+outputs along the straight line between two digits.
 
 Run from the repository: `python examples/boundary_samples/figure.py [--quick] [-o DIR]`.
 Needs the extra `examples`; examples/digits/train.py made the weights.
@@ -28,7 +28,8 @@ sys.path.insert(0, str(DIGITS))
 from figure import unseen  # noqa: E402 - the digits example beside this one
 
 
-def pictures(axes_row: list, rows: np.ndarray, titles: list[str]) -> None:
+def pictures(axes_row: list, rows: list[np.ndarray], titles: list[str]) -> None:
+    """Show inputs as pictures of 8 x 8 grey values."""
     for axes, row, title in zip(axes_row, rows, titles, strict=True):
         axes.imshow(row.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(title, fontsize=9)
@@ -63,9 +64,7 @@ def main() -> None:
             (row, f"{name}: {' = '.join(map(str, classes))}")
             for row, classes in zip(samples.float_inputs[:5], samples.classes[:5], strict=True)
         ]
-        print(
-            f"{name} the data: {len(samples)} samples, every one certified exactly on the boundary"
-        )
+        print(f"{name} the data: {len(samples)} samples, each certified exactly on the boundary")
         if name == "on":
             on_data = part
     pictures(middle.subplots(1, len(strip)), [row for row, _ in strip], [t for _, t in strip])

@@ -1,9 +1,10 @@
-"""MLP against CNN, with and without augmentation, by the regions around real digits.
+"""Compare MLP and CNN, with and without augmentation, by their regions around real digits.
 
-The triangle between three digits nobody trained on - (0, 0), (1, 0) and (0, 1) are
-the digits - is cut exactly by four trained classifiers of 64 inputs. The convolutions and
-max-pools are taken as they are. Compared are what the paper compares (number, size and
-eccentricity of regions) and the slope; every number is exact or rounded once.
+Four trained classifiers of 64 inputs are partitioned exactly on the triangle between
+three digits that none was trained on; the digits are at (0, 0), (1, 0) and (0, 1).
+Convolutions and max-pools are taken as they are. The figures compare what the paper compares
+(number, size and eccentricity of regions) and the slope; every number is exact or
+rounded once.
 
 Run from the repository: `python examples/digits/figure.py [--quick] [-o DIR]`.
 Needs the extra `examples`; train.py made the weights. Writes digits.png (the four

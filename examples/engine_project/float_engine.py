@@ -1,14 +1,14 @@
 """A small float engine, as another project might have it: cells cut line by line in float64.
 
-Right on generic networks, wrong where lines meet in one point or nearly so - which is
-what the tests beside it find out.
+It is right on generic networks and wrong where three lines meet in one point or nearly
+do; the tests beside it show this.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-EPSILON = 1e-9  # the guess that every engine with an epsilon makes
+EPSILON = 1e-9  # "close enough to zero": the guess that makes it wrong
 
 
 def partition(layers: list[tuple[np.ndarray, np.ndarray]], corners: np.ndarray) -> list[np.ndarray]:
@@ -34,12 +34,8 @@ def cut(polygon: np.ndarray, row: np.ndarray, offset: float) -> list[np.ndarray]
     if values.max() <= EPSILON or values.min() >= -EPSILON:
         return [polygon]
     sides: tuple[list, list] = ([], [])
-    for k, value in enumerate(values):
-        here, there, following = (
-            polygon[k],
-            polygon[k - len(values) + 1],
-            values[k - len(values) + 1],
-        )
+    corners = zip(polygon, np.roll(polygon, -1, axis=0), values, np.roll(values, -1), strict=True)
+    for here, there, value, following in corners:
         if value >= -EPSILON:
             sides[0].append(here)
         if value <= EPSILON:
@@ -52,7 +48,7 @@ def cut(polygon: np.ndarray, row: np.ndarray, offset: float) -> list[np.ndarray]
 
 
 def run(network: object, window: object) -> list[np.ndarray]:
-    """The same as `exactcam conformance float_engine:run` calls it."""
+    """The engine as `exactcam conformance float_engine:run` calls it."""
     from exactcam.grading.adapters.dense import dense_layers
 
     layers, slope = dense_layers(network)

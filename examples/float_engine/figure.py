@@ -1,4 +1,4 @@
-"""The picture of the README: a float engine beside the exact partition.
+"""Draw the picture of the README: a float engine's polygons beside the exact partition.
 
 `splinecam.npz` holds a 2-16-16-1 network two of whose units are copies, and the
 polygons SplineCam (commit d743182, CPU, torch 2.13) returned for it on the square
@@ -22,7 +22,7 @@ TINTS = ("#c9d8ee", "#dbe5f4", "#bccfe9", "#e6edf8", "#d2def1")
 
 
 def unmatched(mine: list[np.ndarray], others: list[np.ndarray]) -> list[bool]:
-    """For each polygon whether it finds no partner with corners within 1e-5 (for drawing only)."""
+    """For each polygon whether no other has its corners within 1e-5 (for drawing only)."""
     free = list(others)
     wrong = []
     for polygon in mine:
@@ -34,6 +34,7 @@ def unmatched(mine: list[np.ndarray], others: list[np.ndarray]) -> list[bool]:
 
 
 def near(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether every corner of each polygon is within 1e-5 of one of the other."""
     distance = np.abs(a[:, None] - b[None]).max(axis=2)
     return max(distance.min(axis=0).max(), distance.min(axis=1).max()) < 1e-5
 
@@ -51,13 +52,13 @@ def main() -> None:
     ours = [part.float_vertices[cell.corners] for cell in part.cells]
 
     figure = Figure(figsize=(9.2, 4.9), layout="constrained")
-    panels = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2)
+    found = f"float engine: {len(theirs)} regions, area {sum(map(area, theirs)):.4f}"
+    exact = f"exactcam: {len(part)} regions, area {part.area_sum}"
     for axes, mine, others, colour, title in (
-        (panels[0], theirs, ours, "#d9534f",
-         f"float engine: {len(theirs)} regions, area {sum(map(area, theirs)):.4f}"),
-        (panels[1], ours, theirs, "#4a9d6e",
-         f"exactcam: {len(part)} regions, area {part.area_sum}"),
-    ):  # fmt: skip
+        (left, theirs, ours, "#d9534f", found),
+        (right, ours, theirs, "#4a9d6e", exact),
+    ):
         wrong = unmatched(mine, others)
         print(f"{title}; {sum(wrong)} without a partner")
         for flag, edge, width in ((False, "#22262b", 0.5), (True, colour, 2.6)):

@@ -1,9 +1,9 @@
-"""A picture as a network, with and without a periodic encoding, and both partitions.
+"""Partition two networks that represent a picture, with and without a periodic encoding.
 
-An implicit neural representation maps a position to a grey value. Fed with (u, v)
-alone it blurs; with waves of several frequencies beside them it sees detail. The usual
-waves are sines, under which regions have curved sides and no exact partition exists.
-A triangle wave has the same period and symmetry, is piecewise linear with rational
+An implicit neural representation maps a position to a grey value. With (u, v) alone as
+inputs it blurs; with waves of several frequencies beside them it shows detail. The usual
+waves are sines, for which regions have curved sides and no partition into polygons
+exists. A triangle wave has the same period and symmetry, is piecewise linear with rational
 bends, and so becomes one more exact layer: its bends are the grid in the right-hand
 partition, and all that is drawn and counted here is exact.
 

@@ -1,10 +1,9 @@
 """Train the two networks of the image example: with and without a periodic encoding.
 
-Both learn the grey values of a 64 x 64 cut of the flower that ships with scikit-learn,
+Both learn the grey values of a 64 x 64 part of the flower that ships with scikit-learn,
 from positions in [-1, 1]^2. The encoding of the paper, sin and cos of 2^k pi x, is not
-piecewise linear, so no partition into polygons exists and nothing exact can be said;
-a triangle wave of the same period is, bends at rational points, and serves as well
-(see figure.py). Weights are rounded to multiples of 2^-12, which changes no grey value
+piecewise linear, so no partition into polygons exists; a triangle wave of the same
+period is piecewise linear, with bends at rational points (see figure.py). Weights are rounded to multiples of 2^-12, which changes no grey value
 visibly and keeps the files small. Needs the extras `examples` and `torch`; about a
 minute. Writes plain.npz and periodic.npz beside itself.
 """
@@ -25,11 +24,14 @@ STEPS = 6000
 def train(features: torch.Tensor, values: torch.Tensor, width: int) -> nn.Sequential:
     torch.manual_seed(0)
     model = nn.Sequential(
-        nn.Linear(features.shape[1], width), nn.ReLU(),
-        nn.Linear(width, width), nn.ReLU(),
-        nn.Linear(width, width), nn.ReLU(),
+        nn.Linear(features.shape[1], width),
+        nn.ReLU(),
+        nn.Linear(width, width),
+        nn.ReLU(),
+        nn.Linear(width, width),
+        nn.ReLU(),
         nn.Linear(width, 1),
-    )  # fmt: skip
+    )
     optimizer = torch.optim.Adam(model.parameters(), lr=4e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     for _ in range(STEPS):

@@ -1,10 +1,10 @@
 """Signed distance functions: their exact zero level sets, in 2-D and on slices in 3-D.
 
-A network that says how far a point is from a solid, negative inside, *is* the solid:
-its zero level set is a polygon in 2-D, and on any slice of 3-D space. It is computed
-here exactly - every corner a rational point at which the network is exactly zero - so
-its length is known to the last bit, whether it closes is a fact, and what marching
-squares on a grid would miss cannot be missed.
+A network that gives the distance of a point to a solid, negative inside, describes the
+solid: its zero level set consists of polygons in 2-D, and on any slice of 3-D space. It
+is computed here exactly: every corner is a rational point at which the network is
+exactly zero. So its length is correctly rounded, it is certain whether it closes, and no
+part is missed, as it can be with marching squares on a grid.
 
 Run from the repository: `python examples/signed_distance/figure.py [--quick] [-o DIR]`.
 Needs the extra `plot`; train.py made the weights.
@@ -41,19 +41,11 @@ def torus(points: np.ndarray) -> np.ndarray:
 
 
 def level_set(part: exactcam.Partition, axes, distance: np.ndarray, title: str) -> None:
-    """Regions by slope, the exact zero level set, and the true one dashed."""
+    """Draw the regions by slope and the exact zero level set, and the solid's outline dashed."""
     plots.plot_partition(part, axes, "slope")
     ticks = np.linspace(-1, 1, len(distance))
-    axes.contour(
-        ticks,
-        ticks,
-        distance,
-        levels=[0],
-        colors="white",
-        linewidths=0.9,
-        linestyles="dashed",
-        zorder=5,
-    )
+    style = {"colors": "white", "linewidths": 0.9, "linestyles": "dashed", "zorder": 5}
+    axes.contour(ticks, ticks, distance, levels=[0], **style)
     boundary = part.decision_boundary()
     closed = sum(line[0] == line[-1] for line in boundary.polylines)
     axes.set_title(f"{title}: {len(part):,} regions\nlength {boundary.length:.6f}", fontsize=10)

@@ -1,9 +1,9 @@
-"""A classifier's partition while it trains: two moons, circles and blobs, frame by frame.
+"""Animate a classifier's partition while it trains, on two moons, circles and blobs.
 
-The paper's binary classifier (five hidden layers of ten ReLUs), trained here in plain
-numpy. After every few steps the weights - floats, so rationals - are partitioned
-exactly; regions are coloured by the norm of their slope, the decision boundary is
-drawn over them. Watch the knot lines gather around the boundary.
+The paper's binary classifier (five hidden layers of ten ReLUs) is trained in plain numpy.
+After every few steps the network with these weights is partitioned exactly; regions are
+coloured by the norm of their slope, and the decision boundary is drawn over them. The
+knot lines gather around the boundary.
 
 Run from the repository: `python examples/training/animate.py [--quick] [-o DIR]`.
 Writes one GIF and one row of frames (PNG) per data set. Needs the extra `examples`.

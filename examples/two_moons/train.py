@@ -32,10 +32,12 @@ def train() -> torch.nn.Sequential:
     torch.set_num_threads(1)
     points, labels = moons(500, 0.12)
     model = torch.nn.Sequential(
-        torch.nn.Linear(2, 16), torch.nn.ReLU(),
-        torch.nn.Linear(16, 16), torch.nn.ReLU(),
+        torch.nn.Linear(2, 16),
+        torch.nn.ReLU(),
+        torch.nn.Linear(16, 16),
+        torch.nn.ReLU(),
         torch.nn.Linear(16, 1),
-    )  # fmt: skip
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.05)
     for _ in range(1500):
         optimizer.zero_grad()

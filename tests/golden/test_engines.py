@@ -138,9 +138,15 @@ def test_neutral_files_keep_everything(tmp_path: Path) -> None:
     maps = np.asarray([[[float(x) for x in row] for row in cell.affine] for cell in truth.cells])
     arrays = cells(truth)
     output = EngineOutput(
-        np.concatenate(arrays), truth.offsets, truth.patterns // 2, maps,
-        boundary=np.zeros((0, 2, 2)), network=network, slice=truth.slice, window=truth.window,
-    )  # fmt: skip
+        np.concatenate(arrays),
+        truth.offsets,
+        truth.patterns // 2,
+        maps,
+        boundary=np.zeros((0, 2, 2)),
+        network=network,
+        slice=truth.slice,
+        window=truth.window,
+    )
     polygons.write(output, tmp_path / "run.npz")
     again = polygons.read(tmp_path / "run.npz")
     for name in ("vertices", "offsets", "patterns", "affine", "boundary"):
@@ -191,8 +197,11 @@ def test_syrenn(tmp_path: Path) -> None:
     assert compare(truth, syrenn.from_pieces([(p, None) for p in pieces], truth.window)).passed
     assert compare(truth, syrenn.from_pieces(arrays)).passed
     np.savez(
-        tmp_path / "s.npz", combinations=np.concatenate(pieces), offsets=truth.offsets, window=corners
-    )  # fmt: skip
+        tmp_path / "s.npz",
+        combinations=np.concatenate(pieces),
+        offsets=truth.offsets,
+        window=corners,
+    )
     assert compare(truth, syrenn.read(tmp_path / "s.npz")).passed
     np.savez(tmp_path / "t.npz", offsets=truth.offsets)
     with pytest.raises(FileFormatError, match="preimages, or combinations"):
@@ -269,10 +278,14 @@ FIELDS: dict[str, dict[str, np.ndarray]] = {
     },
 }
 ABOUT = {
-    "weight0": np.array([[1.0, 2]]), "bias0": np.array([5.0]), "weight1": np.array([[1.0]]),
-    "bias1": np.array([1.0]), "negative_slope": np.array(0.0), "error": np.array(""),
+    "weight0": np.array([[1.0, 2]]),
+    "bias0": np.array([5.0]),
+    "weight1": np.array([[1.0]]),
+    "bias1": np.array([1.0]),
+    "negative_slope": np.array(0.0),
+    "error": np.array(""),
     "window": np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]]),
-}  # fmt: skip
+}
 DAMAGES = {
     "gone": lambda a: None,
     "text": lambda a: np.array("hello"),

@@ -117,9 +117,10 @@ def test_convexity_by_definition(corners: list[tuple[float, float]]) -> None:
             straight = [k for k in range(n) if not side(exact[k - 1], exact[k], exact[(k + 1) % n])]
             between = all(
                 (exact[k - 1][0] - exact[k][0]) * (exact[(k + 1) % n][0] - exact[k][0])
-                + (exact[k - 1][1] - exact[k][1]) * (exact[(k + 1) % n][1] - exact[k][1]) < 0
+                + (exact[k - 1][1] - exact[k][1]) * (exact[(k + 1) % n][1] - exact[k][1])
+                < 0
                 for k in straight
-            )  # fmt: skip
+            )
             if between and area == triangles:
                 expected = sign
     xy, offsets = np.asarray(corners), np.asarray([0, n])
@@ -179,7 +180,7 @@ triangles = st.lists(points, min_size=3, max_size=3).filter(lambda t: _area2(_ex
 def test_areas_by_slabs(polygons: list) -> None:
     window = Window.rectangle(-1, -1, 1, 1)
     cleaned = clean(engine_output([np.asarray(p) for p in polygons]), mpq(0))
-    found = areas(cleaned.pieces, window)
+    found = areas(cleaned.parts, window)
     exact = [_exact(p) for p in polygons]
     square = [(Fraction(u), Fraction(v)) for u, v in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
     covered = _covered(exact, 1)

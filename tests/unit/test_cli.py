@@ -13,9 +13,19 @@ import exactcam
 from exactcam.cli import COMMANDS, main
 
 KEYS = {
-    "activation_regions", "linear_regions", "affine_pieces", "vertices", "edges", "window_area",
-    "area_sum", "boundary_segments", "boundary_length", "plateaus", "seconds", "network_sha256",
-}  # fmt: skip
+    "activation_regions",
+    "linear_regions",
+    "affine_pieces",
+    "vertices",
+    "edges",
+    "window_area",
+    "area_sum",
+    "boundary_segments",
+    "boundary_length",
+    "plateaus",
+    "seconds",
+    "network_sha256",
+}
 
 
 @pytest.fixture
@@ -32,9 +42,13 @@ def four(tmp_path: Path) -> str:
     """max(x2, 0) - max(x4, 0) of five inputs."""
     path = tmp_path / "four.npz"
     np.savez(
-        path, weight0=np.eye(5)[[2, 4]], bias0=np.zeros(2), weight1=[[1.0, -1]], bias1=[0.0],
+        path,
+        weight0=np.eye(5)[[2, 4]],
+        bias0=np.zeros(2),
+        weight1=[[1.0, -1]],
+        bias1=[0.0],
         remark="ignored",
-    )  # fmt: skip
+    )
     return str(path)
 
 
@@ -161,9 +175,12 @@ def test_usage_errors_are_one_line_and_exit_2(
     ],
 )
 def test_files_that_are_no_networks(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: bytes | None,
     message: str,
-) -> None:  # fmt: skip
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

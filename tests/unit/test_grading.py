@@ -16,8 +16,11 @@ from exactcam.grading.output import EngineOutput, engine_output
 @pytest.fixture(scope="module")
 def truth() -> exactcam.Partition:
     rng = np.random.default_rng(7)
-    layers = [(rng.normal(size=(6, 2)), rng.normal(size=6)), (rng.normal(size=(5, 6)), rng.normal(size=5)),
-              (rng.normal(size=(2, 5)), rng.normal(size=2))]  # fmt: skip
+    layers = [
+        (rng.normal(size=(6, 2)), rng.normal(size=6)),
+        (rng.normal(size=(5, 6)), rng.normal(size=5)),
+        (rng.normal(size=(2, 5)), rng.normal(size=2)),
+    ]
     return exactcam.partition(exactcam.from_arrays(layers))
 
 
@@ -119,8 +122,12 @@ def test_split(truth: exactcam.Partition, polygons: list[np.ndarray]) -> None:
     k = int(np.argmax(np.diff(truth.offsets)))
     corners = truth.float_vertices[truth.cells[k].corners]
     polygons[k] = corners[:3]
-    only(compare(truth, [*polygons, corners[[0, *range(2, len(corners))]]]), "split",
-         (k, len(truth)), (k,))  # fmt: skip
+    only(
+        compare(truth, [*polygons, corners[[0, *range(2, len(corners))]]]),
+        "split",
+        (k, len(truth)),
+        (k,),
+    )
 
 
 def test_displaced_by_more_than_the_pass_mark(

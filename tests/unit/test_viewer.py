@@ -58,18 +58,20 @@ def grid(lines: int) -> Partition:
     order = np.lexsort(patterns.T[::-1])
     column, row, patterns = column[order], row[order], patterns[order]
     stride = n + 1
-    corners = np.stack([c + stride * r for c, r in
-                        ((column, row), (column + 1, row), (column + 1, row + 1), (column, row + 1))])  # fmt: skip
+    corners = np.stack(
+        [
+            c + stride * r
+            for c, r in ((column, row), (column + 1, row), (column + 1, row + 1), (column, row + 1))
+        ]
+    )
     points = [(mpz(2 * i - n), mpz(2 * j - n), mpz(n)) for j in range(n + 1) for i in range(n + 1)]
     lift = -n * lines - sum(w * (k * (k + 1) - n * k) for w, k in ((1, column), (2, row)))
     numbers = np.stack([n * column, 2 * n * row, lift], axis=1).ravel()
     forms = objects((mpz(int(x)) for x in numbers), (n * n, 1, 3))
-    window = exactcam.Window.rectangle(-1, -1, 1, 1)
+    question = network, exactcam.Slice.plane(2), exactcam.Window.rectangle(-1, -1, 1, 1)
     outlines = np.arange(0, 4 * n * n + 1, 4), corners.T.ravel().astype(np.int64)
-    return Partition.of_arrays(
-        network, exactcam.Slice.plane(2), window, "by hand", patterns, outlines, points,
-        (forms, mpz(n)),
-    )  # fmt: skip
+    maps = forms, mpz(n)
+    return Partition.of_arrays(*question, "by hand", patterns, outlines, points, maps)
 
 
 def test_packed_positions_are_rounded_once_and_fine_enough() -> None:
@@ -123,13 +125,22 @@ def chromium(
     options = webdriver.ChromeOptions()
     options.binary_location = binary
     profile = tmp_path_factory.mktemp("profile")
-    drawing = {"webgl": ["use-angle=swiftshader", "enable-unsafe-swiftshader"],
-               "canvas": ["disable-gpu", "disable-3d-apis"]}[request.param]  # fmt: skip
+    drawing = {
+        "webgl": ["use-angle=swiftshader", "enable-unsafe-swiftshader"],
+        "canvas": ["disable-gpu", "disable-3d-apis"],
+    }[request.param]
     for word in (
-        "headless", "no-sandbox", "disable-quic", "no-first-run", "window-size=1000,800",
-        "disable-background-networking", "disable-component-update", "disable-sync",
-        f"user-data-dir={profile}", *drawing,
-    ):  # fmt: skip
+        "headless",
+        "no-sandbox",
+        "disable-quic",
+        "no-first-run",
+        "window-size=1000,800",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        f"user-data-dir={profile}",
+        *drawing,
+    ):
         options.add_argument(f"--{word}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = webdriver.ChromeService(driver)

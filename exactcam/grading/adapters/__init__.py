@@ -1,1 +1,1 @@
-"""One adapter per engine: from what it returns, or a file of it, to an EngineOutput."""
+"""Adapters: one module an engine, from its output or a file of it to an EngineOutput."""

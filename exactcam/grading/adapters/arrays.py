@@ -1,4 +1,4 @@
-"""`.npz` arrays of engines, read by name and never unpickled, and what may come with them.
+"""Reads the `.npz` files of engines: arrays by name, never unpickled, and what they were run on.
 
 Any engine's file may also say what it was run on: the network as `network` (the text
 of an exact network file) or as `weight0 bias0 weight1 bias1 ...`; `window` (or
@@ -27,7 +27,25 @@ __all__ = ["context", "context_arrays", "read_arrays", "whole_number"]
 def read_arrays(
     path: str | Path, needed: Sequence[str], optional: Sequence[str] = ()
 ) -> dict[str, np.ndarray]:
-    """The named arrays of a file. Raises FileFormatError where one that is needed is missing."""
+    """Read arrays of an `.npz` file by name.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    needed, optional : sequence of str
+        The arrays that must be there, and those that may; others are not read.
+
+    Returns
+    -------
+    dict
+        Name -> array, for those that are there.
+
+    Raises
+    ------
+    FileFormatError
+        Where one that is needed is missing, or the file is damaged.
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
             held = {name: archive[name] for name in (*needed, *optional) if name in archive.files}
@@ -42,7 +60,10 @@ def read_arrays(
 
 
 def whole_number(held: dict[str, np.ndarray], name: str, path: str | Path) -> int | None:
-    """A single integer or truth value, None where the file does not hold it."""
+    """An array that is a single integer or truth value, None where the file does not hold it.
+
+    Raises FileFormatError naming `path` for an array of anything else.
+    """
     value = held.get(name)
     if value is None:
         return None
@@ -52,7 +73,18 @@ def whole_number(held: dict[str, np.ndarray], name: str, path: str | Path) -> in
 
 
 def context(path: str | Path) -> dict[str, Any]:
-    """The fields `network`, `slice`, `window` and `error` of an EngineOutput that a file holds."""
+    """What a file says it was run on: the fields `network`, `slice`, `window` and `error`.
+
+    Returns
+    -------
+    dict
+        Fields of an EngineOutput, those the file holds.
+
+    Raises
+    ------
+    FileFormatError
+        Where one of them has the wrong shape.
+    """
     held = read_arrays(path, (), ("network", "weight0", "window", "domain", "slice", "error"))
     out: dict[str, Any] = {}
     if "network" in held:
@@ -77,8 +109,11 @@ def context(path: str | Path) -> dict[str, Any]:
 def context_arrays(
     network: Network | None, slice: Slice | None, window: Window | None, error: str = ""
 ) -> dict[str, Any]:
-    """The arrays `context` reads back. Raises FileFormatError where a window's corner or a
-    slice's entry is no float64: these files hold floats."""
+    """The arrays that `context` reads back, for those arguments that are given.
+
+    Raises FileFormatError where a coordinate of the window or of the slice is not exactly a
+    float64: these files hold floats.
+    """
     out: dict[str, Any] = {"error": error} if error else {}
     if network is not None:
         out["network"] = dump(network_document(network))
@@ -90,8 +125,8 @@ def context_arrays(
 
 
 def _floats(rows: Sequence[Sequence[Any]], where: str) -> np.ndarray:
-    out = np.asarray([[float(x) for x in row] for row in rows])
-    if any(x != y for row, floats in zip(rows, out.tolist(), strict=True)
-           for x, y in zip(row, floats, strict=True)):  # fmt: skip
+    """Rational rows as floats, refused where one would be rounded."""
+    out = [[float(x) for x in row] for row in rows]
+    if out != [list(row) for row in rows]:
         raise FileFormatError(f"{where}: a coordinate is not a float64 exactly; round it first")
-    return out
+    return np.asarray(out)

@@ -1,4 +1,4 @@
-"""A network as the plain arrays dense ReLU engines take, or a refusal that says why not."""
+"""Converts a network to the float arrays that engines for dense ReLU networks take."""
 
 from __future__ import annotations
 
@@ -18,11 +18,26 @@ __all__ = ["dense_layers"]
 def dense_layers(
     network: Network, dtype: Any = np.float64
 ) -> tuple[list[tuple[np.ndarray, np.ndarray]], float]:
-    """([(weight (out, in), bias (out,)), ...], negative slope) of a fully connected network
-    with one leaky ReLU (slope 0: ReLU) between its layers.
+    """The weights and biases of a fully connected network with one leaky ReLU between its layers.
 
-    Nothing is rounded: raises UnsupportedLayerError naming the layer where a parameter
-    is no number of `dtype`, and for any other kind of network.
+    Parameters
+    ----------
+    network : Network
+        Dense layers with ReLUs or leaky ReLUs of one slope between them.
+    dtype : floating dtype
+        The engine's number type.
+
+    Returns
+    -------
+    layers : list of (ndarray (out, in), ndarray (out,))
+        Weight and bias of each layer; nothing is rounded.
+    slope : float
+        The slope left of zero, 0 for ReLU.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        Naming the layer where a parameter is no number of `dtype`, and for any other network.
     """
     layers: list[tuple[np.ndarray, np.ndarray]] = []
     slopes: set[float] = set()
@@ -31,8 +46,8 @@ def dense_layers(
             raise UnsupportedLayerError(f"layer {name}: not a sequence of dense layers and ReLUs")
         if isinstance(node, Affine) and isinstance(node.matrices[0], Dense):
             weight, bias = node.matrices[0].entries, node.bias
-            layers.append((_floats(weight, node.scale, dtype, name),
-                           _floats(bias, node.scale, dtype, name)))  # fmt: skip
+            matrix, column = (_floats(x, node.scale, dtype, name) for x in (weight, bias))
+            layers.append((matrix, column))
         elif isinstance(node, Pointwise) and (slope := _slope(node)) is not None:
             slopes.add(_floats(np.asarray([slope], dtype=object), 1, dtype, name).tolist()[0])
         else:
@@ -55,6 +70,7 @@ def _slope(node: Pointwise) -> mpq | None:
 
 
 def _floats(numbers: np.ndarray, scale: Any, dtype: Any, name: str) -> np.ndarray:
+    """The rationals numbers / scale as floats of `dtype`, refused where one would be rounded."""
     exact = [mpq(x) / scale for x in numbers.ravel()]
     out = np.asarray([to_float(x) for x in exact]).astype(dtype).reshape(numbers.shape)
     for value, rounded in zip(exact, out.ravel().tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""relu_edge_subdivision: vertices, edges and the vertices' sign vectors, made into faces.
+"""relu_edge_subdivision: makes faces of its vertices, edges and the vertices' sign vectors.
 
 `skeletal_subdivision` returns (vs, edges, v_sv): points (V, 2), pairs of them (E, 2),
 and signs (V, 4 + units + outputs) against the four sides of its box, then every unit,
@@ -27,15 +27,38 @@ _BOX = 4
 
 
 def from_skeleton(vs: Any, edges: Any, v_sv: Any, units: int, **facts: Any) -> EngineOutput:
-    """The output for the triple `skeletal_subdivision` returns (arrays or CPU tensors) on a
-    network of two inputs and `units` hidden units. Raises FileFormatError."""
+    """The output for what `skeletal_subdivision` returned on a network of two inputs.
+
+    Parameters
+    ----------
+    vs, edges, v_sv : arrays or CPU tensors (V, 2), (E, 2), (V, 4 + units + outputs)
+        Vertices, edges as pairs of vertices, and the vertices' signs.
+    units : int
+        The number of hidden units.
+    **facts
+        Further fields of the EngineOutput, by name.
+
+    Returns
+    -------
+    EngineOutput
+        With patterns. Linear in the number of edges.
+
+    Raises
+    ------
+    FileFormatError
+        Where the arrays do not fit together.
+    """
     points, pairs, signs = np.asarray(vs), np.asarray(edges), np.asarray(v_sv)
+    integers = all(array.dtype.kind in "iu" for array in (pairs, signs))
+    flat = all(array.ndim == 2 for array in (points, pairs, signs))
     if (
-        units < 0 or pairs.dtype.kind not in "iu" or signs.dtype.kind not in "iu"
-        or points.ndim != 2 or pairs.ndim != 2 or pairs.shape[1] != 2 or signs.ndim != 2
-        or len(signs) != len(points) or signs.shape[1] < _BOX + units
+        units < 0
+        or not (integers and flat)
+        or pairs.shape[1] != 2
+        or len(signs) != len(points)
+        or signs.shape[1] < _BOX + units
         or (len(pairs) and not 0 <= pairs.min() <= pairs.max() < len(points))
-    ):  # fmt: skip
+    ):
         raise FileFormatError(
             f"skeleton: vs {points.shape}, edges {pairs.shape} and v_sv {signs.shape} do not fit "
             f"together with {units} units"
@@ -54,12 +77,15 @@ def from_skeleton(vs: Any, edges: Any, v_sv: Any, units: int, **facts: Any) -> E
         for cycle in _cycles(sides):
             polygons.append(points[cycle])
             patterns.append(np.frombuffer(key, dtype=np.int8)[_BOX:] > 0)
-    pieces = np.asarray(patterns, dtype=np.int64).reshape(len(polygons), units)
-    return engine_output(polygons, patterns=pieces, **facts)
+    codes = np.asarray(patterns, dtype=np.int64).reshape(len(polygons), units)
+    return engine_output(polygons, patterns=codes, **facts)
 
 
 def read(path: str | Path) -> EngineOutput:
-    """A file with `vs`, `edges` and `v_sv`, and the network or its number of `units`."""
+    """The output in a file with `vs`, `edges` and `v_sv`, and the network or its number of `units`.
+
+    Raises FileFormatError naming what is missing or does not fit.
+    """
     facts = context(path)
     held = read_arrays(path, ("vs", "edges", "v_sv"), ("units",))
     if "units" not in held and "network" not in facts:

@@ -1,4 +1,4 @@
-"""exactcam itself as a float engine: a partition's cells, correctly rounded."""
+"""exactcam as a float engine: the cells of an exact partition, correctly rounded to float64."""
 
 from __future__ import annotations
 
@@ -6,32 +6,30 @@ import numpy as np
 
 from ...arithmetic.rational import mpq, to_float
 from ...complex.partition import Partition
-from ...model.nodes import Pointwise
+from ...model.geometry import cartesian
 from .. import EngineOutput
+from ..attributes import pieces
 
 __all__ = ["from_partition"]
 
 
 def from_partition(part: Partition) -> EngineOutput:
-    """The cells, pieces, output maps and boundary segments of a partition as float64 arrays.
+    """A partition's cells, patterns, output maps and boundary segments as float64 arrays.
 
-    What a perfect float64 engine would return. At a tie the lower piece is given.
+    What a perfect float64 engine would return; a tied unit gets the lower of its two pieces.
     """
-    pieces = part.patterns.astype(np.int64)
-    network = part.network
-    for k, start in zip(network.activations, network.unit_offsets, strict=False):
-        node = network.nodes[k]
-        if isinstance(node, Pointwise):
-            pieces[:, start : start + node.size] //= 2
     maps = [to_float(mpq(x, part.form_scale)) for x in part.forms.ravel()]
     segments = [
-        [to_float(mpq(p[axis], p[2])) for axis in (0, 1)]
+        [to_float(x) for point in (s.start, s.end) for x in cartesian(point)]
         for s in part.decision_boundary().segments
-        for p in (s.start, s.end)
     ]
     return EngineOutput(
-        part.float_vertices[part.corners], part.offsets, pieces,
-        np.asarray(maps).reshape(part.forms.shape),
+        part.float_vertices[part.corners],
+        part.offsets,
+        patterns=pieces(part.network, part.patterns)[0],
+        affine=np.asarray(maps).reshape(part.forms.shape),
         boundary=np.asarray(segments).reshape(-1, 2, 2),
-        network=network, slice=part.slice, window=part.window,
-    )  # fmt: skip
+        network=part.network,
+        slice=part.slice,
+        window=part.window,
+    )

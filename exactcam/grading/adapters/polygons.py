@@ -1,4 +1,4 @@
-"""The neutral format, for every engine without an adapter of its own: one `.npz` file.
+"""The neutral `.npz` format, for every engine without an adapter of its own.
 
 `vertices` (n, 2) float32 or float64 and `offsets` (polygons + 1,) int: polygon k is
 vertices[offsets[k]:offsets[k+1]] in slice coordinates, open or closed, either way
@@ -28,10 +28,15 @@ def read(path: str | Path) -> EngineOutput:
     fields = ("patterns", "affine", "boundary", "affine_value", "boundary_unclear")
     held = read_arrays(path, ("vertices", "offsets"), fields)
     return EngineOutput(
-        held["vertices"], held["offsets"], held.get("patterns"), held.get("affine"),
-        whole_number(held, "affine_value", path), held.get("boundary"),
-        bool(whole_number(held, "boundary_unclear", path)), **facts,
-    )  # fmt: skip
+        held["vertices"],
+        held["offsets"],
+        held.get("patterns"),
+        held.get("affine"),
+        whole_number(held, "affine_value", path),
+        held.get("boundary"),
+        bool(whole_number(held, "boundary_unclear", path)),
+        **facts,
+    )
 
 
 def write(output: EngineOutput, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""regioncam: its live object (Rust, float32), or a neutral file of it.
+"""regioncam: runs it (Rust, float32) on a network, or reads a neutral file of its output.
 
 regioncam computes in float32, so a network whose parameters are not float32 values
 must be rounded *before* it is handed over, and graded as the network it was given:
@@ -20,37 +20,38 @@ from .. import EngineOutput
 from . import polygons
 from .dense import dense_layers
 
-__all__ = ["from_object", "read", "run"]
-
-
-def from_object(camera: Any, boundary: Any = None, **facts: Any) -> EngineOutput:
-    """The faces of a `regioncam.Regioncam` with their output maps; `boundary` is the same
-    object after `decision_boundary()`, if that is to be graded too."""
-    vertices = np.asarray(camera.vertex_inputs)
-    faces = [np.asarray(face.vertex_ids).astype(np.int64) for face in camera.faces]
-    segments = None
-    if boundary is not None:
-        segments = np.asarray(
-            [[v.inputs for v in e.vertices] for e in boundary.edges if e.is_decision_boundary],
-            dtype=np.float32,
-        ).reshape(-1, 2, 2)
-    return EngineOutput(
-        vertices[np.concatenate([np.zeros(0, dtype=np.int64), *faces])],
-        np.cumsum([0, *(len(f) for f in faces)]),
-        affine=np.asarray(camera.face_outputs).transpose(0, 2, 1), boundary=segments, **facts,
-    )  # fmt: skip
+__all__ = ["read", "run"]
 
 
 def read(path: str | Path) -> EngineOutput:
-    """A neutral file (see `exactcam.grading.adapters.polygons`): regioncam has no format of its own."""
+    """The output in a neutral file (see `exactcam.grading.adapters.polygons`).
+
+    regioncam has no file format of its own. Raises FileFormatError.
+    """
     return polygons.read(path)
 
 
 def run(network: Network, window: Window) -> EngineOutput:
     """Run regioncam on a dense ReLU or leaky ReLU network over a square about the origin.
 
-    Raises UnsupportedLayerError for what regioncam cannot take: other layers, other
-    windows, parameters that are not float32 values. It needs the package `regioncam`.
+    Parameters
+    ----------
+    network : Network
+        Of two inputs, its parameters float32 values.
+    window : Window
+        A square about the origin.
+
+    Returns
+    -------
+    EngineOutput
+        regioncam's faces with their output maps, and its decision boundary.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        For what regioncam cannot take: other layers, windows or parameters.
+    ImportError
+        Where the package `regioncam` is not installed.
     """
     import regioncam
 
@@ -71,5 +72,14 @@ def run(network: Network, window: Window) -> EngineOutput:
 
     camera, boundary = build(), build()
     boundary.decision_boundary()
-    plane = Slice.plane(2)
-    return from_object(camera, boundary, network=network, slice=plane, window=window)
+    faces = [np.asarray(face.vertex_ids).astype(np.int64) for face in camera.faces]
+    segments = [[v.inputs for v in e.vertices] for e in boundary.edges if e.is_decision_boundary]
+    return EngineOutput(
+        np.asarray(camera.vertex_inputs)[np.concatenate([np.zeros(0, dtype=np.int64), *faces])],
+        np.cumsum([0, *(len(f) for f in faces)]),
+        affine=np.asarray(camera.face_outputs).transpose(0, 2, 1),
+        boundary=np.asarray(segments, dtype=np.float32).reshape(-1, 2, 2),
+        network=network,
+        slice=Slice.plane(2),
+        window=window,
+    )

@@ -1,4 +1,4 @@
-"""SyReNN: the list `transform_plane` returns for the window's polygon.
+"""SyReNN: converts the list that `transform_plane` returns for the window's polygon.
 
 Each linear piece comes as a pair (pre, post) or as `pre` alone. Given as convex
 combinations (compute_preimages=False), `pre` is (vertices, window corners) and its
@@ -24,8 +24,22 @@ __all__ = ["from_pieces", "read"]
 
 
 def from_pieces(pieces: Sequence[Any], window: Window | None = None, **facts: Any) -> EngineOutput:
-    """The output for what `transform_plane` returned; `window` turns convex combinations of
-    its corners into coordinates, without it the pieces are preimages (vertices, 2)."""
+    """The output for what `transform_plane` returned.
+
+    Parameters
+    ----------
+    pieces : sequence of arrays, or of pairs whose first is the array
+        Convex combinations (vertices, window corners), or preimages (vertices, 2).
+    window : Window, optional
+        The window, where convex combinations are given.
+    **facts
+        Further fields of the EngineOutput, by name.
+
+    Raises
+    ------
+    FileFormatError
+        Where the arrays do not fit the window.
+    """
     arrays = [np.asarray(p[0] if isinstance(p, tuple) else p) for p in pieces]
     if window is not None:
         arrays = [_coordinates(a, window) for a in arrays]
@@ -33,8 +47,11 @@ def from_pieces(pieces: Sequence[Any], window: Window | None = None, **facts: An
 
 
 def read(path: str | Path) -> EngineOutput:
-    """A file with `offsets` and either `preimages` (n, 2) or `combinations` (n, corners) of
-    the corners of `window`. Raises FileFormatError."""
+    """The output in a file with `offsets` and `preimages` (n, 2) or `combinations` (n, corners).
+
+    Combinations are of the corners of `window`. Raises FileFormatError naming what is
+    missing or does not fit.
+    """
     facts = context(path)
     held = read_arrays(path, ("offsets",), ("preimages", "combinations"))
     if "preimages" in held:
@@ -46,6 +63,7 @@ def read(path: str | Path) -> EngineOutput:
 
 
 def _coordinates(combinations: np.ndarray, window: Window) -> np.ndarray:
+    """Convex combinations of the window's corners as float64 slice coordinates."""
     corners = np.asarray([[float(u), float(v)] for u, v in window.corners])
     if combinations.dtype.kind != "f" or combinations.shape[1:] != corners.shape[:1]:
         raise FileFormatError(

@@ -1,7 +1,7 @@
-"""What engines return with their polygons: patterns and affine maps, checked exactly.
+"""The patterns and affine maps an engine returns with its polygons, checked exactly.
 
-Where a polygon is too small for its position to say which cell it stands for, its
-pattern or map does: see `Labels.agree`.
+Where a polygon is too small for its position to tell which cell it stands for, its
+pattern or map can: see `Attributes.agree`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,57 @@ from ..arithmetic.rational import integer_matrix, mpq, mpz, to_float
 from ..complex.partition import Partition
 from ..compute import partition
 from ..errors import FileFormatError
+from ..model.network import Network
 from ..model.nodes import Pointwise
 from ..runtime.cached import cached_property
 from .output import EngineOutput
 from .result import Finding
 
-__all__ = ["Labels"]
+__all__ = ["Attributes", "pieces"]
 
 
-class Labels:
-    """The patterns and maps an engine gave, against the truth's.
+def pieces(network: Network, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest piece number of every unit; they differ only at a tie.
 
-    The truth's maps are composed exactly: for a hidden value the network up to it is
-    partitioned again, which gives the same cells with that value's maps. Raises
-    FileFormatError where widths do not fit the network.
+    Parameters
+    ----------
+    network : Network
+        The network the pattern is of.
+    codes : int ndarray (regions, units)
+        Exact patterns, coded as in `exactcam.model.nodes`.
+
+    Returns
+    -------
+    low, high : int64 ndarray (regions, units)
+        0 off and 1 on for a ReLU, the member for a max group.
+    """
+    low, high = codes.astype(np.int64), codes.astype(np.int64)
+    for layer in network.layers:
+        if isinstance(layer.node, Pointwise):
+            low[:, layer.units] //= 2
+            high[:, layer.units] = (high[:, layer.units] + 1) // 2
+    return low, high
+
+
+class Attributes:
+    """An engine's patterns and affine maps, compared with those of the exact partition.
+
+    The exact maps of a hidden value come from a partition of the network up to that
+    value: the same cells, with that value's maps.
+
+    Parameters
+    ----------
+    truth : Partition
+        The exact partition.
+    output : EngineOutput
+        What the engine returned.
+    tolerance : mpq
+        How far a map's coefficient may be off, relative to the largest where that is above 1.
+
+    Raises
+    ------
+    FileFormatError
+        Where patterns or maps do not fit the network's widths.
     """
 
     def __init__(self, truth: Partition, output: EngineOutput, tolerance: mpq) -> None:
@@ -48,7 +85,13 @@ class Labels:
         self._value = value
 
     def agree(self, polygons: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """For each pair: 1 what is given fits the cell, -1 it does not, 0 nothing is given."""
+        """Whether the attributes of polygons[k] fit cells[k], for each k.
+
+        Returns
+        -------
+        int64 ndarray (pairs,)
+            1 they fit, -1 they do not, 0 the engine gave neither pattern nor map.
+        """
         out = np.zeros(len(polygons), dtype=np.int64)
         if self.output.patterns is not None:
             out[:] = np.where(self._wrong_units(polygons, cells).any(axis=1), -1, 1)
@@ -58,7 +101,15 @@ class Labels:
         return out
 
     def check(self, polygons: np.ndarray, cells: np.ndarray) -> tuple[mpq | None, list[Finding]]:
-        """(largest error of a map's coefficient, findings) for matched pairs."""
+        """The findings about matched pairs (polygons[k], cells[k]).
+
+        Returns
+        -------
+        error : mpq or None
+            The largest error of a map's coefficient, None where no maps were given.
+        findings : list of Finding
+            A "wrong pattern" or "wrong map" each.
+        """
         findings = []
         if self.output.patterns is not None:
             for p, c, row in zip(polygons, cells, self._wrong_units(polygons, cells), strict=True):
@@ -70,33 +121,25 @@ class Labels:
             return None, findings
         error, unit, wrong, finite = self._map_errors(polygons, cells)
         for k in np.nonzero(wrong)[0]:
-            note = f"a coefficient is off by {to_float(mpq(error[k], unit)):.6g}"
-            findings.append(
-                Finding("wrong map", (int(polygons[k]),), (int(cells[k]),),
-                        note=note if finite[k] else "not finite")
-            )  # fmt: skip
+            off = f"a coefficient is off by {to_float(mpq(error[k], unit)):.6g}"
+            note = off if finite[k] else "not finite"
+            findings.append(Finding("wrong map", (int(polygons[k]),), (int(cells[k]),), note=note))
         return mpq(max(error[finite], default=0), unit), findings
 
     def _wrong_units(self, polygons: np.ndarray, cells: np.ndarray) -> np.ndarray:
-        """Pieces against codes; at a tie either of the two pieces is right."""
-        network, assigned = self.truth.network, self.output.patterns
-        assert assigned is not None
-        codes = self.truth.patterns[cells].astype(np.int64)
-        low, high = codes.copy(), codes.copy()
-        for k, start in zip(network.activations, network.unit_offsets, strict=False):
-            node = network.nodes[k]
-            if isinstance(node, Pointwise):
-                units = slice(start, start + node.size)
-                low[:, units], high[:, units] = codes[:, units] // 2, (codes[:, units] + 1) // 2
-        given = assigned[polygons]
+        """Which units have a wrong piece, (pairs, units); at a tie either of the two is right."""
+        assert self.output.patterns is not None
+        given = self.output.patterns[polygons]
+        low, high = pieces(self.truth.network, self.truth.patterns[cells])
         return (given < low) | (given > high)
 
     def _map_errors(
         self, polygons: np.ndarray, cells: np.ndarray
     ) -> tuple[np.ndarray, mpz, np.ndarray, np.ndarray]:
-        """(largest coefficient error times unit, unit, wrong?, finite?) of each pair.
+        """The errors of the maps of each pair: (error, unit, wrong, finite).
 
-        The pass mark is relative to the map's largest coefficient where that is above 1.
+        The largest error of a coefficient is error[k] / unit; `wrong` says that it is above
+        the pass mark or the map not `finite`.
         """
         assert self.output.affine is not None
         given = self.output.affine[polygons]
@@ -112,6 +155,7 @@ class Labels:
 
     @cached_property
     def _maps(self) -> Partition:
+        """The partition whose output maps are those of the value the engine gave maps of."""
         truth = self.truth
         if self._value == truth.network.output:
             return truth
