@@ -26,6 +26,8 @@ def pickled(value: Any) -> Any:
 def through_joblib(value: Any) -> Any:
     joblib = pytest.importorskip("joblib", reason="joblib is not installed")
     (back,) = joblib.Parallel(n_jobs=2)([joblib.delayed(_same)(value)])
+    # Its threads outlive the call, and an interrupted command line would not wait for them.
+    joblib.externals.loky.get_reusable_executor().shutdown()
     return back
 
 
