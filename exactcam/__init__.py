@@ -12,9 +12,9 @@ from .errors import ExactcamError
 from .grading import Comparison, EngineOutput, compare
 from .loaders import load
 from .loaders.from_arrays import from_arrays
-from .loaders.from_file import read_network, write_network
 from .loaders.from_torch import from_torch
 from .model.network import Network
+from .model.network_file import read_network, write_network
 from .model.slice import Slice, Window
 from .render import draw
 

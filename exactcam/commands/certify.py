@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..complex.certificate import write_certificate
-from ..loaders.from_file import write_network
+from ..model.network_file import write_network
 from ..model.slice_file import write_slice
 from .common import add_partition_options, partition_of
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..errors import FileFormatError
 from ..model.network import Network
-from .from_file import read_network, read_npz
+from ..model.network_file import read_network
+from .npz import read_npz
 
 __all__ = ["load"]
 
