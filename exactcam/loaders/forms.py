@@ -13,9 +13,19 @@ from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
 from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, to_float
 
 __all__ = [
-    "Form", "Operand", "Tensor", "Term", "add_forms", "exact", "floats", "row_scalable",
-    "row_scaled", "shifted", "zeros",
-]  # fmt: skip
+    "Form",
+    "Operand",
+    "Result",
+    "Tensor",
+    "Term",
+    "add_forms",
+    "exact",
+    "floats",
+    "row_scalable",
+    "row_scaled",
+    "shifted",
+    "zeros",
+]
 
 Term = tuple[int, Matrix, mpz]
 
@@ -86,6 +96,7 @@ class Tensor:
 
 
 Operand = Tensor | np.ndarray
+Result = Operand | Sequence[Operand | None]  # what an operator gives: one output or several
 
 
 def zeros(size: int) -> np.ndarray:

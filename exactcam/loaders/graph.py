@@ -27,6 +27,7 @@ from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from .forms import (
     Form,
     Operand,
+    Result,
     Tensor,
     Term,
     add_forms,
@@ -38,7 +39,7 @@ from .forms import (
     zeros,
 )
 
-__all__ = ["Constant", "Form", "Graph", "Operand", "Tensor", "exact", "floats"]
+__all__ = ["Constant", "Form", "Graph", "Operand", "Result", "Tensor", "exact", "floats"]
 
 Constant = np.ndarray
 _LARGEST = 1 << 23  # entries of one tensor, or products of one sparse map

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from . import layers
-from .graph import Graph, Operand, Tensor
+from .graph import Graph, Operand, Result, Tensor
 
-__all__ = ["JUMPS", "VIEWS", "Operator", "axes_of", "number", "source_of"]
+__all__ = ["JUMPS", "VIEWS", "Map", "Operator", "axes_of", "number", "source_of"]
 
-Operator = Callable[[Graph, SimpleNamespace], Any]
+Map = Callable[[Graph, SimpleNamespace], Operand]  # an operator of one output
+Operator = Callable[[Graph, SimpleNamespace], Result]
 JUMPS = "is not continuous, so it has no continuous piecewise-linear form"
 
 
