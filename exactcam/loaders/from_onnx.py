@@ -23,7 +23,7 @@ from ..errors import (
     UnsupportedLayerError,
 )
 from ..model.network import Network
-from .check import compare
+from .check import Traced, compare
 from .graph import Graph, Operand, Tensor
 from .onnx_forward import forward_of
 from .onnx_node import Attribute, OnnxNode
@@ -123,14 +123,12 @@ def _opened(model: Any) -> tuple[str, Graph, Values]:
     return inputs[0].name, graph, values
 
 
-def _read_nodes(
-    model: Any, graph: Graph, values: Values, drop_final: bool
-) -> tuple[str, dict[str, tuple[str, Tensor]]]:
+def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> tuple[str, Traced]:
     """Translate every node, adding to `values`; the value to compare and all that are traced."""
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     last = compared = model.graph.output[0].name
     uses = Counter(name for node in model.graph.node for name in node.input)
-    traced: dict[str, tuple[str, Tensor]] = {}
+    traced: Traced = {}
     for number, node in enumerate(model.graph.node):
         graph.layer = node.name or (node.output[0] if node.output else f"{node.op_type} {number}")
         if node.op_type in FINAL and list(node.output) == [last] and drop_final:

@@ -217,10 +217,8 @@ class Graph:
             assert not isinstance(b, Tensor)
             return self._constants(np.multiply, a, b)
         if isinstance(b, Tensor):
-            raise self.refuse(
-                "product", "a product of two computed tensors is not piecewise linear; multiply "
-                "by constants only"
-            )  # fmt: skip
+            why = "a product of two computed tensors is not piecewise linear; multiply by constants only"
+            raise self.refuse("product", why)
         a = self.whole(self._broadcast(a, b))
         numbers, scale = integer_matrix(b, self._where())
         factors = zeros(a.form.size)
@@ -230,22 +228,16 @@ class Graph:
             self.make(form)
         name = self._folded(form)
         terms, shift, shift_scale, mass = form.parts()
-        return Tensor(
-            Form(
-                form.size, name,
-                [(value, row_scaled(m, factors), s * scale) for value, m, s in terms],
-                shift * factors, shift_scale * scale, mass * np.abs(floats(factors, scale)),
-            ),
-            a.index,
-        )  # fmt: skip
+        terms = [(value, row_scaled(m, factors), s * scale) for value, m, s in terms]
+        mass = mass * np.abs(floats(factors, scale))
+        scaled = Form(form.size, name, terms, shift * factors, shift_scale * scale, mass)
+        return Tensor(scaled, a.index)
 
     def divide(self, a: Operand, b: Operand) -> Operand:
         """a / b, exactly, by a constant b without zeros."""
         if isinstance(b, Tensor):
-            raise self.refuse(
-                "division", "dividing by a computed tensor is not piecewise linear; divide by "
-                "constants only"
-            )  # fmt: skip
+            why = "dividing by a computed tensor is not piecewise linear; divide by constants only"
+            raise self.refuse("division", why)
         below = exact(b, self._where())
         if any(entry == 0 for entry in below.ravel()):
             raise NetworkError(f"layer {self.layer}: division by zero")

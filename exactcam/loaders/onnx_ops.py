@@ -30,26 +30,26 @@ _SMOOTH = "is not piecewise linear; replace it by a piecewise-linear activation 
 _STATISTICS = "divides by statistics of its own input, which is not piecewise linear"
 _ORDER = "gives indices, truth values or integers of computed values; that is not continuous"
 
-REFUSED = {
-    **dict.fromkeys(
-        ["Sigmoid", "Tanh", "Gelu", "Softplus", "Softsign", "Elu", "Selu", "Celu", "Exp", "Log",
-         "Sin", "Cos", "Sqrt", "Pow", "Erf", "Softmax", "LogSoftmax", "HardSwish", "Mish",
-         "Swish", "Reciprocal", "ReduceL2", "ReduceLogSumExp", "Attention"], _SMOOTH),
-    **dict.fromkeys(
-        ["InstanceNormalization", "LayerNormalization", "GroupNormalization",
-         "RMSNormalization", "LpNormalization", "LRN", "MeanVarianceNormalization"], _STATISTICS),
-    **dict.fromkeys(
-        ["ArgMax", "ArgMin", "TopK", "Greater", "Less", "Sign", "Floor", "Ceil", "Round", "NonZero",
-         "And", "Or", "Not", "Xor", "Mod", "BitShift", "Hardmax", "QuantizeLinear",
-         "QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger"], _ORDER),
-    **dict.fromkeys(
-        ["LSTM", "GRU", "RNN"], "a recurrent layer multiplies computed values"),
-    **dict.fromkeys(
-        ["If", "Loop", "Scan"], "control flow has no fixed graph; export the model without it"),
-    **dict.fromkeys(
-        ["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli"],
-        "is random: the network has no fixed function"),
-}  # fmt: skip
+_REASONS = {
+    _SMOOTH: """
+        Sigmoid Tanh Gelu Softplus Softsign Elu Selu Celu Exp Log Sin Cos Sqrt Pow Erf Softmax
+        LogSoftmax HardSwish Mish Swish Reciprocal ReduceL2 ReduceLogSumExp Attention
+    """,
+    _STATISTICS: """
+        InstanceNormalization LayerNormalization GroupNormalization RMSNormalization
+        LpNormalization LRN MeanVarianceNormalization
+    """,
+    _ORDER: """
+        ArgMax ArgMin TopK Greater Less Sign Floor Ceil Round NonZero And Or Not Xor Mod
+        BitShift Hardmax QuantizeLinear QLinearConv QLinearMatMul MatMulInteger ConvInteger
+    """,
+    "a recurrent layer multiplies computed values": "LSTM GRU RNN",
+    "control flow has no fixed graph; export the model without it": "If Loop Scan",
+    "is random: the network has no fixed function": """
+        RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli
+    """,
+}
+REFUSED = {kind: why for why, kinds in _REASONS.items() for kind in kinds.split()}
 
 
 Map = Callable[[Graph, OnnxNode], Operand]  # an operator of one output

@@ -176,8 +176,10 @@ def _shape(graph: Graph, node: OnnxNode) -> np.ndarray:
 def _constant_of_shape(graph: Graph, node: OnnxNode) -> np.ndarray:
     sizes = _numbers(node, 0, "shape")
     graph.limit(sizes)
-    value = node.attributes.get("value")
-    return np.full(sizes, np.float32(0) if value is None else np.ravel(value)[0])
+    value = node.attributes.get("value", np.zeros(1, dtype=np.float32))
+    if not isinstance(value, np.ndarray):
+        raise NetworkError("ConstantOfShape needs its value as a tensor")
+    return np.full(sizes, value.ravel()[0])
 
 
 def _constants_only(function: Callable[..., np.ndarray]) -> Operator:

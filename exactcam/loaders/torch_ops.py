@@ -24,33 +24,36 @@ from .torch_views import JUMPS, VIEWS, Map, Operator, axes_of, number, source_of
 __all__ = ["OPERATORS", "REFUSED"]
 
 _SMOOTH = "is not piecewise linear; replace it by a piecewise-linear activation such as ReLU"
+_STATISTICS = (
+    "divides by statistics of its own input, which is not piecewise linear; use BatchNorm in "
+    "evaluation mode"
+)
+_ORDER = "gives indices, order or truth values, or depends on them; use max, min or amax"
+_RECURRENT = "a recurrent layer multiplies computed values; it is not piecewise linear"
+_RANDOM = "is random: the network has no fixed function"
 
-REFUSED = {
-    **dict.fromkeys(
-        ["sigmoid", "tanh", "gelu", "silu", "mish", "softplus", "elu", "selu", "celu", "exp", "log",
-         "sin", "cos", "sqrt", "rsqrt", "pow", "erf", "softmax", "_softmax", "log_softmax",
-         "_log_softmax", "log_sigmoid", "logsumexp", "square", "hardswish", "glu", "norm",
-         "linalg_vector_norm", "reciprocal", "atan", "log1p", "expm1", "scaled_dot_product_attention",
-         "cosine_similarity", "prod"], _SMOOTH),
-    **dict.fromkeys(
-        ["group_norm", "layer_norm", "native_layer_norm", "native_group_norm", "instance_norm",
-         "rms_norm", "var", "std", "var_mean"],
-        "divides by statistics of its own input, which is not piecewise linear; use BatchNorm in "
-        "evaluation mode"),
-    **dict.fromkeys(
-        ["sign", "floor", "ceil", "round", "trunc", "frac", "remainder", "fmod", "heaviside",
-         "hardshrink", "bucketize"], JUMPS),
-    **dict.fromkeys(
-        ["argmax", "argmin", "sort", "topk", "gt", "lt", "ge", "le", "eq", "ne", "where",
-         "masked_fill", "median", "cumsum", "bitwise_and", "logical_not", "embedding", "kthvalue"],
-        "gives indices, order or truth values, or depends on them; use max, min or amax"),
-    **dict.fromkeys(
-        ["lstm", "gru", "rnn_tanh", "rnn_relu", "quantized_lstm", "lstm_cell", "gru_cell"],
-        "a recurrent layer multiplies computed values; it is not piecewise linear"),
-    **dict.fromkeys(
-        ["rand", "randn", "rand_like", "randn_like", "bernoulli", "normal"],
-        "is random: the network has no fixed function"),
-}  # fmt: skip
+_REASONS = {
+    _SMOOTH: """
+        sigmoid tanh gelu silu mish softplus elu selu celu exp log sin cos sqrt rsqrt pow erf
+        softmax _softmax log_softmax _log_softmax log_sigmoid logsumexp square hardswish glu
+        norm linalg_vector_norm reciprocal atan log1p expm1 scaled_dot_product_attention
+        cosine_similarity prod
+    """,
+    _STATISTICS: """
+        group_norm layer_norm native_layer_norm native_group_norm instance_norm rms_norm var std
+        var_mean
+    """,
+    JUMPS: """
+        sign floor ceil round trunc frac remainder fmod heaviside hardshrink bucketize
+    """,
+    _ORDER: """
+        argmax argmin sort topk gt lt ge le eq ne where masked_fill median cumsum bitwise_and
+        logical_not embedding kthvalue
+    """,
+    _RECURRENT: "lstm gru rnn_tanh rnn_relu quantized_lstm lstm_cell gru_cell",
+    _RANDOM: "rand randn rand_like randn_like bernoulli normal",
+}
+REFUSED = {kind: why for why, kinds in _REASONS.items() for kind in kinds.split()}
 
 
 def _sizes(value: Any, dims: int) -> list[int]:
