@@ -97,9 +97,20 @@ def from_torch(
         example = torch.zeros((1, *shape), dtype=dtype)
     elif example.ndim > 1:
         example = example[:1]
+    program = _exported(torch, module, example)
+    read = _translate(torch, program, drop_final)
+    network = read.graph.network(read.output)
+    if check:
+        forward = None if read.casts or drop_final else _module_forward(torch, module, example)
+        _check(torch, program, network, read, forward)
+    return network
+
+
+def _exported(torch: Any, module: Any, example: Any) -> Any:
+    """The module as a program of ATen operators, traced on an example input."""
     with torch.no_grad():
         try:
-            program = torch.export.export(module, (example,), strict=False)
+            return torch.export.export(module, (example,), strict=False)
         except _TORCH_ERRORS as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise NetworkError(
@@ -107,12 +118,6 @@ def from_torch(
                 f"{reason}; control flow that depends on the data has no fixed graph, and "
                 "input_shape is the shape without the batch dimension"
             ) from None
-    read = _translate(torch, program, drop_final)
-    network = read.graph.network(read.output)
-    if check:
-        forward = None if read.casts or drop_final else _module_forward(torch, module, example)
-        _check(torch, program, network, read, forward)
-    return network
 
 
 def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:

@@ -148,7 +148,7 @@ def convolution(
     groups: int = 1,
     output_padding: Sizes | None = None,
 ) -> Tensor:
-    """Convolve images with a kernel, keeping the map a convolution.
+    """Convolve images with a kernel: (images, channels out, *output size).
 
     Parameters
     ----------
@@ -167,10 +167,6 @@ def convolution(
         Into how many groups the channels are split.
     output_padding : sequence of int, optional
         Makes it a transposed convolution, with so many more outputs at the end of each axis.
-
-    Returns
-    -------
-    Tensor, (images, channels out, *output size)
     """
     if a.ndim != weight.ndim or a.ndim < 3:
         raise NetworkError(

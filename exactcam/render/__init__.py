@@ -1,8 +1,8 @@
-"""Pictures of a partition: SVG and an interactive page with nothing installed, PNG and PDF
-with matplotlib.
+"""Pictures of a partition.
 
-`scene` decides what is drawn where and in which colour, once; `svg` and `figure`
-only put it on paper.
+SVG and an interactive page need nothing else installed, PNG and PDF need matplotlib.
+`scene` decides what is drawn where and in which colour, once; `svg` and `figure` only put
+it on paper.
 """
 
 from __future__ import annotations

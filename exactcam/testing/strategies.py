@@ -1,4 +1,4 @@
-"""Hypothesis strategies that make degeneracy on purpose: the only module that imports it.
+"""Hypothesis strategies for networks, slices and windows in special position.
 
 Random weights are in general position with probability one, and general position is
 where every engine is right. So numbers here are mostly small integers and eighths,
@@ -16,14 +16,21 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
 from ..arithmetic.matrix import Convolution, Dense
 from ..arithmetic.rational import integer_matrix
+from ..errors import MissingExtraError
 from ..loaders.from_arrays import from_arrays
 from ..model.network import Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from ..model.slice import Slice, Window
+
+try:
+    from hypothesis import strategies as st
+except ImportError:
+    raise MissingExtraError(
+        "exactcam.testing.strategies needs hypothesis: pip install hypothesis"
+    ) from None
 
 __all__ = [
     "KINDS",
