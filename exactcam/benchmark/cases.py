@@ -41,6 +41,9 @@ class Case:
     network: Network
     plane: Slice
 
+    def __repr__(self) -> str:
+        return f"<Case {self.family}, width {self.width}, {self.depth} hidden layers>"
+
 
 def cases(
     families: Sequence[str], widths: Sequence[int], depths: Sequence[int], seed: int

@@ -1,4 +1,4 @@
-"""`exactcam info`: what a model is, layer by layer, and what was substituted in it."""
+"""`exactcam info`: describe a model layer by layer, and what its loader substituted."""
 
 from __future__ import annotations
 
@@ -39,10 +39,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def describe(network: Network) -> dict[str, Any]:
-    """The facts of a network as JSON values.
+    """The description that `exactcam info --json` prints.
 
-    `parameters` are the numbers stored in maps that are more than selections;
-    `integer_bits` the widest entry of the integer matrices, `scale_bits` their scale's.
+    Parameters
+    ----------
+    network : Network
+        The network.
+
+    Returns
+    -------
+    dict
+        JSON values. `parameters` counts the numbers stored in affine maps that do more than
+        select entries; per layer, `integer_bits` is the size of the largest entry of the
+        integer matrices and `scale_bits` that of their common denominator.
     """
     layers = [
         {"name": name, "size": node.size, **_facts(node)}
