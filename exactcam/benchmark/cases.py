@@ -1,4 +1,4 @@
-"""The networks that are timed: generic ones of many sizes, degenerate ones, a convolutional one.
+"""Draws the networks that `exactcam bench` times: generic, degenerate and convolutional.
 
 He initialisation and torch's default are drawn by torch itself, so that region counts
 are those others get from the same seed; without torch the same distributions are
@@ -127,8 +127,10 @@ def degenerate(layers: Layers, family: str) -> Layers:
 
 
 def _convolution(seed: int) -> Case:
-    """Two 3 x 3 convolutions, 2 and 4 channels of 8 x 8, and a dense layer to 3 outputs, on a
-    slice through three random images."""
+    """Two 3 x 3 convolutions and a dense layer, on a slice through three random images.
+
+    The images are 8 x 8; the convolutions have 2 and 4 channels, the last layer 3 outputs.
+    """
     rng = np.random.default_rng(seed)
 
     def drawn(*shape: int) -> np.ndarray:

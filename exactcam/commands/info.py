@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     network = read_model(args)
-    facts = describe(network)
+    facts = _describe(network)
     if args.json:
         print(json.dumps(facts))
         return 0
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def describe(network: Network) -> dict[str, Any]:
+def _describe(network: Network) -> dict[str, Any]:
     """The description that `exactcam info --json` prints.
 
     Parameters

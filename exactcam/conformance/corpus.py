@@ -1,4 +1,4 @@
-"""The conformance corpus as shipped: cases in named groups, each with its exact truth.
+"""The conformance corpus: networks in named groups, each shipped with its exact partition.
 
 Every group is one way engines go wrong. A case is a result file with the network,
 the window and the exact partition; `tests/tools/build_corpus.py` makes them by code.

@@ -34,9 +34,9 @@ from ..grading.adapters.arrays import context_arrays
 from ..grading.adapters.dense import dense_layers
 from .corpus import GROUPS, VERSION, Case, cases
 
-__all__ = ["VERDICTS", "Result", "Scorecard", "run"]
+__all__ = ["Result", "Scorecard", "run"]
 
-VERDICTS = ("pass", "differs", "cannot tell", "engine raised", "timed out", "died", "unsupported")
+_VERDICTS = ("pass", "differs", "cannot tell", "engine raised", "timed out", "died", "unsupported")
 _DOTTED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _UNSUPPORTED = 3  # the exit code of a command for a case it does not claim to handle
 
@@ -50,7 +50,7 @@ class Result:
     group, name : str
         The case.
     verdict : str
-        One of VERDICTS.
+        "pass", "differs", "cannot tell", "engine raised", "timed out", "died", "unsupported".
     detail : str
         A line that explains the verdict; empty where there is nothing to say.
     counts : dict
@@ -93,7 +93,7 @@ class Scorecard:
 
     def table(self) -> str:
         """One line per group: cases, and how many met each verdict that occurs."""
-        used = [v for v in VERDICTS if v == "pass" or any(r.verdict == v for r in self.results)]
+        used = [v for v in _VERDICTS if v == "pass" or any(r.verdict == v for r in self.results)]
         groups = [g for g in GROUPS if any(r.group == g for r in self.results)]
         rows = [["group", "cases", *used]]
         for group in [*groups, "all"]:

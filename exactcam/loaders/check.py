@@ -135,7 +135,7 @@ class _Evaluator:
         }
 
     def points(self) -> np.ndarray:
-        """Input vectors, one a column, all float32: sizes from 0 to 1000, and next to kinks."""
+        """Up to 16 float32 points, one a column: of norms from 0 to 1000, and beside kinks."""
         size = self.network.inputs
         rng = np.random.default_rng(20231128)
         drawn = [s * rng.standard_normal(size) for s in (0.0625, 1.0, 8.0, 1000.0)]
@@ -210,7 +210,7 @@ def _max_groups(node: MaxGroups, ball: Ball) -> Ball:
 
 
 class _FloatMatrix:
-    """The nearest float64 to each entry of an exact matrix over its scale."""
+    """An exact matrix over its scale, every entry rounded to the nearest float64."""
 
     def __init__(self, matrix: Matrix, scale: object) -> None:
         self.matrix = matrix

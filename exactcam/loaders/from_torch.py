@@ -196,7 +196,7 @@ def _decomposed(program: Any) -> Any:
 
 
 def _functional(torch: Any, program: Any) -> Any:
-    """The program itself, or without in-place writes another value could see, and without blocks."""
+    """The program, decomposed if it has subgraphs or in-place writes that another value sees."""
     for node in program.graph.nodes:
         if node.op == "get_attr":
             return _decomposed(program)
@@ -276,7 +276,7 @@ def _operator(node: Any) -> str:
 
 
 def _only_output(program: Any, outputs: Sequence[Any]) -> Any:
-    """The output node; inputs and buffers that the module writes to are not outputs."""
+    """The one output; inputs and buffers that the module writes to do not count."""
     specs = program.graph_signature.output_specs
     given = [
         node
@@ -291,7 +291,7 @@ def _only_output(program: Any, outputs: Sequence[Any]) -> Any:
 
 
 def _layer_name(node: Any) -> str:
-    """The module's path; within a module of the user's own, followed by the operator's name."""
+    """The path of the torch module; in a user's own module also the operator's name."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     path, kind = (str(x) for x in stack[-1][:2]) if stack else ("", "")
     path = path.removeprefix("L['self'].")
@@ -360,7 +360,7 @@ Output = Callable[[np.ndarray], np.ndarray]
 
 
 def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
-    """The module itself in float64, None where it cannot run so (it makes float32 constants)."""
+    """The module's forward pass in float64, None where its code insists on float32."""
 
     def forward(point: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -378,7 +378,7 @@ def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
 
 
 class _Interpreted:
-    """The exported program run by torch's own kernels in float64, every value kept."""
+    """Runs an exported program with torch's kernels in float64 and keeps every value."""
 
     def __init__(self, torch: Any, program: Any) -> None:
         self.torch = torch

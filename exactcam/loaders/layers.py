@@ -1,4 +1,4 @@
-"""The operators of deep-learning libraries as maps of the graph, once for both front ends.
+"""Layers of deep-learning libraries as operations on a `Graph`, for torch and ONNX alike.
 
 Convolutions stay convolutions, average pooling becomes a depthwise one, maxima
 become groups, and everything else linear is a sparse matrix or only an index.
@@ -37,7 +37,7 @@ Sizes = Sequence[int]
 
 
 def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = None) -> Tensor:
-    """Weight (out, in) times the last axis of `a`."""
+    """A fully connected layer: weight (out, in) times the last axis of `a`, plus a bias."""
     if weight.ndim != 2 or not a.ndim or a.shape[-1] != weight.shape[1]:
         raise NetworkError(
             f"layer {graph.layer}: weight {weight.shape} does not fit input shape {a.shape}"
@@ -58,7 +58,7 @@ def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = No
 
 
 def matmul(graph: Graph, a: Operand, b: Operand) -> Operand:
-    """numpy's matmul, with at most one operand computed."""
+    """The matrix product as numpy broadcasts it; at most one operand may be computed."""
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         graph.limit([*a.shape, *b.shape[-1:]])
         where = f"layer {graph.layer}: constant"
@@ -199,7 +199,7 @@ def convolution(
 
 
 def _taps(graph: Graph, window: SlidingWindow, space: Sizes) -> tuple[np.ndarray, list[np.ndarray]]:
-    """(flat input places (windows, taps), -1 outside the input; the places along each axis)."""
+    """The input entries of every window: flat (windows, taps), -1 outside, and axis by axis."""
     out = window.output_size(space)
     if min(out) < 1:
         raise NetworkError(f"layer {graph.layer}: input {tuple(space)} is smaller than the window")
@@ -218,7 +218,7 @@ def _taps(graph: Graph, window: SlidingWindow, space: Sizes) -> tuple[np.ndarray
 
 
 def max_pool(graph: Graph, a: Tensor, window: SlidingWindow) -> Tensor:
-    """Max-pooling of (..., *space): padding never wins."""
+    """Max-pooling of (..., *space), in which padding never wins."""
     dims = len(window.kernel)
     lead, space = a.shape[: a.ndim - dims], a.shape[a.ndim - dims :]
     windows, _ = _taps(graph, window, space)
@@ -292,7 +292,7 @@ def _average_convolution(
 
 
 def _grouped(shape: Sizes, axes: Sizes, keep: bool) -> tuple[np.ndarray, tuple[int, ...]]:
-    """(flat places as (result entries, reduced entries), the result's shape)."""
+    """For a reduction, the flat entries (results, entries of each) and the result's shape."""
     chosen = sorted({axis % len(shape) for axis in axes}) if shape else []
     rest = [axis for axis in range(len(shape)) if axis not in chosen]
     places = np.arange(math.prod(shape)).reshape(shape).transpose(*rest, *chosen)
@@ -302,7 +302,7 @@ def _grouped(shape: Sizes, axes: Sizes, keep: bool) -> tuple[np.ndarray, tuple[i
 
 
 def reduce_sum(graph: Graph, a: Operand, axes: Sizes, keep: bool, mean: bool = False) -> Operand:
-    """Sum or mean over axes."""
+    """The sum or mean over axes."""
     places, shape = _grouped(a.shape, axes, keep)
     rows, count = places.shape
     if count == 0:
@@ -320,7 +320,7 @@ def reduce_sum(graph: Graph, a: Operand, axes: Sizes, keep: bool, mean: bool = F
 
 
 def reduce_extreme(graph: Graph, a: Operand, axes: Sizes, keep: bool, sign: int = 1) -> Operand:
-    """Maximum over axes, or with sign -1 the minimum."""
+    """The maximum over axes, or with sign -1 the minimum."""
     places, shape = _grouped(a.shape, axes, keep)
     if not isinstance(a, Tensor):
         flat = a.ravel()[places]
@@ -332,7 +332,7 @@ def reduce_extreme(graph: Graph, a: Operand, axes: Sizes, keep: bool, sign: int 
 
 
 def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None) -> Operand:
-    """min(max(a, low), high); a single CPWL function where both are numbers."""
+    """Clip entries: min(max(a, low), high), one activation where both bounds are numbers."""
     if low is not None and high is not None and low.size == high.size == 1:
         floor, ceiling = (exact(x.ravel(), f"layer {graph.layer}: bound")[0] for x in (low, high))
         if floor < ceiling:
@@ -352,7 +352,7 @@ def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None)
 def pad(
     graph: Graph, a: Operand, widths: Sequence[tuple[int, int]], mode: str, value: float = 0.0
 ) -> Operand:
-    """Entries before and after each axis (negative: cut off); `mode` is numpy's."""
+    """Pad (or, with negative widths, crop) each axis; `mode` as in numpy.pad."""
     cut = tuple(
         slice(max(0, -b), n - max(0, -e)) for (b, e), n in zip(widths, a.shape, strict=True)
     )
@@ -369,7 +369,7 @@ def pad(
 
 
 def prelu(graph: Graph, a: Operand, slopes: Constant) -> Operand:
-    """Leaky ReLU with a slope an entry; `slopes` broadcasts to the shape of `a`."""
+    """Leaky ReLU with a negative slope per entry; `slopes` broadcasts to the shape of `a`."""
     numbers: dict[mpq, int] = {}
     values = exact(slopes, f"layer {graph.layer}: slope")
     which = objects((numbers.setdefault(x, len(numbers)) for x in values.ravel()), values.shape)

@@ -15,10 +15,20 @@ __all__ = ["read_npz"]
 
 
 def read_npz(path: str | Path) -> Network:
-    """A fully connected network from arrays `weight0 bias0 weight1 bias1 ...`.
+    """Read a fully connected network from a `.npz` file of arrays.
 
-    ReLU between layers, or leaky ReLU where the file holds a non-zero scalar
-    `negative_slope`; other keys are ignored. Never unpickles.
+    Parameters
+    ----------
+    path : str or Path
+        Holds `weight0 bias0 weight1 bias1 ...` and, for leaky ReLU between the layers, a
+        scalar `negative_slope`; other arrays are ignored. Nothing is unpickled.
+
+    Raises
+    ------
+    FileFormatError
+        For a file that cannot be read or lacks an array.
+    NetworkError, NumberError
+        As `from_arrays`, naming the file.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:

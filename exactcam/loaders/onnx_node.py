@@ -1,4 +1,4 @@
-"""One node of an ONNX graph with its operands: what the tables of operators are written in."""
+"""One node of an ONNX graph with its operands and attributes, as operators are given it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each ONNX operator is, in terms of the graph, for every opset. Imports no onnx.
+"""The ONNX operators as operations on a `Graph`, in every version of the operator set.
 
 `OPERATORS[kind](graph, node)` gets its operands (None where left out), attributes as
 plain Python values and the opset version. Float attributes are the float32 values

@@ -1,4 +1,4 @@
-"""The ONNX operators that only move, repeat, join or make entries, and shape arithmetic."""
+"""The ONNX operators that rearrange, join or create tensors, and shape arithmetic."""
 
 from __future__ import annotations
 

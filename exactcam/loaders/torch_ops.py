@@ -1,4 +1,4 @@
-"""What each ATen operator is, in terms of the graph. Imports no torch.
+"""torch's ATen operators as operations on a `Graph`.
 
 `OPERATORS[name](graph, a)` gets the arguments by their schema names, defaults
 filled in: tensors as graph operands, the rest as plain Python values. A Python
@@ -148,7 +148,7 @@ def _extreme(sign: int) -> Map:
 
 
 def _first_of_pair(operator: Map) -> Operator:
-    """The values of an operator that also returns indices (which nothing may use)."""
+    """An operator that also returns indices, whose place holds None: nothing may use them."""
 
     def wrapped(graph: Graph, a: SimpleNamespace) -> Result:
         out = operator(graph, a)

@@ -1,4 +1,4 @@
-"""The ATen operators that only move, repeat, join or make entries. Imports no torch."""
+"""torch's ATen operators that rearrange, join or create tensors."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _nearest(shift: float) -> Operator:
 
 
 def _scatter(cut: Callable[[SimpleNamespace], Any]) -> Operator:
-    """`self` with one part replaced by `src`."""
+    """An operator that replaces one part of `self` by `src`."""
 
     def operator(graph: Graph, a: SimpleNamespace) -> Operand:
         flat = [graph.view(number(x), np.ravel) for x in (a.self, a.src)]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExactcamError, FileFormatError
-from ..files.strict_json import count, dump, fields, items, parse
+from ..files.strict_json import Json, count, dump, fields, items, parse
 from .network import Network
 from .node_document import node_from_document
 
@@ -71,8 +71,21 @@ def read_network(path: str | Path) -> Network:
     return network_from_document(document, str(path))
 
 
-def network_from_document(document: dict[str, Any], where: str) -> Network:
-    """The network of a parsed document with its `names` and `notes`."""
+def network_from_document(document: Json, where: str) -> Network:
+    """Build the network that the parsed content of a network file describes.
+
+    Parameters
+    ----------
+    document : JSON value
+        What `network_document` gives, after parsing.
+    where : str
+        What is read, for messages.
+
+    Raises
+    ------
+    FileFormatError
+        If the document is not exactly of the form, or no network; names the field or layer.
+    """
     format_, inputs, node_list, output, version, names, notes = fields(
         document, (*_KEYS, "names", "notes"), where
     )

@@ -58,13 +58,13 @@ _wild = st.sampled_from([Fraction(1, 3), 1e-30, 1e30, 5e-324, -0.0])
 
 
 def numbers() -> st.SearchStrategy[Any]:
-    """Exact numbers: small integers, eighths, float32 values, now and then something wild."""
+    """Exact numbers: small integers, eighths, float32 values, now and then 1e-30, 1e30 or 1/3."""
     return st.one_of(_integers, _eighths, _floats, _wild)
 
 
 @st.composite
 def layers(draw: Draw, rows: int, columns: int) -> Layer:
-    """(weight, bias) lists: quantised or float entries, related units, tiny perturbations."""
+    """One layer as lists (weight, bias), often with units that are multiples of each other."""
     entry = draw(st.sampled_from([_integers, _integers, _eighths, _floats, numbers()]))
     if draw(st.integers(0, 7)) == 0:
         left = draw(st.lists(_integers, min_size=rows, max_size=rows))
@@ -96,7 +96,7 @@ def _sizes(largest: int) -> st.SearchStrategy[int]:
 
 @st.composite
 def dense_layers(draw: Draw, inputs: int = 2, depth: int = 3, width: int = 5) -> list[Layer]:
-    """Layers of a plain fully connected network, for `exactcam.from_arrays`."""
+    """The layers of a fully connected network, for `exactcam.from_arrays`."""
     hidden = [draw(_sizes(width)) for _ in range(draw(_sizes(depth)))]
     sizes = [inputs, *hidden, draw(_sizes(3))]
     return [draw(layers(b, a)) for a, b in pairwise(sizes)]
@@ -110,7 +110,7 @@ def _through(draw: Draw) -> Cpwl:
 
 
 def functions() -> st.SearchStrategy[Cpwl]:
-    """ReLU, leaky (slopes 0, 1 and negative too), absolute value, hard tanh, several knots."""
+    """Activation functions: ReLU, leaky ReLU, absolute value, hard tanh, several breakpoints."""
     leaky = st.sampled_from([0, 0, 0, 0.01, Fraction(1, 4), -1, -2, 1]).map(Cpwl.relu)
     clip = st.just(Cpwl.through([-1, 1], [0, 1, 0], -1))
     return st.one_of(leaky, leaky, clip, _through())
