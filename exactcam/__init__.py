@@ -75,8 +75,11 @@ _NAMES = {
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 # Modules that are attributes of the package without an import of their own.
-_ROOMS = ("analysis", "complex", "grading", "loaders", "model", "render", "testing")
-_MODULES = {"sampling": "testing.oracle", "tables": "analysis.tables"} | {r: r for r in _ROOMS}
+_ROOMS = """
+    analysis arithmetic complex compute exact files grading loaders model render runtime testing
+"""
+_MODULES = {"sampling": "testing.oracle", "tables": "analysis.tables"}
+_MODULES |= {room: room for room in _ROOMS.split()}
 
 if not TYPE_CHECKING:
 

@@ -26,10 +26,10 @@ from ..errors import (
     NetworkError,
     UnsupportedLayerError,
 )
+from ..files.torch_archive import safe_archive
 from ..model.network import Network
 from .check import Forward, Traced, compare
 from .graph import Graph, Operand, Tensor
-from .pt2_archive import safe_archive
 from .torch_ops import OPERATORS, REFUSED
 
 __all__ = ["from_torch", "read_pt2"]
