@@ -1,28 +1,34 @@
-"""exactcam: the exact geometry of piecewise-linear networks."""
+"""exactcam: the exact geometry of piecewise-linear networks.
+
+Public names are imported when they are first used, so that `import exactcam` costs
+milliseconds and loading a torch module does not import what draws pictures.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .analysis.boundary_points import nearest_boundary_point, sample_boundary
-from .analysis.line_slice import line_slice
-from .analysis.symbolic import piecewise, region_expression
-from .complex.cell_data import Cell, Edges
-from .complex.counts import Counts
-from .complex.partition import Partition, load_partition
-from .complex.verification import Verification, check
-from .compute import partition
 from .errors import ExactcamError
-from .grading import Comparison, EngineOutput, compare
-from .loaders import load
-from .loaders.from_arrays import from_arrays
-from .loaders.from_file import read_network, write_network
-from .loaders.from_torch import from_torch
-from .model.network import Network
-from .model.slice import Slice, Window
-from .render import draw
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from . import testing as testing
+    from .analysis import tables as tables
+    from .analysis.boundary_points import nearest_boundary_point, sample_boundary
+    from .analysis.line_slice import line_slice
+    from .analysis.symbolic import piecewise, region_expression
+    from .complex.cell_data import Cell, Edges
+    from .complex.counts import Counts
+    from .complex.partition import Partition, load_partition
+    from .complex.verification import Verification, check
+    from .compute import partition
+    from .grading import Comparison, EngineOutput, compare
+    from .loaders import load
+    from .loaders.from_arrays import from_arrays
+    from .loaders.from_torch import from_torch
+    from .model.network import Network
+    from .model.network_file import read_network, write_network
+    from .model.slice import Slice, Window
+    from .render import draw
+    from .testing import oracle as sampling  # noqa: F401 (an attribute, not in __all__)
 
 __version__ = "0.2.0"
 
@@ -55,13 +61,47 @@ __all__ = [
     "write_network",
 ]
 
+# Where the public names are defined, as the imports above say it to type checkers.
+_NAMES = {
+    "analysis.boundary_points": "nearest_boundary_point sample_boundary",
+    "analysis.line_slice": "line_slice",
+    "analysis.symbolic": "piecewise region_expression",
+    "complex.cell_data": "Cell Edges",
+    "complex.counts": "Counts",
+    "complex.partition": "Partition load_partition",
+    "complex.verification": "Verification check",
+    "compute": "partition",
+    "grading": "Comparison EngineOutput compare",
+    "loaders": "load",
+    "loaders.from_arrays": "from_arrays",
+    "loaders.from_torch": "from_torch",
+    "model.network": "Network",
+    "model.network_file": "read_network write_network",
+    "model.slice": "Slice Window",
+    "render": "draw",
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-# Modules that are documented as attributes of the package, and where they are.
-_ATTRIBUTES = {"sampling": "testing.oracle", "tables": "analysis.tables", "testing": "testing"}
+# Modules that are attributes of the package without an import of their own.
+_ROOMS = """
+    analysis arithmetic complex compute exact files grading loaders model render runtime testing
+"""
+_MODULES = {"sampling": "testing.oracle", "tables": "analysis.tables"}
+_MODULES |= {room: room for room in _ROOMS.split()}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Import a public name, or a module that is documented as an attribute, on first use."""
+        if name in _MODULE_OF:
+            value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)
+        elif name in _MODULES:
+            value = import_module(f".{_MODULES[name]}", __name__)
+        else:
+            raise AttributeError(f"module 'exactcam' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
-def __getattr__(name: str) -> "ModuleType":
-    """`exactcam.tables`, `.testing` and `.sampling` work without an import of their own."""
-    if name not in _ATTRIBUTES:
-        raise AttributeError(f"module 'exactcam' has no attribute {name!r}")
-    return import_module(f".{_ATTRIBUTES[name]}", __name__)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -1,1 +1,1 @@
-"""`exactcam bench`: engines side by side in one run. `cases` says on what, `measure` how."""
+"""`exactcam bench`: `cases` draws the networks, `measure` times the engines on them."""

@@ -1,7 +1,6 @@
-"""One case measured: every engine in turn, again and again, single thread, counts compared;
-complete partitions on several processes besides, if these are asked for.
+"""Times the engines on one network, in turn and on one thread, and compares their counts.
 
-Each case runs in a process of its own, started after the environment has been told to
+Complete partitions are also timed on several processes, if these are asked for. Each case runs in a process of its own, started after the environment has been told to
 use one thread, so that an engine that runs out of memory ends alone and peak memory is
 its own. Times are wall-clock medians of turns; engines take them alternately, so that what
 else the machine does hits all of them.
@@ -10,6 +9,8 @@ else the machine does hits all of them.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -33,19 +34,37 @@ from ..model.slice import Window
 from ..runtime.processes import serve
 from .cases import Case
 
-__all__ = ["Limits", "measure"]
+__all__ = ["Limits", "import_seconds", "measure"]
 
 Limits = dict[str, int]  # the most regions an engine is asked for
+# What makes an engine's input, before it is timed, and what runs the engine and counts regions.
+Runner = tuple[Callable[[], Any], Callable[[Any], int]]
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA", "RAYON")
 
 
 def measure(case: Case, repeat: int, limits: Limits, jobs: int = 1) -> dict[str, Any]:
-    """The facts of one case; key "died" if the process did not survive it. With more `jobs`
-    than one, complete partitions are also timed on that many processes."""
+    """Time every engine on one case.
+
+    Parameters
+    ----------
+    case : Case
+        What to time.
+    repeat : int
+        How many times each engine runs; medians are reported.
+    limits : dict
+        By engine, and for exact areas as "exact": the most regions it is asked for.
+    jobs : int
+        With more than one, complete partitions are also timed on that many processes.
+
+    Returns
+    -------
+    dict
+        The figures of `exactcam bench --json`; just the case and "died" where the process
+        did not survive it.
+    """
     os.environ.update({f"{name}_NUM_THREADS": "1" for name in _THREADS})
-    facts = {
-        "family": case.family, "width": case.width, "depth": case.depth, "weights": case.source,
-    }  # fmt: skip
+    facts: dict[str, Any] = {"family": case.family, "width": case.width, "depth": case.depth}
+    facts["weights"] = case.source
     try:
         facts |= _elsewhere(_measured, case, repeat, limits)
     except BrokenProcessPool:
@@ -56,13 +75,21 @@ def measure(case: Case, repeat: int, limits: Limits, jobs: int = 1) -> dict[str,
     return facts
 
 
+def import_seconds(program: str, runs: int = 3) -> float:
+    """Processor seconds of a new Python that runs `program`, start included: the least of `runs`."""
+    program += "; import time; print(time.process_time())"
+    words = [sys.executable, "-c", program]
+    done = [subprocess.run(words, capture_output=True, text=True, check=True) for _ in range(runs)]
+    return min(float(run.stdout) for run in done)
+
+
 def _elsewhere(work: Callable[..., dict[str, Any]], *given: Any) -> dict[str, Any]:
     with ProcessPoolExecutor(1, get_context("spawn"), serve, (os.getpid(),)) as worker:
         return worker.submit(work, *given).result()
 
 
 def _on_processes(case: Case, repeat: int, jobs: int) -> dict[str, Any]:
-    """Seconds of a complete partition, the network prepared, on one process and on `jobs`."""
+    """Time complete partitions of a prepared network on one process and on `jobs`."""
     _compile(case)
     seconds: dict[int, list[float]] = {1: [], jobs: []}
     for _ in range(repeat):
@@ -81,10 +108,8 @@ def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
     before = _peak(reset=True)
     part = partition(case.network, case.plane, window)
     regions = len(part)
-    out: dict[str, Any] = {
-        "regions": regions, "vertices": part.vertex_count,
-        "bytes_per_region": (_peak() - before) / regions,
-    }  # fmt: skip
+    out: dict[str, Any] = {"regions": regions, "vertices": part.vertex_count}
+    out["bytes_per_region"] = (_peak() - before) / regions
     ran: list[Any] = []
     new = [replace(case.network) for _ in range(repeat)]  # a network is prepared just once
     start = time.perf_counter()
@@ -112,8 +137,10 @@ def _measured(case: Case, repeat: int, limits: Limits) -> dict[str, Any]:
 
 
 def _turn(ready: Callable[[], Any], run: Callable[[Any], int]) -> tuple[int, float]:
-    """What an engine counts and the seconds it takes, on average over a twentieth of a second at
-    least: what ran before has left the caches cold."""
+    """An engine's count and mean time over at least 0.05 s.
+
+    One short run would measure the caches that the engine before it has left cold.
+    """
     taken: list[float] = []
     while sum(taken) < 0.05:
         given = ready()
@@ -125,8 +152,8 @@ def _turn(ready: Callable[[], Any], run: Callable[[Any], int]) -> tuple[int, flo
 
 def _engines(
     case: Case, window: Window, part: Partition, ran: list[Any], limits: Limits
-) -> tuple[dict[str, tuple[Callable[[], Any], Callable[[Any], int]]], float | None]:
-    """By name: what an engine is given, made before it is timed, and how it runs; the floor."""
+) -> tuple[dict[str, Runner], float | None]:
+    """How each engine is prepared and run, by name; and the floor, for dense networks."""
     from ..engine.refine import Engine
 
     network, plane = case.network, case.plane
@@ -135,7 +162,7 @@ def _engines(
         ran.append(Engine(network, plane, window))
         return ran[-1]
 
-    engines: dict[str, tuple[Callable[[], Any], Callable[[Any], int]]] = {
+    engines: dict[str, Runner] = {
         "cells": (prepared, lambda engine: sum(len(b) for b in engine.run())),
         "complete": (lambda: replace(network), lambda new: len(partition(new, plane, window))),
     }
@@ -150,13 +177,14 @@ def _engines(
         floor = _floor(layers, part.vertex_count)
     if len(part) <= limits["reference"]:
         engines["reference"] = (
-            lambda: network, lambda it: len(partition(it, plane, window, engine="reference")),
-        )  # fmt: skip
+            lambda: network,
+            lambda it: len(partition(it, plane, window, engine="reference")),
+        )
     return engines, floor
 
 
 def _regioncam(layers: list[tuple[np.ndarray, np.ndarray]]) -> int:
-    """regioncam's number of regions: hidden layers only, which is all a count needs."""
+    """regioncam's number of regions; it is given the hidden layers, all that a count needs."""
     import regioncam
 
     camera = regioncam.Regioncam(size=1.0)
@@ -167,8 +195,10 @@ def _regioncam(layers: list[tuple[np.ndarray, np.ndarray]]) -> int:
 
 
 def _floor(layers: list[tuple[np.ndarray, np.ndarray]], vertices: int) -> float:
-    """Seconds of the float64 matrix products of one evaluation at every vertex, in batches
-    of 1,024: what any engine that knows values at vertices pays at least."""
+    """Time the float64 matrix products of one evaluation at every vertex, 1,024 at a time.
+
+    An engine that knows the network's values at the vertices pays at least this.
+    """
     inputs = [np.random.default_rng(0).normal(size=(1024, w.shape[1])) for w, _ in layers]
     matrices = [np.ascontiguousarray(w.T, dtype=np.float64) for w, _ in layers]
     outputs = [np.empty((1024, w.shape[0])) for w, _ in layers]
@@ -181,14 +211,14 @@ def _floor(layers: list[tuple[np.ndarray, np.ndarray]], vertices: int) -> float:
 
 
 def _compile(case: Case) -> None:
-    """Load every compiled kernel before anything is timed: a corner of the same problem."""
+    """Load the compiled kernels before anything is timed, by a small window of the problem."""
     partition(case.network, case.plane, (-1, -1, "-0.998", "-0.998"))
 
 
 def _peak(reset: bool = False) -> int:
-    """The largest resident memory of this process in bytes, from now on if `reset`.
+    """The peak resident memory of this process in bytes, counted from now on if `reset`.
 
-    Where that cannot be asked (it is Linux's /proc) 0, and so the report says 0.
+    Read from Linux's /proc; 0, also in the report, where there is none.
     """
     try:
         if reset:

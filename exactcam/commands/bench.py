@@ -1,4 +1,4 @@
-"""`exactcam bench`: this engine, the reference and regioncam side by side, in one run."""
+"""`exactcam bench`: time the fast engine, the reference and regioncam in one run."""
 
 from __future__ import annotations
 
@@ -9,37 +9,58 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmark.cases import FAMILIES, cases
-from ..benchmark.measure import measure
+from ..benchmark.measure import import_seconds, measure
 from ..errors import ExactcamError
 
 HELP = "time the engines side by side on one thread, comparing their counts as it goes"
-_COLUMNS = (
-    ("family", 11), ("width", 5), ("depth", 5), ("regions", 8), ("prepare", 7), ("cells", 8), ("complete", 8), ("jobs", 5),
-    ("regioncam", 9), ("ratio", 6), ("reference", 9), ("floor", 7), ("areas", 7), ("exact", 7),
-    ("B/region", 8), ("counts", 0),
-)  # fmt: skip
+# What a new Python does before the first partition: start, import, load what partition needs.
+_IMPORTS = {
+    "import exactcam": "import exactcam",
+    "exactcam.partition": "import exactcam; exactcam.partition",
+}
+# Heads of the table's columns and their widths.
+_COLUMNS = {
+    "family": 11,
+    "width": 5,
+    "depth": 5,
+    "regions": 8,
+    "prepare": 7,
+    "cells": 8,
+    "complete": 8,
+    "jobs": 5,
+    "regioncam": 9,
+    "ratio": 6,
+    "reference": 9,
+    "floor": 7,
+    "areas": 7,
+    "exact": 7,
+    "B/region": 8,
+    "counts": 0,
+}
+_EPILOG = """\
+microseconds a region, medians; prepare: exact parameters to certified floats; cells: all regions,
+prepared; complete: a partition with named vertices, from the exact network; jobs: how much faster
+the same is on --jobs processes; ratio: regioncam / cells; floor: the float64 products of one
+evaluation a vertex; areas: exact vertices and areas besides; exact: share of cells cut that needed
+exact arithmetic. Exit code: 0 all counts agree with the reference where it ran, 1 not"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES, metavar="F",
-                        help=f"of {', '.join(FAMILIES)} (default all)")  # fmt: skip
-    parser.add_argument("--widths", nargs="+", type=int, default=[16, 32, 64, 128, 256, 512])
-    parser.add_argument("--depths", nargs="+", type=int, default=list(range(2, 9)))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--repeat", type=int, default=3, metavar="N", help="runs each (default 3)")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N",
-                        help="time complete partitions on N processes too")  # fmt: skip
+    parser.epilog = _EPILOG
+    add = parser.add_argument
+    families = f"of {', '.join(FAMILIES)} (default all)"
+    add("--families", nargs="+", choices=FAMILIES, default=FAMILIES, metavar="F", help=families)
+    add("--widths", nargs="+", type=int, default=[16, 32, 64, 128, 256, 512])
+    add("--depths", nargs="+", type=int, default=list(range(2, 9)))
+    add("--seed", type=int, default=0)
+    add("--repeat", type=int, default=3, metavar="N", help="runs each (default 3)")
+    jobs = "time complete partitions on N processes too"
+    add("--jobs", type=int, default=1, metavar="N", help=jobs)
     for engine, most in (("reference", 3000), ("regioncam", 200_000)):
-        parser.add_argument(f"--{engine}-limit", type=int, default=most, metavar="N",
-                            help=f"leave {engine} out above N regions (default {most:,})")  # fmt: skip
-    parser.add_argument("--json", metavar="OUT", help="write every figure as JSON")
-    parser.add_argument("--figure", metavar="OUT", help="plot time against regions, width, depth")
-    parser.epilog = (
-        "microseconds a region, medians; prepare: exact parameters to certified floats; cells: "
-        "all regions, prepared; complete: a partition with named vertices, from the exact network; jobs: how much faster the same is on --jobs processes; ratio: regioncam / cells; floor: the float64 products of one evaluation "
-        "a vertex; areas: exact vertices and areas besides; exact: share of cells cut that needed "
-        "exact arithmetic. Exit code: 0 all counts agree with the reference where it ran, 1 not"
-    )
+        text = f"leave {engine} out above N regions (default {most:,})"
+        add(f"--{engine}-limit", type=int, default=most, metavar="N", help=text)
+    add("--json", metavar="OUT", help="write every figure as JSON")
+    add("--figure", metavar="OUT", help="plot time against regions, width, depth")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -49,11 +70,14 @@ def run(args: argparse.Namespace) -> int:
             raise ExactcamError(f"--{name} {numbers}: give positive numbers")
     if not find_spec("regioncam"):
         print("regioncam is not installed (pip install regioncam): left out")
-    print(" ".join(name.rjust(size) for name, size in _COLUMNS))
+    imports = {name: import_seconds(program) for name, program in _IMPORTS.items()}
+    print(", ".join(f"{name}: {s:.2f} s" for name, s in imports.items()), "of processor")
+    print(" ".join(name.rjust(size) for name, size in _COLUMNS.items()))
     limits = {"reference": args.reference_limit, "regioncam": args.regioncam_limit, "exact": 50_000}
     results = []
     for case in cases(args.families, args.widths, args.depths, args.seed):
-        results.append(measure(case, args.repeat, limits, args.jobs))
+        measured = measure(case, args.repeat, limits, args.jobs)
+        results.append(measured | {"import_seconds": imports})
         print(_row(results[-1]), flush=True)
     _compare_families(results)
     if args.json:
@@ -90,15 +114,16 @@ def _row(result: dict[str, Any]) -> str:
     cells["B/region"] = f"{result['bytes_per_region']:.0f}"
     off = [f"{n} {c}" for n, c in result["counts"].items() if c != regions]
     cells["counts"] = ", ".join(off) or "equal"
-    return " ".join(cells.get(name, "-").rjust(size) for name, size in _COLUMNS)
+    return " ".join(cells.get(name, "-").rjust(size) for name, size in _COLUMNS.items())
 
 
 def _compare_families(results: list[dict[str, Any]]) -> None:
-    """Degenerate networks against the generic one of their size, time per region."""
+    """Print the time per region of degenerate networks over that of the generic one their size."""
     each = {
         (r["family"], r["width"], r["depth"]): r["seconds"]["cells"] / r["regions"]
-        for r in results if "seconds" in r
-    }  # fmt: skip
+        for r in results
+        if "seconds" in r
+    }
     generic = each.get(("he", 64, 3))
     for (family, width, depth), value in each.items():
         if generic and (width, depth) == (64, 3) and family not in ("he", "default"):

@@ -1,4 +1,4 @@
-"""`exactcam conformance`: a float engine on a corpus of networks with known truths."""
+"""`exactcam conformance`: grade a floating-point engine on networks with known partitions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ HELP = "run a floating-point engine on a corpus of networks whose exact partitio
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "engine", metavar="ENGINE",
+        "engine",
+        metavar="ENGINE",
         help="package.module:function of (network, window) -> polygons, or a command that is "
         "given IN.npz and OUT.npz (see exactcam.conformance)",
-    )  # fmt: skip
+    )
     parser.add_argument("--tolerance", default="1e-5", metavar="T", help="pass mark (default 1e-5)")
     parser.add_argument("--timeout", default="60", metavar="S", help="seconds a case (default 60)")
     parser.add_argument("--group", action="append", choices=GROUPS, help="only this; repeatable")

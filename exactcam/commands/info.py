@@ -1,4 +1,4 @@
-"""`exactcam info`: what a model is, layer by layer, and what was substituted in it."""
+"""`exactcam info`: describe a model layer by layer, and what its loader substituted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     network = read_model(args)
-    facts = describe(network)
+    facts = _describe(network)
     if args.json:
         print(json.dumps(facts))
         return 0
@@ -39,11 +39,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def describe(network: Network) -> dict[str, Any]:
-    """The facts of a network as JSON values.
+def _describe(network: Network) -> dict[str, Any]:
+    """The description that `exactcam info --json` prints.
 
-    `parameters` are the numbers stored in maps that are more than selections;
-    `integer_bits` the widest entry of the integer matrices, `scale_bits` their scale's.
+    Parameters
+    ----------
+    network : Network
+        The network.
+
+    Returns
+    -------
+    dict
+        JSON values. `parameters` counts the numbers stored in affine maps that do more than
+        select entries; per layer, `integer_bits` is the size of the largest entry of the
+        integer matrices and `scale_bits` that of their common denominator.
     """
     layers = [
         {"name": name, "size": node.size, **_facts(node)}

@@ -18,9 +18,9 @@ import numpy as np
 
 from ..arithmetic.rational import mpq, mpz, rational, to_float
 from ..exact.reference import RawCell
-from ..loaders.from_file import write_network
 from ..model.geometry import Point, cartesian, edges_of, homogeneous, join, reduced, side
 from ..model.network import Network
+from ..model.network_file import write_network
 from ..model.slice import Slice, Window
 from ..model.slice_file import write_slice
 from ..runtime.cached import cached_property

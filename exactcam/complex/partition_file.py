@@ -37,9 +37,9 @@ from ..arithmetic.rational import from_hex, mpz, objects, to_hex
 from ..errors import ExactcamError, FileFormatError
 from ..exact.reference import RawCell
 from ..files.strict_json import count, counts, dump, fields, items, parse
-from ..loaders.from_file import network_document, network_from_document
 from ..model.geometry import Point
 from ..model.network import Network
+from ..model.network_file import network_document, network_from_document
 from ..model.nodes import Block
 from ..model.slice import Slice, Window
 from ..model.slice_file import slice_document, slice_from_document

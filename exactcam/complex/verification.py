@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .. import checker
-from ..loaders.from_file import write_network
 from ..model.network import Network
+from ..model.network_file import write_network
 from ..model.slice import Slice, Window
 from ..model.slice_file import write_slice
 

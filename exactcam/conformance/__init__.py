@@ -1,6 +1,6 @@
 """A conformance suite for engines outside exactcam: corpus, runner, scorecard.
 
-`corpus` builds the networks, `runner` runs an engine over them in a process of its
+`corpus` lists the shipped networks, `runner` runs an engine over them in a process of its
 own, `engines` shows how an engine is written. `exactcam conformance ENGINE` on the
 command line; `run(ENGINE)` from Python.
 """

@@ -1,7 +1,7 @@
-"""The conformance corpus as shipped: cases in named groups, each with its exact truth.
+"""The conformance corpus: networks in named groups, each shipped with its exact partition.
 
 Every group is one way engines go wrong. A case is a result file with the network,
-the window and the exact partition; `exactcam.conformance.build` makes them by code.
+the window and the exact partition; `tests/tools/build_corpus.py` makes them by code.
 """
 
 from __future__ import annotations
@@ -18,9 +18,20 @@ VERSION = 1
 FOLDER = Path(__file__).resolve().parent.parent / "data" / f"corpus-{VERSION}"
 
 GROUPS = (
-    "generic", "layers", "concurrent", "coincident", "zero-bias", "borders", "dead", "slivers",
-    "near-degenerate", "scales", "quantised", "deep", "wide",
-)  # fmt: skip
+    "generic",
+    "layers",
+    "concurrent",
+    "coincident",
+    "zero-bias",
+    "borders",
+    "dead",
+    "slivers",
+    "near-degenerate",
+    "scales",
+    "quantised",
+    "deep",
+    "wide",
+)
 
 
 @dataclass(frozen=True)
@@ -31,13 +42,16 @@ class Case:
     name: str
     path: Path
 
+    def __repr__(self) -> str:
+        return f"<Case {self.group}/{self.name}>"
+
     def truth(self) -> Partition:
-        """The exact partition, as shipped."""
+        """Read the exact partition from its file."""
         return load_partition(self.path)
 
 
 def cases(groups: Sequence[str] = GROUPS) -> list[Case]:
-    """The shipped cases of the given groups, in order."""
+    """List the shipped cases of some groups, group by group and each in order of name."""
     return [
         Case(group, path.name.removesuffix(".jsonl.gz"), path)
         for group in groups

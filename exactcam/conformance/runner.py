@@ -1,4 +1,6 @@
-"""Runs an engine over the corpus and grades it; nothing the engine does can stop the suite.
+"""Runs an engine over the corpus and grades what it returns.
+
+Nothing the engine does can stop the suite.
 
 The engine runs in another process that is handed one case at a time and is killed
 when a case takes too long; after a crash or a kill the next case gets a fresh one.
@@ -20,8 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,16 +34,33 @@ from ..grading.adapters.arrays import context_arrays
 from ..grading.adapters.dense import dense_layers
 from .corpus import GROUPS, VERSION, Case, cases
 
-__all__ = ["VERDICTS", "Result", "Scorecard", "run"]
+__all__ = ["Result", "Scorecard", "run"]
 
-VERDICTS = ("pass", "differs", "cannot tell", "engine raised", "timed out", "died", "unsupported")
+_VERDICTS = ("pass", "differs", "cannot tell", "engine raised", "timed out", "died", "unsupported")
 _DOTTED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 _UNSUPPORTED = 3  # the exit code of a command for a case it does not claim to handle
 
 
 @dataclass(frozen=True)
 class Result:
-    """One case's verdict (see VERDICTS), what was found, and how long the engine took."""
+    """The grade of one case.
+
+    Attributes
+    ----------
+    group, name : str
+        The case.
+    verdict : str
+        "pass", "differs", "cannot tell", "engine raised", "timed out", "died", "unsupported".
+    detail : str
+        A line that explains the verdict; empty where there is nothing to say.
+    counts : dict
+        How many findings there are of each kind ("merged", "missing", ...).
+    worst : float or None
+        The largest Hausdorff distance between a region and the polygon matched to it, as
+        the nearest float64; None where nothing was graded.
+    seconds : float
+        What the engine took.
+    """
 
     group: str
     name: str
@@ -52,36 +70,44 @@ class Result:
     worst: float | None = None
     seconds: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"<Result {self.group}/{self.name}: {self.verdict}>"
+
 
 @dataclass(frozen=True)
 class Scorecard:
-    """All results of an engine at one pass mark."""
+    """The grades of one engine at one pass mark."""
 
     engine: str
     tolerance: str
     results: tuple[Result, ...]
 
+    def __repr__(self) -> str:
+        passes = sum(r.verdict == "pass" for r in self.results)
+        return f"<Scorecard {self.engine[:40]}: {passes} of {len(self.results)} cases pass>"
+
     @property
     def passed(self) -> bool:
-        """Did every case pass? One that is unsupported did not."""
+        """Whether every case passed; one that is unsupported did not."""
         return bool(self.results) and all(r.verdict == "pass" for r in self.results)
 
     def table(self) -> str:
         """One line per group: cases, and how many met each verdict that occurs."""
-        used = [v for v in VERDICTS if v == "pass" or any(r.verdict == v for r in self.results)]
+        used = [v for v in _VERDICTS if v == "pass" or any(r.verdict == v for r in self.results)]
         groups = [g for g in GROUPS if any(r.group == g for r in self.results)]
         rows = [["group", "cases", *used]]
         for group in [*groups, "all"]:
             of_group = [r.verdict for r in self.results if group in (r.group, "all")]
             rows.append([group, str(len(of_group)), *(str(of_group.count(v)) for v in used)])
-        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-        return "\n".join(
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-            for row in rows
-        )  # fmt: skip
+        first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+        lines = []
+        for name, *cells in rows:
+            padded = (c.rjust(w) for c, w in zip(cells, widths, strict=True))
+            lines.append("  ".join([name.ljust(first), *padded]))
+        return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON values."""
+        """The scorecard as JSON values."""
         return {
             "format": "exactcam-conformance",
             "version": VERSION,
@@ -99,22 +125,35 @@ def run(
     groups: Sequence[str] = GROUPS,
     progress: Callable[[Result], None] | None = None,
 ) -> Scorecard:
-    """Grade `engine`, "package.module:function" or a command, on the corpus.
+    """Run an engine on the corpus and grade what it returns.
 
-    A command is given two more words, IN.npz and OUT.npz: the network (as `network`,
-    exact text, and for plain dense networks as `weight0 bias0 ...` and
-    `negative_slope`) with its `window`, and where to write the neutral file of its
-    polygons. Exit code 3 says that the case is not supported. Raises ExactcamError
-    where the engine cannot be started at all.
+    Parameters
+    ----------
+    engine : str
+        "package.module:function" (see `conformance.engines`), or a command. A command is
+        given two more words: IN.npz, which holds the network (as `network`, exact text, and
+        for plain dense networks as `weight0 bias0 ...` and `negative_slope`) and its
+        `window`, and OUT.npz, where it writes the neutral file of its polygons. Exit code
+        3 says that the case is not supported.
+    tolerance : str
+        The pass mark, an exact number: see `exactcam.compare`.
+    timeout : float
+        Seconds for one case.
+    groups : sequence of str
+        Which of GROUPS to run.
+    progress : callable, optional
+        Called with each result.
+
+    Raises
+    ------
+    ExactcamError
+        Where the engine cannot be started at all.
     """
     results = []
+    start = _Worker if _DOTTED.fullmatch(engine) else _Command
     with tempfile.TemporaryDirectory(prefix="exactcam-") as folder:
         paths = Path(folder) / "in.npz", Path(folder) / "out.npz"
-        with (
-            _Worker(engine, timeout)
-            if _DOTTED.fullmatch(engine)
-            else _Command(engine, timeout) as host
-        ):
+        with start(engine, timeout) as host:
             for case in cases(groups):
                 result = _graded(case, host, paths, tolerance)
                 results.append(result)
@@ -123,9 +162,7 @@ def run(
     return Scorecard(engine, tolerance, tuple(results))
 
 
-def _graded(
-    case: Case, host: _Worker | _Command, paths: tuple[Path, Path], tolerance: str
-) -> Result:
+def _graded(case: Case, host: _Host, paths: tuple[Path, Path], tolerance: str) -> Result:
     truth = case.truth()
     _write_question(truth, paths[0])
     paths[1].unlink(missing_ok=True)
@@ -156,8 +193,16 @@ def _write_question(truth: Partition, path: Path) -> None:
     np.savez(path, **arrays)
 
 
+class _Host(Protocol):
+    """What runs an engine: `answer` gives a verdict, or "done", and a detail."""
+
+    def __enter__(self) -> _Host: ...
+    def __exit__(self, *error: object) -> None: ...
+    def answer(self, source: Path, target: Path) -> tuple[str, str]: ...
+
+
 class _Worker:
-    """A function, in a process that lives until it misbehaves."""
+    """Calls a function in another process, which lives until it misbehaves."""
 
     def __init__(self, name: str, timeout: float) -> None:
         self._words = [sys.executable, "-m", "exactcam.conformance.worker", name]
@@ -171,12 +216,7 @@ class _Worker:
             raise ExactcamError(f"engine {self._name}: cannot be imported (see above)")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stop()
 
     def answer(self, source: Path, target: Path) -> tuple[str, str]:
@@ -224,7 +264,7 @@ class _Worker:
 
 
 def _drain(process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
-    """Pass lines on; an empty one says the process has ended."""
+    """Read the process's lines into a queue; an empty one says that it has ended."""
     assert process.stdout is not None
     for line in process.stdout:
         lines.put(line.rstrip("\n"))
@@ -232,7 +272,7 @@ def _drain(process: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
 
 
 class _Command:
-    """A command, started for every case."""
+    """Starts a command anew for every case."""
 
     def __init__(self, command: str, timeout: float) -> None:
         self._words, self._timeout = shlex.split(command), timeout
@@ -249,9 +289,15 @@ class _Command:
         words = [*self._words, str(source), str(target)]
         try:
             done = subprocess.run(
-                words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                timeout=self._timeout, text=True, errors="replace", check=False,
-            )  # fmt: skip
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=self._timeout,
+                text=True,
+                errors="replace",
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return "timed out", f"no answer in {self._timeout:g} s"
         except OSError as error:

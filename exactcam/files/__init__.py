@@ -1,1 +1,1 @@
-"""Bytes in and out, whatever they mean."""
+"""Reading and writing files, whatever they mean."""

@@ -1,4 +1,4 @@
-"""Loaders: from torch modules, ONNX files, exact network files and plain arrays."""
+"""Loaders: networks from torch modules, ONNX files, exact network files and plain arrays."""
 
 from __future__ import annotations
 
@@ -6,18 +6,31 @@ from pathlib import Path
 
 from ..errors import FileFormatError
 from ..model.network import Network
-from .from_file import read_network, read_npz
+from ..model.network_file import read_network
+from .npz import read_npz
 
 __all__ = ["load"]
 
 
 def load(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
-    """The network in a file: an exact network file, `.npz` arrays, `.onnx` or `.pt2`.
+    """Read a network from a file, whose kind its name or its first bytes tell.
 
-    The last two need the extras `onnx` and `torch`; `drop_final` leaves out a final
-    softmax or sigmoid of theirs, `check=False` the comparison with the model itself.
-    Raises FileFormatError for a file that is missing, damaged or of no known kind,
-    and the errors of the loader the file is for, each naming the file.
+    Parameters
+    ----------
+    path : str or Path
+        An exact network file, `.npz` arrays (`weight0 bias0 ...`), `.onnx` or `.pt2`; the
+        last two need the extras `onnx` and `torch`.
+    drop_final : bool
+        Leave out a final softmax or sigmoid of an ONNX or torch model.
+    check : bool
+        Compare the network with the ONNX or torch model's own forward pass.
+
+    Raises
+    ------
+    FileFormatError
+        For a file that is missing, damaged or of no known kind.
+    NetworkError, UnsupportedLayerError, NumberError, MissingExtraError
+        As the loader of that kind of file says; each names the file.
     """
     file = Path(path)
     try:

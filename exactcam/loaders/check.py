@@ -1,4 +1,4 @@
-"""The self-check: does the exact network agree with the model's own forward pass?
+"""The self-check of the loaders: does the exact network agree with the model it was read from?
 
 A loader that reads the wrong padding or forgets a branch still yields a perfectly
 exact network - of another function. So every load runs the original model in its own
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -24,16 +25,24 @@ from ..model.network import Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from .graph import Tensor, floats
 
-__all__ = ["Forward", "compare"]
+__all__ = ["Forward", "Traced", "compare"]
 
 Ball = tuple[np.ndarray, np.ndarray]  # middle and radius, (size, points)
+Traced = dict[str, tuple[str, Tensor]]  # layer and tensor by the name of the model's value
 
 
 @dataclass(frozen=True)
 class Forward:
-    """The original model: `output(point)` flat, `layers(point)` every named value, flat.
+    """The original model as functions of a flat float64 point.
 
-    `roundoff` is the unit roundoff of its arithmetic.
+    Attributes
+    ----------
+    output : callable
+        The output, flat.
+    layers : callable
+        Every intermediate value by its name, flat.
+    roundoff : float
+        The unit roundoff of the model's arithmetic.
     """
 
     output: Callable[[np.ndarray], np.ndarray]
@@ -42,13 +51,26 @@ class Forward:
 
 
 def compare(
-    network: Network, masses: Sequence[np.ndarray], traced: dict[str, tuple[str, Tensor]],
-    forward: Forward,
-) -> None:  # fmt: skip
-    """Raise NetworkError naming the first layer that differs by more than rounding.
+    network: Network, masses: Sequence[np.ndarray], traced: Traced, forward: Forward
+) -> None:
+    """Compare a network with the model it was read from, at some sixteen points.
 
-    `masses` is the graph's, one array a node; `traced` maps the names of the original's
-    values to a layer's name and the tensor that stands for the value.
+    Parameters
+    ----------
+    network : Network
+        What was read.
+    masses : sequence of ndarray
+        For every node and row, the sum of the magnitudes of the constants added there
+        (see `forms.Form`), float64.
+    traced : dict
+        The layer's name and the tensor that stands for it, by the value's name in the model.
+    forward : Forward
+        The model's own forward pass.
+
+    Raises
+    ------
+    NetworkError
+        Naming the first layer that differs by more than rounding can explain.
     """
     evaluator = _Evaluator(network, masses, forward.roundoff, len(traced))
     points = evaluator.points()
@@ -60,7 +82,7 @@ def compare(
 
 
 def _differs(theirs: np.ndarray, middle: np.ndarray, radius: np.ndarray) -> float | None:
-    """The largest excess over the bound, None where every entry is within it."""
+    """The largest difference beyond the bound, None where every entry is within it."""
     if theirs.shape != middle.shape:
         return float("inf")
     known = np.isfinite(radius)  # an overflowing bound says nothing
@@ -70,10 +92,8 @@ def _differs(theirs: np.ndarray, middle: np.ndarray, radius: np.ndarray) -> floa
     return float(gap[bad].max()) if bad.any() else None
 
 
-def _report(
-    evaluator: _Evaluator, point: np.ndarray, traced: dict[str, tuple[str, Tensor]],
-    forward: Forward,
-) -> None:  # fmt: skip
+def _report(evaluator: _Evaluator, point: np.ndarray, traced: Traced, forward: Forward) -> NoReturn:
+    """Find the first layer that differs at `point` and raise NetworkError naming it."""
     values = evaluator.run(point[:, None])
     theirs = forward.layers(point)
     culprit, gap = "output", float("nan")
@@ -95,7 +115,7 @@ def _report(
 
 
 class _Evaluator:
-    """The exact network in float64 with a radius that holds the exact value and theirs."""
+    """Evaluates the network in float64 with a bound on both sides' rounding errors."""
 
     def __init__(
         self, network: Network, masses: Sequence[np.ndarray], roundoff: float, operators: int
@@ -115,7 +135,7 @@ class _Evaluator:
         }
 
     def points(self) -> np.ndarray:
-        """Input vectors, one a column, all float32: sizes from 0 to 1000, and next to kinks."""
+        """Up to 16 float32 points, one a column: of norms from 0 to 1000, and beside kinks."""
         size = self.network.inputs
         rng = np.random.default_rng(20231128)
         drawn = [s * rng.standard_normal(size) for s in (0.0625, 1.0, 8.0, 1000.0)]
@@ -190,7 +210,7 @@ def _max_groups(node: MaxGroups, ball: Ball) -> Ball:
 
 
 class _FloatMatrix:
-    """The nearest float64 to each entry of an exact matrix over its scale."""
+    """An exact matrix over its scale, every entry rounded to the nearest float64."""
 
     def __init__(self, matrix: Matrix, scale: object) -> None:
         self.matrix = matrix

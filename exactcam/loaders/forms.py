@@ -1,4 +1,4 @@
-"""Affine maps that are not yet nodes, and tensors that look at them through an index array."""
+"""Affine maps that are still being built, and tensors whose entries are rows of such a map."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
 from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, to_float
 
 __all__ = [
-    "Form", "Operand", "Tensor", "Term", "add_forms", "exact", "floats", "row_scalable",
-    "row_scaled", "shifted", "zeros",
-]  # fmt: skip
+    "Form",
+    "Operand",
+    "Result",
+    "Tensor",
+    "Term",
+    "add_forms",
+    "exact",
+    "floats",
+    "row_scalable",
+    "row_scaled",
+    "shifted",
+    "zeros",
+]
 
 Term = tuple[int, Matrix, mpz]
 
 
 def exact(values: Any, where: str) -> np.ndarray:
-    """The same array with every entry an mpq. Raises NumberError for NaN and infinity."""
+    """Convert an array to exact rationals (mpq). Raises NumberError for NaN and infinity."""
     numbers, scale = integer_matrix(values, where)
     return objects((mpq(n, scale) for n in numbers.ravel()), numbers.shape)
 
@@ -34,11 +44,24 @@ def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
 
 @dataclass(eq=False)
 class Form:
-    """sum over terms (value, M, s) of M x_value / s, plus numbers / scale; or a value itself.
+    """An affine map of values of the network that is not a node of it yet, or a value itself.
 
-    `mass` bounds, row by row, the sum of the magnitudes of everything that was
-    added to the constant part: what the rounding of a float evaluation that adds
-    them one by one is measured against (see `check`).
+    Attributes
+    ----------
+    size : int
+        The number of rows.
+    name : str
+        The layer the map comes from.
+    terms : sequence of (value number, M, s)
+        The map is the sum of M x_value / s over the terms, plus numbers / scale.
+    numbers, scale : ndarray of mpz (size,), mpz
+        The constant part.
+    mass : ndarray of float64 (size,)
+        Row by row a bound on the sum of the magnitudes of all that was added to the
+        constant part. The rounding of a float evaluation, which adds it one by one, is
+        bounded by it (see `check`).
+    value : int or None
+        The number of the value that this is; then the fields above mean nothing.
     """
 
     size: int
@@ -50,7 +73,7 @@ class Form:
     value: int | None = None
 
     def parts(self) -> tuple[list[Term], np.ndarray, mpz, np.ndarray]:
-        """(terms, numbers, scale, mass), also of a form that is a value."""
+        """Terms, numbers, scale and mass; of a value, those of the identity map on it."""
         if self.value is None:
             return list(self.terms), self.numbers, self.scale, self.mass
         identity = Sparse.selection(self.size, range(self.size))
@@ -59,7 +82,7 @@ class Form:
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """Entry e is row index[e] of the form, or zero where index[e] is -1."""
+    """A computed tensor: entry e is row index[e] of the form, or zero where index[e] is -1."""
 
     form: Form
     index: np.ndarray
@@ -73,7 +96,7 @@ class Tensor:
         return self.index.ndim
 
     def is_whole(self) -> bool:
-        """Every row of the form occurs exactly once."""
+        """Whether every row of the form occurs exactly once."""
         flat = self.index.ravel()
         if flat.size != self.form.size:
             return False
@@ -81,18 +104,21 @@ class Tensor:
         return bool(counts[0] == 0 and (counts[1:] == 1).all())
 
     def is_plain(self) -> bool:
-        """Entry e is row e."""
+        """Whether entry e, in row-major order, is row e."""
         return bool(np.array_equal(self.index.ravel(), np.arange(self.form.size)))
 
 
 Operand = Tensor | np.ndarray
+Result = Operand | Sequence[Operand | None]  # what an operator gives: one output or several
 
 
 def zeros(size: int) -> np.ndarray:
+    """An object array (size,) of exact integers zero."""
     return objects([mpz(0)] * size)
 
 
 def shifted(name: str, form: Form, shift: tuple[np.ndarray, mpz]) -> Form:
+    """The form plus the constant vector numbers / scale, `shift` being (numbers, scale)."""
     terms, numbers, scale, mass = form.parts()
     common = gmpy2.lcm(scale, shift[1])
     total = numbers * (common // scale) + shift[0] * (common // shift[1])
@@ -100,6 +126,7 @@ def shifted(name: str, form: Form, shift: tuple[np.ndarray, mpz]) -> Form:
 
 
 def add_forms(name: str, a: Form, b: Form) -> Form:
+    """The sum of two forms of one size."""
     terms, numbers, scale, mass = b.parts()
     total = shifted(name, a, (numbers, scale))
     total.terms = [*total.terms, *terms]
@@ -108,17 +135,18 @@ def add_forms(name: str, a: Form, b: Form) -> Form:
 
 
 def _channel_factors(matrix: Convolution, factors: np.ndarray) -> np.ndarray | None:
-    """One factor per target channel, None where a channel's factors differ."""
+    """The factor of each output channel, None where factors differ within a channel."""
     rows = factors.reshape(matrix.target[0], -1)
     return rows[:, 0] if (rows == rows[:, :1]).all() else None
 
 
 def row_scalable(matrix: Matrix, factors: np.ndarray) -> bool:
+    """Whether `row_scaled` keeps the kind of the matrix: not for one channel scaled unevenly."""
     return not isinstance(matrix, Convolution) or _channel_factors(matrix, factors) is not None
 
 
 def row_scaled(matrix: Matrix, factors: np.ndarray) -> Matrix:
-    """diag(factors) times the matrix, its structure kept."""
+    """Multiply row i by factors[i]; the result is a matrix of the same kind."""
     if isinstance(matrix, Dense):
         return Dense(matrix.entries * factors[:, None])
     if isinstance(matrix, Sparse):

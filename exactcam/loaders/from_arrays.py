@@ -1,4 +1,4 @@
-"""Networks from plain arrays: the shortest way in, and what `.npz` files hold."""
+"""Fully connected networks from plain weight and bias arrays."""
 
 from __future__ import annotations
 
@@ -15,11 +15,20 @@ __all__ = ["from_arrays"]
 
 
 def from_arrays(layers: Sequence[tuple[Any, Any]], negative_slope: Any = 0) -> Network:
-    """A fully connected network from (weight, bias) pairs, weight (out, in), bias (out,).
+    """A fully connected network with ReLU, or leaky ReLU, between its layers.
 
-    ReLU between the layers, or leaky ReLU where `negative_slope` is not zero, none
-    after the last. Entries may be any exact numbers: floats, integers, Fractions.
-    Raises NetworkError or NumberError naming the layer.
+    Parameters
+    ----------
+    layers : sequence of (weight, bias)
+        Arrays or nested lists of shape (out, in) and (out,). Entries may be any exact
+        numbers: floats, integers, Fractions. There is no activation after the last layer.
+    negative_slope : number
+        The slope of the activations for negative inputs.
+
+    Raises
+    ------
+    NetworkError, NumberError
+        For layers that do not fit together and for NaN or infinity; names the layer.
     """
     pairs = list(layers)
     if not pairs:

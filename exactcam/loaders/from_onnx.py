@@ -1,13 +1,15 @@
-"""Networks from ONNX files: the only module that imports onnx.
+"""Networks from ONNX files.
 
-onnx parses the file and turns stored tensors into arrays; what the operators mean is in
-`onnx_ops`, and shape computations are folded exactly on the way. A dynamic batch
-dimension is one. External data is never followed, so a file cannot reach others.
+The package onnx parses the file and turns stored tensors into arrays; what the operators
+mean is in `onnx_ops`, and shape computations are folded exactly on the way. A dynamic
+batch dimension is one. External data is never followed, so a file cannot reach others.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +23,51 @@ from ..errors import (
     UnsupportedLayerError,
 )
 from ..model.network import Network
-from .check import compare
+from .check import Traced, compare
 from .graph import Graph, Operand, Tensor
-from .onnx_ops import FINAL, OPERATORS, REFUSED, OnnxNode
+from .onnx_forward import forward_of
+from .onnx_node import Attribute, OnnxNode
+from .onnx_ops import FINAL, OPERATORS, REFUSED
 
 __all__ = ["read_onnx"]
 
+# What the code below raises, on purpose or not, when a field of a damaged file is nonsense.
 _MALFORMED = (
-    AssertionError, AttributeError, IndexError, KeyError, MemoryError, OverflowError, TypeError,
-    ValueError, ZeroDivisionError,
-)  # fmt: skip
-Traced = dict[str, tuple[str, Tensor]]
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    ValueError,
+)
+Values = dict[str, Operand | None]  # by name; None: left out, or an output that is not computed
 
 
 def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
     """The exact network of an ONNX file; input and output are flattened.
 
-    `drop_final` leaves out a final softmax or sigmoid and says so in the notes. `check`
-    compares the result with the model's own forward pass, run by onnxruntime where it is
-    installed and by onnx's reference evaluator otherwise, and fails beyond the rigorous
-    rounding bound. Raises UnsupportedLayerError naming the layer, FileFormatError for a
-    file that is damaged or keeps data outside itself.
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    drop_final : bool
+        Leave out a final softmax or sigmoid and say so in the notes.
+    check : bool
+        Compare the result with the model's own forward pass, run by onnxruntime where it is
+        installed and by onnx's reference evaluator otherwise; a difference beyond the
+        rigorous rounding bound (see `loaders.check`) is an error.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        For an operator without an exact piecewise-linear form; names the layer.
+    NetworkError
+        For several inputs or outputs, sizes that do not fit, or a failed check.
+    FileFormatError
+        For a file that is damaged or keeps data outside itself.
+    MissingExtraError
+        Without the package onnx.
     """
     try:
         import onnx
@@ -57,15 +83,34 @@ def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True)
     if not model.graph.node or not model.graph.output:
         raise FileFormatError(f"{path}: holds no ONNX graph")
     try:
-        return _convert(onnx, model, drop_final, check)
+        return _convert(model, drop_final, check)
     except ExactcamError as error:
         raise type(error)(f"{path}: {error}") from None
 
 
-def _convert(onnx: Any, model: Any, drop_final: bool, check: bool) -> Network:
-    values: dict[str, Operand | None] = {"": None}
+def _convert(model: Any, drop_final: bool, check: bool) -> Network:
+    source, graph, values = _opened(model)
+    compared, traced = _read_nodes(model, graph, values, drop_final)
+    last = model.graph.output[0].name
+    result = values.get(last)
+    if result is None:
+        raise FileFormatError(f"output {last!r} is not computed")
+    network = graph.network(result)
+    if not check:
+        return network
+    forward, why = forward_of(model, source, graph.input.shape, compared)
+    if forward is None:
+        note = f"not compared with the model's own forward pass: {why}"
+        return replace(network, notes=(*network.notes, note))
+    compare(network, graph.masses, traced, forward)
+    return network
+
+
+def _opened(model: Any) -> tuple[str, Graph, Values]:
+    """The input's name, a graph that begins with it, and every value known before the nodes."""
+    values: Values = {"": None}
     for tensor in model.graph.initializer:
-        values[tensor.name] = _array(onnx, tensor, f"initializer {tensor.name}")
+        values[tensor.name] = _array(tensor, f"initializer {tensor.name}")
     if model.graph.sparse_initializer:
         raise FileFormatError("holds sparse initializers, which are not read")
     inputs = [entry for entry in model.graph.input if entry.name not in values]
@@ -73,16 +118,17 @@ def _convert(onnx: Any, model: Any, drop_final: bool, check: bool) -> Network:
         raise NetworkError(f"the model takes {len(inputs)} inputs; exactly one is read")
     graph = Graph(_input_shape(inputs[0]))
     values[inputs[0].name] = graph.input
-    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     if len(model.graph.output) != 1:
         raise NetworkError(f"the model gives {len(model.graph.output)} outputs; keep one of them")
-    last = model.graph.output[0].name
-    uses: dict[str, int] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            uses[name] = uses.get(name, 0) + 1
+    return inputs[0].name, graph, values
+
+
+def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> tuple[str, Traced]:
+    """Translate every node, adding to `values`; the value to compare and all that are traced."""
+    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    last = compared = model.graph.output[0].name
+    uses = Counter(name for node in model.graph.node for name in node.input)
     traced: Traced = {}
-    compared = last
     for number, node in enumerate(model.graph.node):
         graph.layer = node.name or (node.output[0] if node.output else f"{node.op_type} {number}")
         if node.op_type in FINAL and list(node.output) == [last] and drop_final:
@@ -92,51 +138,30 @@ def _convert(onnx: Any, model: Any, drop_final: bool, check: bool) -> Network:
             compared = node.input[0]
             values[last] = values.get(compared)
             break
-        outputs = _translate(onnx, graph, node, values, opset, last)
+        outputs = _translate(graph, node, values, opset, last)
         for name, operand in zip(node.output, outputs, strict=True):
             if name in values and name:
                 raise FileFormatError(f"layer {graph.layer}: computes {name!r} a second time")
             values[name] = operand if name else None
             if isinstance(operand, Tensor):
                 traced[name] = (graph.layer, operand)
-                if uses.get(name, 0) > 1:
+                if uses[name] > 1:
                     graph.settle(operand)
-    result = values.get(last)
-    if result is None:
-        raise FileFormatError(f"output {last!r} is not computed")
-    network = graph.network(result)
-    if check:
-        from .onnx_forward import forward_of
-
-        forward, why = forward_of(
-            onnx, _reference, model, inputs[0].name, graph.input.shape, compared
-        )
-        if forward is None:
-            note = f"not compared with the model's own forward pass: {why}"
-            return Network(
-                network.inputs, network.nodes, network.output, network.names, (*network.notes, note)
-            )
-        compare(network, graph.masses, traced, forward)
-    return network
-
-
-def _reference(model: Any) -> Any:
-    from onnx.reference import ReferenceEvaluator
-
-    return ReferenceEvaluator(model)
+    return compared, traced
 
 
 def _translate(
-    onnx: Any, graph: Graph, node: Any, values: dict[str, Operand | None], opset: int, last: str
+    graph: Graph, node: Any, values: Values, opset: int, last: str
 ) -> list[Operand | None]:
     kind = node.op_type
     if node.domain not in ("", "ai.onnx"):
         raise graph.refuse(kind, f"belongs to the domain {node.domain!r}, which is not read")
     if kind in FINAL and list(node.output) == [last]:
         raise graph.refuse(
-            kind, "is not piecewise linear; as it is the last layer, drop_final=True "
-            "(--drop-final) leaves it out and keeps the decision boundary's classes"
-        )  # fmt: skip
+            kind,
+            "is not piecewise linear; as it is the last layer, drop_final=True (--drop-final) "
+            "leaves it out and keeps the decision boundary's classes",
+        )
     if kind not in OPERATORS:
         raise graph.refuse(kind, REFUSED.get(kind, "is not supported; rewrite the layer"))
     operands = []
@@ -146,7 +171,7 @@ def _translate(
         operands.append(values[name])
         if name and operands[-1] is None:
             raise graph.refuse(kind, f"reads {name!r}, of which only the first output is computed")
-    attributes = {a.name: _attribute(onnx, a, graph.layer) for a in node.attribute}
+    attributes = {a.name: _attribute(a, graph.layer) for a in node.attribute}
     try:
         out = OPERATORS[kind](graph, OnnxNode(kind, operands, attributes, opset, len(node.output)))
     except UnsupportedLayerError:
@@ -157,7 +182,7 @@ def _translate(
         raise type(error)(where + text) from None
     except _MALFORMED as error:
         raise NetworkError(f"layer {graph.layer} ({kind}): is malformed ({error})") from None
-    results = out if isinstance(out, list) else [out]
+    results = [out] if isinstance(out, Tensor | np.ndarray) else list(out)
     return (results + [None] * len(node.output))[: len(node.output)]
 
 
@@ -177,8 +202,10 @@ def _input_shape(entry: Any) -> list[int]:
     return shape
 
 
-def _array(onnx: Any, tensor: Any, where: str) -> np.ndarray:
-    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+def _array(tensor: Any, where: str) -> np.ndarray:
+    from onnx import TensorProto, numpy_helper
+
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
         raise FileFormatError(
             f"{where} is kept in another file, which is never opened; save the model with its "
             "weights inside (onnx.save with save_as_external_data=False)"
@@ -186,7 +213,7 @@ def _array(onnx: Any, tensor: Any, where: str) -> np.ndarray:
     try:
         if math.prod(tensor.dims) < 0:
             raise ValueError("negative dimension")
-        array = onnx.numpy_helper.to_array(tensor)
+        array = numpy_helper.to_array(tensor)
     except _MALFORMED as error:
         raise FileFormatError(f"{where} is damaged ({error})") from None
     if array.dtype.kind == "V" or "float8" in str(array.dtype) or "bfloat16" in str(array.dtype):
@@ -194,15 +221,17 @@ def _array(onnx: Any, tensor: Any, where: str) -> np.ndarray:
     return np.asarray(array)
 
 
-def _attribute(onnx: Any, attribute: Any, layer: str) -> Any:
-    kind = onnx.AttributeProto
-    if attribute.type == kind.TENSOR:
-        return _array(onnx, attribute.t, f"layer {layer}: attribute {attribute.name}")
-    if attribute.type == kind.STRING:
-        return attribute.s.decode("utf-8", "replace")
-    single = {kind.FLOAT: attribute.f, kind.INT: attribute.i}
-    if attribute.type in single:
-        return single[attribute.type]
-    if attribute.type == kind.FLOATS:
-        return list(attribute.floats)
-    return list(attribute.ints) if attribute.type == kind.INTS else None
+def _attribute(attribute: Any, layer: str) -> Attribute:
+    from onnx import AttributeProto as kinds  # noqa: N813 (an enumeration)
+
+    if attribute.type == kinds.TENSOR:
+        return _array(attribute.t, f"layer {layer}: attribute {attribute.name}")
+    if attribute.type == kinds.STRING:
+        return str(attribute.s.decode("utf-8", "replace"))
+    if attribute.type == kinds.FLOAT:
+        return float(attribute.f)
+    if attribute.type == kinds.INT:
+        return int(attribute.i)
+    if attribute.type == kinds.FLOATS:
+        return [float(x) for x in attribute.floats]
+    return [int(x) for x in attribute.ints] if attribute.type == kinds.INTS else None

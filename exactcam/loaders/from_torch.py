@@ -1,4 +1,4 @@
-"""Networks from torch modules and exported programs: the only module that imports torch.
+"""Networks from torch modules and programs exported by torch.
 
 The module is traced by `torch.export` before decomposition, so what is read is the
 list of ATen operators a forward pass performs, whatever Python wrote it: nested
@@ -13,10 +13,9 @@ import copy
 import operator
 import warnings
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,13 +26,13 @@ from ..errors import (
     NetworkError,
     UnsupportedLayerError,
 )
+from ..files.torch_archive import safe_archive
 from ..model.network import Network
-from .check import Forward, compare
+from .check import Forward, Traced, compare
 from .graph import Graph, Operand, Tensor
-from .pt2_archive import safe_archive
 from .torch_ops import OPERATORS, REFUSED
 
-__all__ = ["from_torch", "initialised", "read_pt2"]
+__all__ = ["from_torch", "read_pt2"]
 
 _FINAL = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "log_sigmoid")
 _TORCH_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError)
@@ -50,22 +49,6 @@ def _torch() -> Any:
     return torch
 
 
-def initialised(sizes: Sequence[int], seed: int, scheme: str) -> list[tuple[Any, Any]]:
-    """float32 layers (weight, bias) as torch draws them after `manual_seed(seed)`: each
-    `nn.Linear` in order ("default"), then weight N(0, 2 / inputs) and bias N(0, 1/4) ("he")."""
-    torch = _torch()
-    torch.manual_seed(seed)
-    layers = []
-    for fan_in, width in pairwise(sizes):
-        linear = torch.nn.Linear(fan_in, width)
-        if scheme == "he":
-            with torch.no_grad():
-                linear.weight.normal_(0, (2 / fan_in) ** 0.5)
-                linear.bias.normal_(0, 0.5)
-        layers.append((linear.weight.detach().numpy(), linear.bias.detach().numpy()))
-    return layers
-
-
 def from_torch(
     module: Any,
     input_shape: Sequence[int] | None = None,
@@ -76,16 +59,33 @@ def from_torch(
 ) -> Network:
     """The exact network of a torch module.
 
-    `input_shape` is the shape of one input without the batch dimension, which is
-    taken as 1; for an `nn.Sequential` that starts with `nn.Linear` it may be left
-    out. Or give an `example` input with its batch dimension. Inputs and outputs are
-    flattened. Python scalars in the module are the float64 they are.
+    Inputs and outputs are flattened. Parameters of any float width and Python scalars
+    in the module are the exact numbers they are.
 
-    The module is taken as it is: one with BatchNorm or Dropout in training mode is
-    refused. `drop_final` leaves out a final softmax or sigmoid (none of which moves
-    a decision boundary, but both change the function) and says so in the notes.
-    `check` compares the result with the module's own float64 forward pass and fails
-    beyond the rigorous rounding bound. Raises UnsupportedLayerError naming the layer.
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module as it is to be read: BatchNorm and Dropout must be in evaluation mode.
+    input_shape : sequence of int, optional
+        The shape of one input without the batch dimension, which is taken as 1. An
+        `nn.Sequential` that starts with `nn.Linear` needs none.
+    example : torch.Tensor, optional
+        An input with its batch dimension, instead of `input_shape`.
+    drop_final : bool
+        Leave out a final softmax or sigmoid and say so in the notes. Neither moves a
+        decision boundary, but both change the function.
+    check : bool
+        Compare the result with the module's own float64 forward pass; a difference beyond
+        the rigorous rounding bound (see `loaders.check`) is an error.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        For an operator without an exact piecewise-linear form; names the layer.
+    NetworkError
+        For a module that cannot be traced, and for a failed check.
+    MissingExtraError
+        Without torch.
     """
     torch = _torch()
     if not isinstance(module, torch.nn.Module):
@@ -97,9 +97,20 @@ def from_torch(
         example = torch.zeros((1, *shape), dtype=dtype)
     elif example.ndim > 1:
         example = example[:1]
+    program = _exported(torch, module, example)
+    read = _translate(torch, program, drop_final)
+    network = read.graph.network(read.output)
+    if check:
+        forward = None if read.casts or drop_final else _module_forward(torch, module, example)
+        _check(torch, program, network, read, forward)
+    return network
+
+
+def _exported(torch: Any, module: Any, example: Any) -> Any:
+    """The module as a program of ATen operators, traced on an example input."""
     with torch.no_grad():
         try:
-            program = torch.export.export(module, (example,), strict=False)
+            return torch.export.export(module, (example,), strict=False)
         except _TORCH_ERRORS as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise NetworkError(
@@ -107,26 +118,27 @@ def from_torch(
                 f"{reason}; control flow that depends on the data has no fixed graph, and "
                 "input_shape is the shape without the batch dimension"
             ) from None
-    graph, result, traced, casts = _translate(torch, program, drop_final)
-    network = graph.network(result)
-    if check:
-        forward = None if casts or drop_final else _module_forward(torch, module, example)
-        _check(torch, program, network, graph, traced, result, forward)
-    return network
 
 
 def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
-    """The exact network of a program saved by `torch.export.save`. See `from_torch`.
+    """The exact network of a program that `torch.export.save` saved; see `from_torch`.
 
     Only plain tensors are read: a file that would run code is refused.
+
+    Raises
+    ------
+    FileFormatError
+        For a file that is damaged, holds pickled objects or dynamic shapes.
+    UnsupportedLayerError, NetworkError, MissingExtraError
+        As `from_torch`.
     """
     torch = _torch()
     program = _load_program(torch, path)
     try:
-        graph, result, traced, _ = _translate(torch, program, drop_final)
-        network = graph.network(result)
+        read = _translate(torch, program, drop_final)
+        network = read.graph.network(read.output)
         if check:
-            _check(torch, program, network, graph, traced, result, None)
+            _check(torch, program, network, read, None)
     except ExactcamError as error:
         raise type(error)(f"{path}: {error}") from None
     return network
@@ -184,7 +196,7 @@ def _decomposed(program: Any) -> Any:
 
 
 def _functional(torch: Any, program: Any) -> Any:
-    """The program itself, or without in-place writes another value could see, and without blocks."""
+    """The program, decomposed if it has subgraphs or in-place writes that another value sees."""
     for node in program.graph.nodes:
         if node.op == "get_attr":
             return _decomposed(program)
@@ -199,32 +211,24 @@ def _functional(torch: Any, program: Any) -> Any:
     return program
 
 
-def _translate(
-    torch: Any, program: Any, drop_final: bool
-) -> tuple[Graph, Operand, dict[str, tuple[str, Tensor]], bool]:
+class _Translation(NamedTuple):
+    """A translated program.
+
+    `graph` holds the nodes, `output` is the result, `traced` the tensors by the program's
+    names; `casts` says whether the program rounds values to a narrower float type.
+    """
+
+    graph: Graph
+    output: Operand
+    traced: Traced
+    casts: bool
+
+
+def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
     program = _functional(torch, program)
-    values: dict[Any, Any] = {}
-    signature = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
-    graph: Graph | None = None
+    graph, values = _placeholders(torch, program)
     casts = False
-    traced: dict[str, tuple[str, Tensor]] = {}
-    for node in program.graph.nodes:
-        if node.op == "placeholder":
-            spec = signature[node.name]
-            if spec.kind.name == "USER_INPUT":
-                if graph is not None:
-                    raise NetworkError(
-                        "the module takes several inputs; wrap it in one that takes one"
-                    )
-                graph = Graph(tuple(node.meta["val"].shape))
-                values[node] = graph.input
-                continue
-            held = program.state_dict.get(spec.target, program.constants.get(spec.target))
-            if held is None:
-                raise NetworkError(f"parameter {spec.target} is not in the exported program")
-            values[node] = _array(torch, held, f"parameter {spec.target}")
-    if graph is None:
-        raise NetworkError("the module takes no tensor input")
+    traced: Traced = {}
     result = None
     for node in program.graph.nodes:
         if node.op == "placeholder":
@@ -240,7 +244,31 @@ def _translate(
                 graph.settle(values[node])
             if _operator(node) not in _FINAL:
                 traced[node.name] = (graph.layer, values[node])
-    return graph, values[result], traced, casts
+    return _Translation(graph, values[result], traced, casts)
+
+
+def _placeholders(torch: Any, program: Any) -> tuple[Graph, dict[Any, Any]]:
+    """A graph that begins with the program's input, and the values of all its placeholders."""
+    values: dict[Any, Any] = {}
+    graph: Graph | None = None
+    signature = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
+    for node in program.graph.nodes:
+        if node.op != "placeholder":
+            continue
+        spec = signature[node.name]
+        if spec.kind.name == "USER_INPUT":
+            if graph is not None:
+                raise NetworkError("the module takes several inputs; wrap it in one that takes one")
+            graph = Graph(tuple(node.meta["val"].shape))
+            values[node] = graph.input
+            continue
+        held = program.state_dict.get(spec.target, program.constants.get(spec.target))
+        if held is None:
+            raise NetworkError(f"parameter {spec.target} is not in the exported program")
+        values[node] = _array(torch, held, f"parameter {spec.target}")
+    if graph is None:
+        raise NetworkError("the module takes no tensor input")
+    return graph, values
 
 
 def _operator(node: Any) -> str:
@@ -248,7 +276,7 @@ def _operator(node: Any) -> str:
 
 
 def _only_output(program: Any, outputs: Sequence[Any]) -> Any:
-    """The output node; inputs and buffers that the module writes to are not outputs."""
+    """The one output; inputs and buffers that the module writes to do not count."""
     specs = program.graph_signature.output_specs
     given = [
         node
@@ -263,7 +291,7 @@ def _only_output(program: Any, outputs: Sequence[Any]) -> Any:
 
 
 def _layer_name(node: Any) -> str:
-    """The module's path; within a module of the user's own, followed by the operator's name."""
+    """The path of the torch module; in a user's own module also the operator's name."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     path, kind = (str(x) for x in stack[-1][:2]) if stack else ("", "")
     path = path.removeprefix("L['self'].")
@@ -307,9 +335,10 @@ def _translate_node(
             graph.notes.append(f"layer {graph.layer}: the final {called} was left out on request")
             return arguments.get("self", arguments.get("input"))
         raise graph.refuse(
-            called, "is not piecewise linear; as it is the last layer, drop_final=True "
-            "(--drop-final) leaves it out and keeps the decision boundary's classes"
-        )  # fmt: skip
+            called,
+            "is not piecewise linear; as it is the last layer, drop_final=True (--drop-final) "
+            "leaves it out and keeps the decision boundary's classes",
+        )
     if called not in OPERATORS:
         why = REFUSED.get(called, "has no translation; rewrite the layer with supported operators")
         raise graph.refuse(called, why)
@@ -331,7 +360,7 @@ Output = Callable[[np.ndarray], np.ndarray]
 
 
 def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
-    """The module itself in float64, None where it cannot run so (it makes float32 constants)."""
+    """The module's forward pass in float64, None where its code insists on float32."""
 
     def forward(point: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -349,7 +378,7 @@ def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
 
 
 class _Interpreted:
-    """The exported program run by torch's own kernels in float64, every value kept."""
+    """Runs an exported program with torch's kernels in float64 and keeps every value."""
 
     def __init__(self, torch: Any, program: Any) -> None:
         self.torch = torch
@@ -391,14 +420,14 @@ class _Interpreted:
 
 
 def _check(
-    torch: Any, program: Any, network: Network, graph: Graph, traced: dict[str, tuple[str, Tensor]],
-    result: Operand, forward: Output | None,
-) -> None:  # fmt: skip
+    torch: Any, program: Any, network: Network, read: _Translation, forward: Output | None
+) -> None:
+    """The self-check, with `forward` or else with the program interpreted by torch."""
     interpreted = _Interpreted(torch, program)
-    last = next((n for n in reversed(traced) if traced[n][1] is result), "")
+    last = next((n for n in reversed(read.traced) if read.traced[n][1] is read.output), "")
 
     def layers(point: np.ndarray) -> dict[str, np.ndarray]:
-        return interpreted(point, graph.input.shape)
+        return interpreted(point, read.graph.input.shape)
 
     own = forward or (lambda point: layers(point)[last])
-    compare(network, graph.masses, traced, Forward(own, layers, 2.0**-53))
+    compare(network, read.graph.masses, read.traced, Forward(own, layers, 2.0**-53))

@@ -1,7 +1,7 @@
-"""The graph both front ends build: tensors with shapes over the exact network's values.
+"""The network under construction, which the torch and ONNX loaders build operator by operator.
 
-A traced tensor is an affine map that is not yet a node (`Form`) seen through an
-index array. Reshapes, transposes, slices, gathers, expansions and zero padding
+A computed tensor is an affine map that is not yet a node (`Form`) with an index array that
+says which row each entry is. Reshapes, transposes, slices, gathers, expansions and zero padding
 only rearrange the index array, so they cost no node; a bias, a scale, a batch
 normalisation and a residual addition fold into the map they follow; a node is
 made when an activation or a second linear map reads the result. A constant is a
@@ -27,6 +27,7 @@ from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from .forms import (
     Form,
     Operand,
+    Result,
     Tensor,
     Term,
     add_forms,
@@ -38,14 +39,26 @@ from .forms import (
     zeros,
 )
 
-__all__ = ["Constant", "Form", "Graph", "Operand", "Tensor", "exact", "floats"]
+__all__ = ["Constant", "Form", "Graph", "Operand", "Result", "Tensor", "exact", "floats"]
 
 Constant = np.ndarray
 _LARGEST = 1 << 23  # entries of one tensor, or products of one sparse map
 
 
 class Graph:
-    """Builds a Network. `layer` is the name of the layer being translated, for messages."""
+    """A network under construction: nodes so far, and the operations that add to them.
+
+    Attributes
+    ----------
+    layer : str
+        The name of the layer that is being translated, for messages and names of nodes.
+    nodes, names, notes : list
+        As in `Network`.
+    masses : list of ndarray
+        For every node the `mass` of its form, zeros for an activation.
+    input : Tensor
+        The network's input.
+    """
 
     def __init__(self, shape: Sequence[int]) -> None:
         self.layer = "input"
@@ -60,7 +73,7 @@ class Graph:
         self.input = Tensor(Form(size, "input", value=0), np.arange(size).reshape(shape))
 
     def limit(self, shape: Iterable[int]) -> None:
-        """Refuse a tensor too large to hold: hostile files ask for them."""
+        """Raise NetworkError for a tensor too large to hold: hostile files ask for them."""
         size = math.prod(int(n) for n in shape)
         if size > _LARGEST:
             raise NetworkError(
@@ -69,7 +82,7 @@ class Graph:
             )
 
     def refuse(self, kind: str, why: str) -> UnsupportedLayerError:
-        """The error for the present layer: raise what this returns."""
+        """Make (not raise) the error that says why the present layer is not supported."""
         return UnsupportedLayerError(f"layer {self.layer} ({kind}): {why}")
 
     def network(self, output: Operand) -> Network:
@@ -90,7 +103,7 @@ class Graph:
         return len(self.nodes)
 
     def make(self, form: Form) -> int:
-        """The value number of `form`, which becomes a node if it is not one."""
+        """Make a node of the form unless it is one; the number of its value."""
         if form.value is None:
             empty = Sparse.selection(self.input.form.size, [-1] * form.size)
             terms = form.terms or [(0, empty, mpz(1))]
@@ -111,22 +124,22 @@ class Graph:
             self.make(operand.form)
 
     def value(self, tensor: Tensor) -> int:
-        """The value whose entries are the tensor's, in order."""
+        """Make a node of exactly the tensor's entries in row-major order; its value's number."""
         return self.make(self.packed(tensor).form)
 
     def packed(self, tensor: Tensor) -> Tensor:
-        """The same tensor with entry e in row e."""
+        """The same tensor over a form whose row e is entry e."""
         if tensor.is_plain():
             return tensor
         form = self._taken(tensor.form, tensor.index.ravel())
         return Tensor(form, np.arange(form.size).reshape(tensor.shape))
 
     def whole(self, tensor: Tensor) -> Tensor:
-        """The same tensor, every row of its form used exactly once."""
+        """The same tensor over a form of which every row is used exactly once."""
         return tensor if tensor.is_whole() else self.packed(tensor)
 
     def _taken(self, form: Form, picks: np.ndarray) -> Form:
-        """Rows of a form; maps with more structure than Sparse become a node first."""
+        """Select rows of a form, -1 for zero; one with a dense or convolutional map is made a node."""
         if form.value is None and not all(isinstance(m, Sparse) for _, m, _ in form.terms):
             self.make(form)
         if form.value is not None:
@@ -144,7 +157,7 @@ class Graph:
     def affine(
         self, terms: Sequence[Term], shape: Sequence[int], bias: Constant | None = None
     ) -> Tensor:
-        """A new linear map of values with a bias that broadcasts to `shape`."""
+        """A new affine map: the sum of `terms` plus a bias that broadcasts to `shape`."""
         self.limit(shape)
         size = math.prod(shape)
         form = Form(size, self.layer, terms, zeros(size), mass=np.zeros(size))
@@ -189,7 +202,7 @@ class Graph:
         return Tensor(add_forms(self.layer, a.form, b.form), a.index)
 
     def _folded(self, form: Form) -> str:
-        """The name of a map that goes on from `form`: its layer's, or a new one's."""
+        """The name of a map that another operation is folded into."""
         return self.layer if form.value is not None else form.name
 
     def _broadcast(self, a: Tensor, b: Operand) -> Tensor:
@@ -216,10 +229,8 @@ class Graph:
             assert not isinstance(b, Tensor)
             return self._constants(np.multiply, a, b)
         if isinstance(b, Tensor):
-            raise self.refuse(
-                "product", "a product of two computed tensors is not piecewise linear; multiply "
-                "by constants only"
-            )  # fmt: skip
+            why = "a product of two computed tensors is not piecewise linear; multiply by constants only"
+            raise self.refuse("product", why)
         a = self.whole(self._broadcast(a, b))
         numbers, scale = integer_matrix(b, self._where())
         factors = zeros(a.form.size)
@@ -229,22 +240,16 @@ class Graph:
             self.make(form)
         name = self._folded(form)
         terms, shift, shift_scale, mass = form.parts()
-        return Tensor(
-            Form(
-                form.size, name,
-                [(value, row_scaled(m, factors), s * scale) for value, m, s in terms],
-                shift * factors, shift_scale * scale, mass * np.abs(floats(factors, scale)),
-            ),
-            a.index,
-        )  # fmt: skip
+        terms = [(value, row_scaled(m, factors), s * scale) for value, m, s in terms]
+        mass = mass * np.abs(floats(factors, scale))
+        scaled = Form(form.size, name, terms, shift * factors, shift_scale * scale, mass)
+        return Tensor(scaled, a.index)
 
     def divide(self, a: Operand, b: Operand) -> Operand:
         """a / b, exactly, by a constant b without zeros."""
         if isinstance(b, Tensor):
-            raise self.refuse(
-                "division", "dividing by a computed tensor is not piecewise linear; divide by "
-                "constants only"
-            )  # fmt: skip
+            why = "dividing by a computed tensor is not piecewise linear; divide by constants only"
+            raise self.refuse("division", why)
         below = exact(b, self._where())
         if any(entry == 0 for entry in below.ravel()):
             raise NetworkError(f"layer {self.layer}: division by zero")
@@ -253,9 +258,15 @@ class Graph:
     # Rearranging
 
     def view(self, a: Operand, rearrange: Callable[[np.ndarray], np.ndarray]) -> Operand:
-        """Any operation that only moves or repeats entries: a function of arrays.
+        """Apply an operation that only moves or repeats entries.
 
-        Entries that `rearrange` sets to -1 are zero, in constants too.
+        Parameters
+        ----------
+        a : Operand
+            A computed tensor or a constant.
+        rearrange : callable
+            The operation on an integer array of the shape of `a`; entries that it sets to
+            -1 are zero in the result.
         """
         try:
             if isinstance(a, Tensor):
@@ -269,7 +280,7 @@ class Graph:
         return np.where(places < 0, a.dtype.type(0) if a.dtype != object else mpz(0), taken)
 
     def concatenate(self, tensors: Sequence[Operand], axis: int) -> Operand:
-        """Along an axis; constants and computed tensors may be mixed."""
+        """Concatenate along an axis; constants and computed tensors may be mixed."""
         self.limit([sum(math.prod(t.shape) for t in tensors)])
         if not any(isinstance(t, Tensor) for t in tensors):
             return np.concatenate([np.asarray(t) for t in tensors], axis)
@@ -291,7 +302,7 @@ class Graph:
         return total
 
     def padded(self, a: Operand, widths: Sequence[tuple[int, int]]) -> Operand:
-        """Zeros before and after each axis."""
+        """Pad with zeros before and after each axis."""
         return self.view(a, lambda x: np.pad(x, widths, constant_values=-1))
 
     def stack(self, tensors: Sequence[Operand], axis: int) -> Operand:
@@ -301,7 +312,10 @@ class Graph:
     def entries(
         self, a: Tensor, size: int, rows: np.ndarray, places: np.ndarray, weights: np.ndarray
     ) -> Term:
-        """The term of the map that adds weights[k] a.flat[places[k]] to entry rows[k] < size."""
+        """The term of a sparse map of `size` rows, given by its entries.
+
+        Entry k of the map adds weights[k] times a.flat[places[k]] to row rows[k].
+        """
         cols = a.index.ravel()[places]
         kept = cols >= 0
         numbers, scale = integer_matrix(weights, self._where())
@@ -314,7 +328,7 @@ class Graph:
     def pointwise(
         self, a: Operand, functions: Sequence[Cpwl], which: np.ndarray | int = 0
     ) -> Operand:
-        """functions[which] of each entry; `which` broadcasts to the shape of `a`."""
+        """Apply functions[which] to each entry; `which` broadcasts to the shape of `a`."""
         if not isinstance(a, Tensor):
             numbers = np.broadcast_to(which, a.shape).ravel()
             values = exact(a, self._where()).ravel()
@@ -330,7 +344,7 @@ class Graph:
     def max_groups(
         self, a: Tensor, groups: Iterable[Sequence[int]], shape: Sequence[int]
     ) -> Tensor:
-        """Entry g is the largest of a.flat[groups[g]]."""
+        """Maxima over groups of entries: result g is the largest of a.flat[groups[g]]."""
         groups = [list(group) for group in groups]
         if (a.index < 0).any():
             a = self.packed(a)
@@ -346,7 +360,7 @@ class Graph:
         return Tensor(Form(node.size, self.layer, value=value), np.arange(node.size).reshape(shape))
 
     def maximum(self, a: Operand, b: Operand) -> Operand:
-        """The larger of two entries; with a constant, a CPWL function of the other."""
+        """The elementwise maximum; with a constant it is a function of one entry."""
         if not isinstance(a, Tensor):
             a, b = b, a
         if not isinstance(a, Tensor):

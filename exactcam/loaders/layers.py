@@ -1,4 +1,4 @@
-"""The operators of deep-learning libraries as maps of the graph, once for both front ends.
+"""Layers of deep-learning libraries as operations on a `Graph`, for torch and ONNX alike.
 
 Convolutions stay convolutions, average pooling becomes a depthwise one, maxima
 become groups, and everything else linear is a sparse matrix or only an index.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from ..model.nodes import Cpwl
 from .graph import Constant, Graph, Operand, Tensor, exact
 
 __all__ = [
+    "SlidingWindow",
     "average_pool",
     "batch_norm",
     "clamp",
@@ -26,7 +28,6 @@ __all__ = [
     "matmul",
     "max_pool",
     "pad",
-    "pooled_size",
     "prelu",
     "reduce_extreme",
     "reduce_sum",
@@ -36,7 +37,7 @@ Sizes = Sequence[int]
 
 
 def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = None) -> Tensor:
-    """Weight (out, in) times the last axis of `a`."""
+    """A fully connected layer: weight (out, in) times the last axis of `a`, plus a bias."""
     if weight.ndim != 2 or not a.ndim or a.shape[-1] != weight.shape[1]:
         raise NetworkError(
             f"layer {graph.layer}: weight {weight.shape} does not fit input shape {a.shape}"
@@ -57,16 +58,14 @@ def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = No
 
 
 def matmul(graph: Graph, a: Operand, b: Operand) -> Operand:
-    """numpy's matmul, with at most one operand computed."""
+    """The matrix product as numpy broadcasts it; at most one operand may be computed."""
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         graph.limit([*a.shape, *b.shape[-1:]])
         where = f"layer {graph.layer}: constant"
         return np.asarray(np.matmul(exact(a, where), exact(b, where)), dtype=object)
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        raise graph.refuse(
-            "matrix product", "a product of two computed tensors is not piecewise linear; "
-            "one of them must be constant"
-        )  # fmt: skip
+        why = "a product of two computed tensors is not piecewise linear; one of them must be constant"
+        raise graph.refuse("matrix product", why)
     if a.ndim == 1:
         product = matmul(graph, graph.view(a, lambda x: x[None]), b)
         return graph.view(product, lambda x: x[..., 0, :] if b.ndim > 1 else x[..., 0])
@@ -87,90 +86,128 @@ def matmul(graph: Graph, a: Operand, b: Operand) -> Operand:
     weights = np.swapaxes(b, -1, -2)[..., None, :, :]
     graph.limit(full)
     size = math.prod(full[:-1])
-    term = graph.entries(
-        a, size,
-        np.repeat(np.arange(size), full[-1]),
-        np.broadcast_to(places, full).ravel(),
-        np.broadcast_to(weights, full).ravel(),
-    )  # fmt: skip
-    return graph.affine([term], full[:-1])
+    rows = np.repeat(np.arange(size), full[-1])
+    columns, entries = (np.broadcast_to(x, full).ravel() for x in (places, weights))
+    return graph.affine([graph.entries(a, size, rows, columns, entries)], full[:-1])
+
+
+class SlidingWindow(NamedTuple):
+    """The geometry of a convolution or pooling: one entry per spatial axis in every field.
+
+    Attributes
+    ----------
+    kernel : sequence of int
+        Taps along each axis.
+    stride, dilation : sequence of int
+        Steps between windows and between the taps of one window, in entries of the input.
+    begin, end : sequence of int
+        Padding before and after each axis.
+    ceil : bool
+        Pooling only: a last window may stick out if it starts inside the input or padding.
+    """
+
+    kernel: Sizes
+    stride: Sizes
+    begin: Sizes
+    end: Sizes
+    dilation: Sizes
+    ceil: bool = False
+
+    @property
+    def reach(self) -> list[int]:
+        """Entries from the first tap to the last along each axis, both included."""
+        return [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
+
+    def output_size(self, space: Sizes) -> tuple[int, ...]:
+        """How many windows there are along each axis of an input of size `space`."""
+        out = []
+        axes = zip(space, self.reach, self.stride, self.begin, self.end, strict=True)
+        for n, reach, step, begin, end in axes:
+            room = n + begin + end - reach
+            size = (-(-room // step) if self.ceil else room // step) + 1
+            out.append(size - 1 if self.ceil and (size - 1) * step >= n + begin else size)
+        return tuple(out)
+
+    def transposed_size(self, space: Sizes, extra: Sizes) -> tuple[int, ...]:
+        """The output size of a transposed convolution with output padding `extra`."""
+        axes = zip(space, self.reach, self.stride, self.begin, self.end, extra, strict=True)
+        return tuple((n - 1) * s - b - e + r + x for n, r, s, b, e, x in axes)
+
+    def batched(self) -> SlidingWindow:
+        """The same window with a first axis of kernel size one, which keeps images apart."""
+        kernel, stride, begin, end, dilation, _ = self
+        return SlidingWindow((1, *kernel), (1, *stride), (0, *begin), (0, *end), (1, *dilation))
 
 
 def convolution(
-    graph: Graph, a: Tensor, weight: Constant, bias: Constant | None,
-    stride: Sizes, begin: Sizes, end: Sizes, dilation: Sizes, groups: int = 1,
+    graph: Graph,
+    a: Tensor,
+    weight: Constant,
+    bias: Constant | None,
+    window: SlidingWindow,
+    groups: int = 1,
     output_padding: Sizes | None = None,
-) -> Tensor:  # fmt: skip
-    """Convolution of (N, channels, *space); with `output_padding` a transposed one.
+) -> Tensor:
+    """Convolve images with a kernel: (images, channels out, *output size).
 
-    `begin` and `end` are the zero padding before and after each axis.
+    Parameters
+    ----------
+    graph : Graph
+        The graph to which the map is added.
+    a : Tensor, (images, channels, *space)
+        The input.
+    weight : Constant
+        The kernel, (channels out, channels in / groups, *window.kernel); for a transposed
+        convolution (channels in, channels out / groups, *window.kernel).
+    bias : Constant, (channels out,), optional
+        What is added to every output channel.
+    window : SlidingWindow
+        Stride, zero padding and dilation.
+    groups : int
+        Into how many groups the channels are split.
+    output_padding : sequence of int, optional
+        Makes it a transposed convolution, with so many more outputs at the end of each axis.
     """
     if a.ndim != weight.ndim or a.ndim < 3:
         raise NetworkError(
             f"layer {graph.layer}: a kernel of shape {weight.shape} does not fit input {a.shape}"
         )
-    if min((*begin, *end)) < 0:
+    if min((*window.begin, *window.end)) < 0:
         raise graph.refuse("convolution", "negative padding is not supported; slice the input")
-    batch = a.shape[0]
-    if batch != 1:  # several images: one more axis of space, with kernel size one
+    transpose = output_padding is not None
+    if a.shape[0] != 1:  # several images: one more axis of space, with kernel size one
         moved = Tensor(a.form, np.swapaxes(a.index, 0, 1)[None])
-        extra = None if output_padding is None else (0, *output_padding)
-        out = convolution(
-            graph, moved, np.expand_dims(weight, 2), bias, (1, *stride), (0, *begin), (0, *end),
-            (1, *dilation), groups, extra,
-        )  # fmt: skip
+        extra = (0, *output_padding) if output_padding is not None else None
+        lifted = np.expand_dims(weight, 2)
+        out = convolution(graph, moved, lifted, bias, window.batched(), groups, extra)
         return Tensor(out.form, np.swapaxes(out.index[0], 0, 1))
-    space, taps = a.shape[2:], weight.shape[2:]
-    reach = [d * (k - 1) + 1 for d, k in zip(dilation, taps, strict=True)]
-    padding = [b + e for b, e in zip(begin, end, strict=True)]
+    space = a.shape[2:]
     if output_padding is None:
-        channels = weight.shape[0]
-        target = [
-            (n + p - r) // s + 1 for n, p, r, s in zip(space, padding, reach, stride, strict=True)
-        ]
+        channels, size = weight.shape[0], window.output_size(space)
     else:
-        channels = weight.shape[1] * groups
-        target = [
-            (n - 1) * s - p + r + o
-            for n, p, r, s, o in zip(space, padding, reach, stride, output_padding, strict=True)
-        ]
-    graph.limit([channels, *target])
-    if min(target) < 1:
+        channels, size = weight.shape[1] * groups, window.transposed_size(space, output_padding)
+    target = (channels, *size)
+    graph.limit(target)
+    if min(size) < 1:
         raise NetworkError(f"layer {graph.layer}: input {a.shape} is smaller than the kernel")
     numbers, scale = integer_matrix(weight, f"layer {graph.layer}: weight")
-    matrix = Convolution(
-        a.shape[1:], (channels, *target), numbers, tuple(stride), tuple(begin), tuple(dilation),
-        groups, output_padding is not None,
-    )  # fmt: skip
-    shape = (1, channels, *target)
+    stride, begin, dilation = map(tuple, (window.stride, window.begin, window.dilation))
+    source = a.shape[1:]
+    matrix = Convolution(source, target, numbers, stride, begin, dilation, groups, transpose)
     column = None if bias is None else bias.reshape(channels, *(1 for _ in space))
-    return graph.affine([(graph.value(a), matrix, scale)], shape, column)
+    return graph.affine([(graph.value(a), matrix, scale)], (1, *target), column)
 
 
-def pooled_size(
-    space: Sizes, kernel: Sizes, stride: Sizes, begin: Sizes, end: Sizes, dilation: Sizes,
-    ceil: bool,
-) -> tuple[int, ...]:  # fmt: skip
-    """The output sizes of a pooling; with `ceil`, a last window starts inside input or padding."""
-    out = []
-    for n, k, s, b, e, d in zip(space, kernel, stride, begin, end, dilation, strict=True):
-        room = n + b + e - d * (k - 1) - 1
-        size = (-(-room // s) if ceil else room // s) + 1
-        out.append(size - 1 if ceil and (size - 1) * s >= n + b else size)
-    return tuple(out)
-
-
-def _windows(
-    graph: Graph, space: Sizes, kernel: Sizes, stride: Sizes, begin: Sizes, dilation: Sizes,
-    out: Sizes,
-) -> tuple[np.ndarray, list[np.ndarray]]:  # fmt: skip
-    """((positions, taps) flat places or -1 outside the input, the places along each axis)."""
+def _taps(graph: Graph, window: SlidingWindow, space: Sizes) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The input entries of every window: flat (windows, taps), -1 outside, and axis by axis."""
+    out = window.output_size(space)
     if min(out) < 1:
         raise NetworkError(f"layer {graph.layer}: input {tuple(space)} is smaller than the window")
-    graph.limit([*out, *kernel])
+    graph.limit([*out, *window.kernel])
     flat = np.zeros((1, 1), dtype=np.int64)
     axes = []
-    for n, k, s, b, d, m in zip(space, kernel, stride, begin, dilation, out, strict=True):
+    steps = zip(window.kernel, window.stride, window.begin, window.dilation, strict=True)
+    for n, m, (k, s, b, d) in zip(space, out, steps, strict=True):
         at = np.arange(m)[:, None] * s + np.arange(k)[None, :] * d - b
         axes.append(at)
         at = np.where((at < 0) | (at >= n), -1, at)
@@ -180,73 +217,82 @@ def _windows(
     return flat, axes
 
 
-def max_pool(
-    graph: Graph, a: Tensor, kernel: Sizes, stride: Sizes, begin: Sizes, dilation: Sizes, out: Sizes
-) -> Tensor:
-    """Max-pooling of (..., *space): padding never wins."""
-    dims = len(kernel)
-    space = a.shape[a.ndim - dims :]
-    windows, _ = _windows(graph, space, kernel, stride, begin, dilation, out)
+def max_pool(graph: Graph, a: Tensor, window: SlidingWindow) -> Tensor:
+    """Max-pooling of (..., *space), in which padding never wins."""
+    dims = len(window.kernel)
+    lead, space = a.shape[: a.ndim - dims], a.shape[a.ndim - dims :]
+    windows, _ = _taps(graph, window, space)
     if (windows < 0).all(axis=1).any():
         raise NetworkError(f"layer {graph.layer}: a pooling window lies in the padding only")
-    channels, plane = math.prod(a.shape[: a.ndim - dims]), math.prod(space)
+    channels, plane = math.prod(lead), math.prod(space)
     window_lists = [row[row >= 0] for row in windows]
     groups = [(row + c * plane).tolist() for c in range(channels) for row in window_lists]
-    return graph.max_groups(a, groups, (*a.shape[: a.ndim - dims], *out))
+    return graph.max_groups(a, groups, (*lead, *window.output_size(space)))
 
 
 def average_pool(
-    graph: Graph, a: Tensor, kernel: Sizes, stride: Sizes, begin: Sizes, end: Sizes, out: Sizes,
-    count_padding: bool, divisor: int | None = None, dilation: Sizes | None = None,
-) -> Tensor:  # fmt: skip
-    """Average pooling of (..., *space), the divisor exact: a mean over 9 is a ninth.
+    graph: Graph, a: Tensor, window: SlidingWindow, count_padding: bool, divisor: int | None = None
+) -> Tensor:
+    """Average pooling with the exact divisor: a mean over nine entries is a ninth of their sum.
 
-    The padding counts into the divisor where `count_padding`, but what a last
-    window of ceil mode sticks out beyond it never does.
+    Parameters
+    ----------
+    graph : Graph
+        The graph to which the map is added.
+    a : Tensor, (..., *space)
+        The input; the axes of `window` are its last ones.
+    window : SlidingWindow
+        Kernel, stride, padding and dilation.
+    count_padding : bool
+        Whether the padding counts into the divisor. What a last window of ceil mode
+        sticks out beyond the padding never does.
+    divisor : int, optional
+        The divisor of every window, if it is given.
     """
-    dims = len(kernel)
-    dilation = dilation or [1] * dims
-    space, lead = a.shape[a.ndim - dims :], a.shape[: a.ndim - dims]
-    windows, axes = _windows(graph, space, kernel, stride, begin, dilation, out)
+    dims = len(window.kernel)
+    lead, space = a.shape[: a.ndim - dims], a.shape[a.ndim - dims :]
+    windows, axes = _taps(graph, window, space)
     if divisor is not None:
         counts = np.full(len(windows), divisor)
     elif count_padding:
         counts = np.ones(1, dtype=np.int64)
-        for at, n, e in zip(axes, space, end, strict=True):
+        for at, n, e in zip(axes, space, window.end, strict=True):
             counts = (counts[:, None] * (at < n + e).sum(axis=1)[None, :]).ravel()
     else:
         counts = (windows >= 0).sum(axis=1)
     if not counts.all():
         raise NetworkError(f"layer {graph.layer}: a pooling window lies in the padding only")
-    channels = math.prod(lead)
+    out = (*lead, *window.output_size(space))
     if (counts == counts[0]).all():
-        weight = objects([mpq(1, int(counts[0]))] * channels * math.prod(kernel))
-        images = Tensor(a.form, a.index.reshape(1, channels, *space))
-        # `end` such that the convolution has the size the pooling has
-        last = [
-            (m - 1) * s + d * (k - 1) + 1 - n - b
-            for m, s, d, k, n, b in zip(out, stride, dilation, kernel, space, begin, strict=True)
-        ]
-        pooled = convolution(
-            graph, images, weight.reshape(channels, 1, *kernel), None, stride, begin,
-            [max(0, e) for e in last], dilation, channels,
-        )  # fmt: skip
-        return Tensor(pooled.form, pooled.index.reshape(*lead, *out))
-    plane, positions = math.prod(space), len(windows)
+        return _average_convolution(graph, a, window, int(counts[0]), out)
+    channels, plane, positions = math.prod(lead), math.prod(space), len(windows)
     row, tap = np.nonzero(windows >= 0)
     shift = np.arange(channels)[:, None]
-    fractions = objects(mpq(1, int(counts[r])) for r in row)
-    term = graph.entries(
-        a, channels * positions,
-        (row[None, :] + shift * positions).ravel(),
-        (windows[row, tap][None, :] + shift * plane).ravel(),
-        np.tile(fractions, channels),
-    )  # fmt: skip
-    return graph.affine([term], (*lead, *out))
+    fractions = np.tile(objects(mpq(1, int(counts[r])) for r in row), channels)
+    targets = (row[None, :] + shift * positions).ravel()
+    sources = (windows[row, tap][None, :] + shift * plane).ravel()
+    return graph.affine([graph.entries(a, math.prod(out), targets, sources, fractions)], out)
+
+
+def _average_convolution(
+    graph: Graph, a: Tensor, window: SlidingWindow, count: int, out: Sizes
+) -> Tensor:
+    """Average pooling in which every window has the same divisor, as a depthwise convolution."""
+    dims = len(window.kernel)
+    channels, space = math.prod(out[:-dims]), a.shape[a.ndim - dims :]
+    weight = objects([mpq(1, count)] * channels * math.prod(window.kernel))
+    images = Tensor(a.form, a.index.reshape(1, channels, *space))
+    # The end padding with which the convolution has the size the pooling has.
+    axes = zip(out[-dims:], window.stride, window.reach, space, window.begin, strict=True)
+    last = [max(0, (m - 1) * s + r - n - b) for m, s, r, n, b in axes]
+    kernel = weight.reshape(channels, 1, *window.kernel)
+    depthwise = window._replace(end=last, ceil=False)
+    pooled = convolution(graph, images, kernel, None, depthwise, channels)
+    return Tensor(pooled.form, pooled.index.reshape(out))
 
 
 def _grouped(shape: Sizes, axes: Sizes, keep: bool) -> tuple[np.ndarray, tuple[int, ...]]:
-    """(flat places as (result entries, reduced entries), the result's shape)."""
+    """For a reduction, the flat entries (results, entries of each) and the result's shape."""
     chosen = sorted({axis % len(shape) for axis in axes}) if shape else []
     rest = [axis for axis in range(len(shape)) if axis not in chosen]
     places = np.arange(math.prod(shape)).reshape(shape).transpose(*rest, *chosen)
@@ -256,7 +302,7 @@ def _grouped(shape: Sizes, axes: Sizes, keep: bool) -> tuple[np.ndarray, tuple[i
 
 
 def reduce_sum(graph: Graph, a: Operand, axes: Sizes, keep: bool, mean: bool = False) -> Operand:
-    """Sum or mean over axes."""
+    """The sum or mean over axes."""
     places, shape = _grouped(a.shape, axes, keep)
     rows, count = places.shape
     if count == 0:
@@ -274,7 +320,7 @@ def reduce_sum(graph: Graph, a: Operand, axes: Sizes, keep: bool, mean: bool = F
 
 
 def reduce_extreme(graph: Graph, a: Operand, axes: Sizes, keep: bool, sign: int = 1) -> Operand:
-    """Maximum over axes, or with sign -1 the minimum."""
+    """The maximum over axes, or with sign -1 the minimum."""
     places, shape = _grouped(a.shape, axes, keep)
     if not isinstance(a, Tensor):
         flat = a.ravel()[places]
@@ -286,7 +332,7 @@ def reduce_extreme(graph: Graph, a: Operand, axes: Sizes, keep: bool, sign: int 
 
 
 def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None) -> Operand:
-    """min(max(a, low), high); a single CPWL function where both are numbers."""
+    """Clip entries: min(max(a, low), high), one activation where both bounds are numbers."""
     if low is not None and high is not None and low.size == high.size == 1:
         floor, ceiling = (exact(x.ravel(), f"layer {graph.layer}: bound")[0] for x in (low, high))
         if floor < ceiling:
@@ -306,7 +352,7 @@ def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None)
 def pad(
     graph: Graph, a: Operand, widths: Sequence[tuple[int, int]], mode: str, value: float = 0.0
 ) -> Operand:
-    """Entries before and after each axis (negative: cut off); `mode` is numpy's."""
+    """Pad (or, with negative widths, crop) each axis; `mode` as in numpy.pad."""
     cut = tuple(
         slice(max(0, -b), n - max(0, -e)) for (b, e), n in zip(widths, a.shape, strict=True)
     )
@@ -323,7 +369,7 @@ def pad(
 
 
 def prelu(graph: Graph, a: Operand, slopes: Constant) -> Operand:
-    """Leaky ReLU with a slope an entry; `slopes` broadcasts to the shape of `a`."""
+    """Leaky ReLU with a negative slope per entry; `slopes` broadcasts to the shape of `a`."""
     numbers: dict[mpq, int] = {}
     values = exact(slopes, f"layer {graph.layer}: slope")
     which = objects((numbers.setdefault(x, len(numbers)) for x in values.ravel()), values.shape)
@@ -331,13 +377,32 @@ def prelu(graph: Graph, a: Operand, slopes: Constant) -> Operand:
 
 
 def batch_norm(
-    graph: Graph, a: Tensor, gamma: Constant | None, beta: Constant | None,
-    mean: Constant, variance: Constant, epsilon: mpq,
-) -> Tensor:  # fmt: skip
-    """Batch normalisation with stored statistics: the one substitution of the design.
+    graph: Graph,
+    a: Tensor,
+    gamma: Constant | None,
+    beta: Constant | None,
+    mean: Constant,
+    variance: Constant,
+    epsilon: mpq,
+) -> Tensor:
+    """Normalise every channel with stored statistics, rounding two numbers a channel.
 
     scale = gamma / sqrt(var + eps) and shift = beta - mean * scale are irrational in
-    general; each is replaced by the float64 nearest to it, and a note says so.
+    general. Each is replaced by the float64 nearest to it, and a note of the network says
+    so: no other layer is read as anything but what is stored.
+
+    Parameters
+    ----------
+    graph : Graph
+        The graph to which the map is added.
+    a : Tensor, (images, channels, ...)
+        The input.
+    gamma, beta : Constant, (channels,), optional
+        Scale and shift; one and zero where left out.
+    mean, variance : Constant, (channels,)
+        The stored statistics.
+    epsilon : mpq
+        What is added to the variance.
     """
     where = f"layer {graph.layer}: batch normalisation"
     count = len(mean)

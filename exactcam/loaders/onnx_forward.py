@@ -1,4 +1,4 @@
-"""An ONNX model's own forward pass, for the self-check; `from_onnx` hands onnx in.
+"""An ONNX model's own forward pass, with which the self-check compares.
 
 onnxruntime runs the model in float64 if it has float64 kernels for all of it, else in
 the model's own precision, always without graph optimisation, so that what runs is what
@@ -9,6 +9,7 @@ except where that is known to be wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,40 +20,62 @@ __all__ = ["forward_of"]
 
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, IndexError)
-Reference = Callable[[Any], Any]
+_RUNTIME_FAILURES = (
+    "Fail",
+    "InvalidArgument",
+    "InvalidGraph",
+    "InvalidProtobuf",
+    "NotImplemented",
+    "RuntimeException",
+    "EPFail",
+    "NoModel",
+    "NoSuchFile",
+    "ModelLoaded",
+)
 Run = Callable[[np.ndarray], list[np.ndarray]]
 
 
 def forward_of(
-    onnx: Any, reference: Reference, model: Any, source: str, shape: Sequence[int], output: str
+    model: Any, source: str, shape: Sequence[int], output: str
 ) -> tuple[Forward | None, str]:
-    """(the forward pass to value `output`, "") or (None, why there is none).
+    """Find a library that runs the model, and in what precision.
 
-    `reference` makes onnx's own evaluator, whose import is slow, of a model.
+    Parameters
+    ----------
+    model : onnx.ModelProto
+        The model.
+    source, output : str
+        The names of its input and of the value to compare.
+    shape : sequence of int
+        The shape of the input.
+
+    Returns
+    -------
+    (Forward, "") or (None, str)
+        The forward pass, or why there is none.
     """
-    double = _in_float64(onnx, model)
+    double = _in_float64(model)
     try:
         import onnxruntime
     except ImportError:
         onnxruntime = None
-    attempts: list[tuple[Any, float, Any]] = []
+    attempts: list[_Host] = []
     if onnxruntime is not None:
-        attempts = [(double, 2.0**-53, onnxruntime), (model, 2.0**-24, onnxruntime)]
+        attempts = [
+            _Host(double, source, 2.0**-53, onnxruntime),
+            _Host(model, source, 2.0**-24, onnxruntime),
+        ]
     elif not any(n.op_type == "BatchNormalization" for n in model.graph.node) or _opset(model) > 13:
-        attempts = [(double, 2.0**-53, None)]
+        attempts = [_Host(double, source, 2.0**-53, None)]
     why = "onnxruntime is not installed and onnx's reference evaluator does not cover the model"
-    for candidate, roundoff, runtime in attempts:
-        kind = next(e.type.tensor_type.elem_type for e in candidate.graph.input if e.name == source)
-        if kind in (_FLOAT16, _BFLOAT16):
+    for host in attempts:
+        if host.input_type in (_FLOAT16, _BFLOAT16):
             why = "nothing runs the model in more than half precision"
             continue
-        dtype = np.float64 if kind == _DOUBLE else np.float32
         try:
-            forward = _forward(
-                onnx, reference, candidate, source, shape, output, dtype, roundoff, runtime
-            )
+            forward = host.forward(shape, output)
             forward.output(np.zeros(int(np.prod(shape))))
-        except (*_FAILURES, *_failures(runtime)) as error:
+        except (*_FAILURES, *_failures(host.runtime)) as error:
             why = f"the model does not run ({(str(error).splitlines() or [''])[0][:120]})"
             continue
         return forward, ""
@@ -64,56 +87,70 @@ def _failures(runtime: Any) -> tuple[Any, ...]:
     if runtime is None:
         return ()
     state = runtime.capi.onnxruntime_pybind11_state
-    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented",
-             "RuntimeException", "EPFail", "NoModel", "NoSuchFile", "ModelLoaded")  # fmt: skip
-    return tuple(getattr(state, name) for name in names if hasattr(state, name))
+    return tuple(getattr(state, name) for name in _RUNTIME_FAILURES if hasattr(state, name))
 
 
 def _opset(model: Any) -> int:
     return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
 
 
-def _forward(
-    onnx: Any, reference: Reference, model: Any, source: str, shape: Sequence[int], output: str,
-    dtype: Any, roundoff: float, runtime: Any,
-) -> Forward:  # fmt: skip
-    run = _runner(onnx, reference, model, source, [output], runtime)
+@dataclass(frozen=True)
+class _Host:
+    """A model in one precision and the library that runs it: onnxruntime, or onnx if None."""
 
-    def at(point: np.ndarray) -> np.ndarray:
-        return point.reshape(tuple(shape)).astype(dtype)
+    model: Any
+    source: str
+    roundoff: float
+    runtime: Any
 
-    def layers(point: np.ndarray) -> dict[str, np.ndarray]:
-        names = [name for node in model.graph.node for name in node.output if name]
-        found = _runner(onnx, reference, model, source, names, runtime)(at(point))
-        return {name: np.ravel(value) for name, value in zip(names, found, strict=True)}
+    @property
+    def input_type(self) -> int:
+        """ONNX's number for the element type of the input."""
+        entries = self.model.graph.input
+        return next(e.type.tensor_type.elem_type for e in entries if e.name == self.source)
 
-    return Forward(lambda point: np.ravel(run(at(point))[0]), layers, roundoff)
+    def forward(self, shape: Sequence[int], output: str) -> Forward:
+        run = self._runner([output])
+        dtype = np.float64 if self.input_type == _DOUBLE else np.float32
+
+        def at(point: np.ndarray) -> np.ndarray:
+            return point.reshape(tuple(shape)).astype(dtype)
+
+        def layers(point: np.ndarray) -> dict[str, np.ndarray]:
+            names = [name for node in self.model.graph.node for name in node.output if name]
+            found = self._runner(names)(at(point))
+            return {name: np.ravel(value) for name, value in zip(names, found, strict=True)}
+
+        return Forward(lambda point: np.ravel(run(at(point))[0]), layers, self.roundoff)
+
+    def _runner(self, outputs: list[str]) -> Run:
+        from onnx import ModelProto, helper
+
+        copy = ModelProto()
+        copy.CopyFrom(self.model)
+        del copy.graph.output[:]
+        copy.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
+        if self.runtime is None:
+            from onnx.reference import ReferenceEvaluator
+
+            evaluator = ReferenceEvaluator(copy)
+            return lambda point: list(evaluator.run(outputs, {self.source: point}))
+        options = self.runtime.SessionOptions()
+        options.graph_optimization_level = self.runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.log_severity_level = 4
+        options.intra_op_num_threads = 1
+        session = self.runtime.InferenceSession(
+            copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        return lambda point: list(session.run(outputs, {self.source: point}))
 
 
-def _runner(
-    onnx: Any, reference: Reference, model: Any, source: str, outputs: list[str], runtime: Any
-) -> Run:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.output[:]
-    copy.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in outputs)
-    if runtime is None:
-        evaluator = reference(copy)
-        return lambda point: list(evaluator.run(outputs, {source: point}))
-    options = runtime.SessionOptions()
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    session = runtime.InferenceSession(
-        copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return lambda point: list(session.run(outputs, {source: point}))
-
-
-def _in_float64(onnx: Any, model: Any) -> Any:
+def _in_float64(model: Any) -> Any:
     """The same model with every float tensor and input in float64."""
+    from onnx import AttributeProto, ModelProto, numpy_helper
+
     narrow = (_FLOAT, _FLOAT16, _BFLOAT16)
-    copy = onnx.ModelProto()
+    copy = ModelProto()
     copy.CopyFrom(model)
     kept = {
         name for n in copy.graph.node if n.op_type in ("Resize", "Upsample") for name in n.input[1:]
@@ -121,8 +158,8 @@ def _in_float64(onnx: Any, model: Any) -> Any:
 
     def widen(tensor: Any) -> None:
         if tensor.data_type in narrow:
-            array = onnx.numpy_helper.to_array(tensor).astype(np.float64)
-            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+            array = numpy_helper.to_array(tensor).astype(np.float64)
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
 
     for tensor in copy.graph.initializer:
         if tensor.name not in kept:
@@ -135,6 +172,6 @@ def _in_float64(onnx: Any, model: Any) -> Any:
         for attribute in node.attribute:
             if attribute.name == "to" and attribute.i in narrow:
                 attribute.i = _DOUBLE
-            if attribute.type == onnx.AttributeProto.TENSOR and not set(node.output) & kept:
+            if attribute.type == AttributeProto.TENSOR and not set(node.output) & kept:
                 widen(attribute.t)
     return copy

@@ -1,4 +1,4 @@
-"""What each ONNX operator is, in terms of the graph, for every opset. Imports no onnx.
+"""The ONNX operators as operations on a `Graph`, in every version of the operator set.
 
 `OPERATORS[kind](graph, node)` gets its operands (None where left out), attributes as
 plain Python values and the opset version. Float attributes are the float32 values
@@ -8,10 +8,9 @@ that are stored, defaults included: the 0.01 of LeakyRelu is float32's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -19,82 +18,41 @@ from ..arithmetic.rational import rational
 from ..errors import NetworkError
 from ..model.nodes import Cpwl
 from . import layers
-from .graph import Graph, Operand, Tensor
+from .graph import Graph, Operand, Result, Tensor
+from .layers import SlidingWindow
+from .onnx_node import OnnxNode, Operator
 from .onnx_views import VIEWS
 
-__all__ = ["FINAL", "OPERATORS", "REFUSED", "OnnxNode"]
+__all__ = ["FINAL", "OPERATORS", "REFUSED"]
 
 FINAL = ("Softmax", "LogSoftmax", "Sigmoid")
 _SMOOTH = "is not piecewise linear; replace it by a piecewise-linear activation such as Relu"
 _STATISTICS = "divides by statistics of its own input, which is not piecewise linear"
 _ORDER = "gives indices, truth values or integers of computed values; that is not continuous"
 
-REFUSED = {
-    **dict.fromkeys(
-        ["Sigmoid", "Tanh", "Gelu", "Softplus", "Softsign", "Elu", "Selu", "Celu", "Exp", "Log",
-         "Sin", "Cos", "Sqrt", "Pow", "Erf", "Softmax", "LogSoftmax", "HardSwish", "Mish",
-         "Swish", "Reciprocal", "ReduceL2", "ReduceLogSumExp", "Attention"], _SMOOTH),
-    **dict.fromkeys(
-        ["InstanceNormalization", "LayerNormalization", "GroupNormalization",
-         "RMSNormalization", "LpNormalization", "LRN", "MeanVarianceNormalization"], _STATISTICS),
-    **dict.fromkeys(
-        ["ArgMax", "ArgMin", "TopK", "Greater", "Less", "Sign", "Floor", "Ceil", "Round", "NonZero",
-         "And", "Or", "Not", "Xor", "Mod", "BitShift", "Hardmax", "QuantizeLinear",
-         "QLinearConv", "QLinearMatMul", "MatMulInteger", "ConvInteger"], _ORDER),
-    **dict.fromkeys(
-        ["LSTM", "GRU", "RNN"], "a recurrent layer multiplies computed values"),
-    **dict.fromkeys(
-        ["If", "Loop", "Scan"], "control flow has no fixed graph; export the model without it"),
-    **dict.fromkeys(
-        ["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli"],
-        "is random: the network has no fixed function"),
-}  # fmt: skip
+_REASONS = {
+    _SMOOTH: """
+        Sigmoid Tanh Gelu Softplus Softsign Elu Selu Celu Exp Log Sin Cos Sqrt Pow Erf Softmax
+        LogSoftmax HardSwish Mish Swish Reciprocal ReduceL2 ReduceLogSumExp Attention
+    """,
+    _STATISTICS: """
+        InstanceNormalization LayerNormalization GroupNormalization RMSNormalization
+        LpNormalization LRN MeanVarianceNormalization
+    """,
+    _ORDER: """
+        ArgMax ArgMin TopK Greater Less Sign Floor Ceil Round NonZero And Or Not Xor Mod
+        BitShift Hardmax QuantizeLinear QLinearConv QLinearMatMul MatMulInteger ConvInteger
+    """,
+    "a recurrent layer multiplies computed values": "LSTM GRU RNN",
+    "control flow has no fixed graph; export the model without it": "If Loop Scan",
+    "is random: the network has no fixed function": """
+        RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli
+    """,
+}
+REFUSED = {kind: why for why, kinds in _REASONS.items() for kind in kinds.split()}
 
 
-@dataclass(frozen=True)
-class OnnxNode:
-    """One node: `kind`, operands, attributes, opset version, how many outputs are named."""
-
-    kind: str
-    inputs: list[Operand | None]
-    attributes: dict[str, Any]
-    opset: int
-    outputs: int
-
-    def input(self, k: int) -> Operand:
-        """Operand k, which must be there."""
-        operand = self.optional(k)
-        if operand is None:
-            raise NetworkError(f"{self.kind} needs input {k}")
-        return operand
-
-    def optional(self, k: int) -> Operand | None:
-        return self.inputs[k] if k < len(self.inputs) else None
-
-    def constant(self, k: int, what: str) -> np.ndarray | None:
-        """Operand k, None if left out. Raises NetworkError where it is computed."""
-        operand = self.optional(k)
-        if isinstance(operand, Tensor):
-            raise NetworkError(f"{self.kind} with computed {what}: it must be constant")
-        return operand
-
-    def get(self, name: str, default: Any = None) -> Any:
-        value = self.attributes.get(name, default)
-        # defaults are float32 like every stored attribute
-        return float(np.float32(value)) if isinstance(value, float) else value
-
-    def axes(self, place: int, ndim: int) -> list[int] | None:
-        """Axes from the attribute (older opsets) or input `place`, None where not given."""
-        axes = self.get("axes")
-        if axes is None:
-            given = self.constant(place, "axes")
-            axes = None if given is None else [int(x) for x in given.ravel()]
-        if axes is not None and not all(-ndim <= x < ndim for x in axes):
-            raise NetworkError(f"{self.kind} with axes {axes} on {ndim} dimensions")
-        return axes
-
-
-Operator = Callable[[Graph, OnnxNode], Any]
+Map = Callable[[Graph, OnnxNode], Operand]  # an operator of one output
 
 
 def _div(graph: Graph, node: OnnxNode) -> Operand:
@@ -107,7 +65,7 @@ def _div(graph: Graph, node: OnnxNode) -> Operand:
     return graph.divide(a, b)
 
 
-def _fold(pair: Callable[[Graph], Callable[[Operand, Operand], Operand]]) -> Operator:
+def _fold(pair: Callable[[Graph], Callable[[Operand, Operand], Operand]]) -> Map:
     def operator(graph: Graph, node: OnnxNode) -> Operand:
         total = node.input(0)
         for k in range(1, len(node.inputs)):
@@ -117,12 +75,15 @@ def _fold(pair: Callable[[Graph], Callable[[Operand, Operand], Operand]]) -> Ope
     return operator
 
 
+_SUM = _fold(lambda g: g.add)
+
+
 def _mean(graph: Graph, node: OnnxNode) -> Operand:
-    total = _fold(lambda g: g.add)(graph, node)
+    total = _SUM(graph, node)
     return graph.divide(total, np.asarray(len(node.inputs)))
 
 
-def _unit(make: Callable[[OnnxNode], Cpwl]) -> Operator:
+def _unit(make: Callable[[OnnxNode], Cpwl]) -> Map:
     return lambda graph, node: graph.pointwise(node.input(0), [make(node)])
 
 
@@ -156,7 +117,7 @@ def _prelu(graph: Graph, node: OnnxNode) -> Operand:
 def _clip(graph: Graph, node: OnnxNode) -> Operand:
     bounds = [node.constant(1, "min"), node.constant(2, "max")]
     if node.opset < 11:
-        stored = [node.get("min"), node.get("max")]
+        stored = [node.attributes.get("min"), node.attributes.get("max")]
         bounds = [None if x is None else np.asarray(x) for x in stored]
     return layers.clamp(graph, node.input(0), bounds[0], bounds[1])
 
@@ -187,79 +148,77 @@ def _computed(node: OnnxNode) -> Tensor:
 
 
 def _spatial(node: OnnxNode, name: str, dims: int) -> list[int]:
-    values = node.get(name) or [1] * dims
+    values = node.integers(name) or [1] * dims
     if len(values) != dims or min(values) < 1:
         raise NetworkError(f"{node.kind} with {name} {values} on {dims} axes of space")
     return list(values)
 
 
-def _padding(
-    node: OnnxNode, space: tuple[int, ...], reach: list[int], stride: list[int]
-) -> tuple[list[int], list[int]]:
+def _window(node: OnnxNode, kernel: Sequence[int]) -> SlidingWindow:
+    """The window of a convolution or pooling, still without padding."""
+    dims = len(kernel)
+    stride, dilation = _spatial(node, "strides", dims), _spatial(node, "dilations", dims)
+    return SlidingWindow(kernel, stride, [0] * dims, [0] * dims, dilation)
+
+
+def _padded(node: OnnxNode, space: Sequence[int], window: SlidingWindow) -> SlidingWindow:
+    """The window with the padding that the node's pads or auto_pad mean."""
     dims, auto = len(space), node.get("auto_pad", "NOTSET")
     if auto in ("SAME_UPPER", "SAME_LOWER"):
-        total = [
-            max(0, (math.ceil(n / s) - 1) * s + r - n)
-            for n, s, r in zip(space, stride, reach, strict=True)
-        ]
+        axes = zip(space, window.stride, window.reach, strict=True)
+        total = [max(0, (math.ceil(n / s) - 1) * s + r - n) for n, s, r in axes]
         small, large = [t // 2 for t in total], [t - t // 2 for t in total]
-        return (small, large) if auto == "SAME_UPPER" else (large, small)
-    pads = (node.get("pads") or [0] * 2 * dims) if auto == "NOTSET" else [0] * 2 * dims
+        begin, end = (small, large) if auto == "SAME_UPPER" else (large, small)
+        return window._replace(begin=begin, end=end)
+    pads = (node.integers("pads") if auto == "NOTSET" else None) or [0] * 2 * dims
     if len(pads) != 2 * dims:
         raise NetworkError(f"{node.kind} with pads {pads} on {dims} axes of space")
-    return list(pads[:dims]), list(pads[dims:])
-
-
-def _reach(taps: tuple[int, ...] | list[int], dilation: list[int]) -> list[int]:
-    return [d * (k - 1) + 1 for k, d in zip(taps, dilation, strict=True)]
+    return window._replace(begin=pads[:dims], end=pads[dims:])
 
 
 def _conv(graph: Graph, node: OnnxNode) -> Operand:
     source, weight = _computed(node), node.constant(1, "kernel")
     if weight is None or weight.ndim != source.ndim or source.ndim < 3:
         raise NetworkError(f"{node.kind}: the kernel does not fit input shape {source.shape}")
-    space, dims = source.shape[2:], source.ndim - 2
-    stride, dilation = _spatial(node, "strides", dims), _spatial(node, "dilations", dims)
-    reach, groups = _reach(weight.shape[2:], dilation), node.get("group", 1)
-    bias = node.constant(2, "bias")
+    space, window = source.shape[2:], _window(node, weight.shape[2:])
+    extra: list[int] | None = None
     if node.kind == "Conv":
-        begin, end = _padding(node, space, reach, stride)
-        extra = None
+        window = _padded(node, space, window)
     else:
-        begin, end, extra = _transposed_padding(node, space, reach, stride)
-    return layers.convolution(
-        graph, source, weight, bias, stride, begin, end, dilation, groups, extra
-    )
+        window, extra = _transposed(node, space, window)
+    bias, groups = node.constant(2, "bias"), node.get("group", 1)
+    return layers.convolution(graph, source, weight, bias, window, groups, extra)
 
 
-def _transposed_padding(
-    node: OnnxNode, space: tuple[int, ...], reach: list[int], stride: list[int]
-) -> tuple[list[int], list[int], list[int]]:
-    extra = list(node.get("output_padding") or [0] * len(space))
-    auto, wanted = node.get("auto_pad", "NOTSET"), node.get("output_shape")
+def _transposed(
+    node: OnnxNode, space: Sequence[int], window: SlidingWindow
+) -> tuple[SlidingWindow, list[int]]:
+    """The window and output padding of a transposed convolution, from the output size if given."""
+    extra = list(node.integers("output_padding") or [0] * len(space))
+    auto, wanted = node.get("auto_pad", "NOTSET"), node.integers("output_shape")
     if auto in ("SAME_UPPER", "SAME_LOWER") and wanted is None:
-        wanted = [n * s for n, s in zip(space, stride, strict=True)]
+        wanted = [n * s for n, s in zip(space, window.stride, strict=True)]
     if wanted is None:
-        begin, end = _padding(node, space, reach, stride)
-        return begin, end, extra
-    total = [
-        (n - 1) * s + o + r - w
-        for n, s, o, r, w in zip(space, stride, extra, reach, wanted[-len(space) :], strict=True)
-    ]
+        return _padded(node, space, window), extra
+    sizes = wanted[-len(space) :]
+    axes = zip(space, window.stride, extra, window.reach, sizes, strict=True)
+    total = [(n - 1) * s + o + r - w for n, s, o, r, w in axes]
     if min(total) < 0:  # the output is longer than the taps reach: zeros at its end
         extra = [o + max(0, -t) for o, t in zip(extra, total, strict=True)]
         total = [max(0, t) for t in total]
     small, large = [t // 2 for t in total], [t - t // 2 for t in total]
-    return (small, large, extra) if auto == "SAME_UPPER" else (large, small, extra)
+    begin, end = (small, large) if auto == "SAME_UPPER" else (large, small)
+    return window._replace(begin=begin, end=end), extra
 
 
 def _batch_norm(graph: Graph, node: OnnxNode) -> Operand:
     training = node.get("training_mode", 0) or (node.opset < 14 and node.outputs > 1)
     if training or (node.opset < 7 and not node.get("is_test", 0)):
         raise graph.refuse(
-            node.kind, "is in training mode, where it uses statistics of its own input; export "
-            "the model in evaluation mode"
-        )  # fmt: skip
+            node.kind,
+            "is in training mode, where it uses statistics of its own input; export the model in "
+            "evaluation mode",
+        )
     if not node.get("spatial", 1):
         raise graph.refuse(node.kind, "with spatial=0 is not supported; export with a newer opset")
     names = ("scale", "bias", "mean", "variance")
@@ -286,22 +245,16 @@ def _dropout(graph: Graph, node: OnnxNode) -> list[Operand | None]:
 # Pooling and reductions
 
 
-def _pool(graph: Graph, node: OnnxNode) -> Any:
+def _pool(graph: Graph, node: OnnxNode) -> Result:
     source = _computed(node)
     if source.ndim < 3:
         raise NetworkError(f"{node.kind} of a tensor with {source.ndim} dimensions")
-    space, dims = source.shape[2:], source.ndim - 2
-    kernel, stride = _spatial(node, "kernel_shape", dims), _spatial(node, "strides", dims)
-    dilation = _spatial(node, "dilations", dims)
-    begin, end = _padding(node, space, _reach(kernel, dilation), stride)
-    ceil = bool(node.get("ceil_mode", 0))
-    out = layers.pooled_size(space, kernel, stride, begin, end, dilation, ceil)
+    kernel = _spatial(node, "kernel_shape", source.ndim - 2)
+    window = _padded(node, source.shape[2:], _window(node, kernel))
+    window = window._replace(ceil=bool(node.get("ceil_mode", 0)))
     if node.kind == "MaxPool":
-        return [layers.max_pool(graph, source, kernel, stride, begin, dilation, out), None]
-    return layers.average_pool(
-        graph, source, kernel, stride, begin, end, out, bool(node.get("count_include_pad", 0)),
-        None, dilation,
-    )  # fmt: skip
+        return [layers.max_pool(graph, source, window), None]
+    return layers.average_pool(graph, source, window, bool(node.get("count_include_pad", 0)))
 
 
 def _global(graph: Graph, node: OnnxNode) -> Operand:
@@ -331,33 +284,40 @@ def _resize(graph: Graph, node: OnnxNode) -> Operand:
     mode = node.get("mode", "nearest")
     if mode != "nearest":
         raise graph.refuse(node.kind, f"only nearest interpolation is supported, not {mode}")
-    place = 1 if node.opset < 11 or node.kind == "Upsample" else 2
-    scales = node.get("scales")
-    if scales is None:
-        given = node.constant(place, "scales")
-        scales = None if given is None or not given.size else given.ravel().tolist()
-    axes = [x % source.ndim for x in node.get("axes") or range(source.ndim)]
-    if scales is None:
-        wanted = node.constant(3, "sizes")
-        if wanted is None or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-            raise graph.refuse(node.kind, "give scales, or sizes with the policy stretch")
-        sizes = [int(x) for x in wanted.ravel()]
-        factors = [Fraction(m, source.shape[x]) for m, x in zip(sizes, axes, strict=True)]
-    else:
-        factors = [Fraction(s) for s in scales]
-        if min(factors) <= 0:
-            raise NetworkError(f"{node.kind} with scales {scales}")
-        sizes = [math.floor(source.shape[x] * f) for f, x in zip(factors, axes, strict=True)]
-    graph.limit([*sizes, *(n for x, n in enumerate(source.shape) if x not in axes)])
-    picks = [np.arange(n) for n in source.shape]
     old = node.opset < 11 or node.kind == "Upsample"
-    how = "asymmetric" if old else node.get("coordinate_transformation_mode", "half_pixel")
-    rounding = "floor" if old else node.get("nearest_mode", "round_prefer_floor")
+    axes = [x % source.ndim for x in node.integers("axes") or range(source.ndim)]
+    factors, sizes = _resized(graph, node, [source.shape[x] for x in axes], 1 if old else 2)
+    graph.limit([*sizes, *(n for x, n in enumerate(source.shape) if x not in axes)])
+    how, rounding = "asymmetric", "floor"
+    if not old:
+        how = node.get("coordinate_transformation_mode", "half_pixel")
+        rounding = node.get("nearest_mode", "round_prefer_floor")
+    picks = [np.arange(n) for n in source.shape]
     for axis, factor, size in zip(axes, factors, sizes, strict=True):
         n = source.shape[axis]
         at = [_coordinate(how, x, factor, n, size) for x in range(size)]
         picks[axis] = np.clip([_rounded(rounding, x) for x in at], 0, n - 1)
     return graph.view(source, lambda x: x[np.ix_(*picks)])
+
+
+def _resized(
+    graph: Graph, node: OnnxNode, space: list[int], place: int
+) -> tuple[list[Fraction], list[int]]:
+    """Scale factors and new sizes; scales are an attribute or input `place`, sizes input 3."""
+    scales = cast("list[float] | None", node.attributes.get("scales"))
+    if scales is None:
+        given = node.constant(place, "scales")
+        scales = None if given is None or not given.size else given.ravel().tolist()
+    if scales is None:
+        wanted = node.constant(3, "sizes")
+        if wanted is None or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+            raise graph.refuse(node.kind, "give scales, or sizes with the policy stretch")
+        sizes = [int(x) for x in wanted.ravel()]
+        return [Fraction(m, n) for m, n in zip(sizes, space, strict=True)], sizes
+    factors = [Fraction(s) for s in scales]
+    if min(factors) <= 0:
+        raise NetworkError(f"{node.kind} with scales {scales}")
+    return factors, [math.floor(n * f) for f, n in zip(factors, space, strict=True)]
 
 
 def _coordinate(how: str, x: int, factor: Fraction, n: int, size: int) -> Fraction:
@@ -388,7 +348,7 @@ OPERATORS: dict[str, Operator] = {
     "Sub": lambda g, n: g.subtract(n.input(0), n.input(1)),
     "Mul": lambda g, n: g.multiply(n.input(0), n.input(1)),
     "Div": _div, "Neg": lambda g, n: g.negative(n.input(0)),
-    "Sum": _fold(lambda g: g.add), "Mean": _mean,
+    "Sum": _SUM, "Mean": _mean,
     "Max": _fold(lambda g: g.maximum), "Min": _fold(lambda g: g.minimum),
     "MatMul": lambda g, n: layers.matmul(g, n.input(0), n.input(1)), "Gemm": _gemm,
     "Conv": _conv, "ConvTranspose": _conv, "BatchNormalization": _batch_norm, "Dropout": _dropout,

@@ -1,20 +1,17 @@
-"""The ONNX operators that only move, repeat, join or make entries, and shape arithmetic."""
+"""The ONNX operators that rearrange, join or create tensors, and shape arithmetic."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import NetworkError
 from . import layers
 from .graph import Graph, Operand, Tensor
-
-if TYPE_CHECKING:
-    from .onnx_ops import OnnxNode
+from .onnx_node import OnnxNode, Operator
 
 __all__ = ["VIEWS"]
 
@@ -22,7 +19,7 @@ _INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 12: "u4", 13:
 _FLOATS = {1, 10, 11, 16}
 
 
-def _view(rearrange: Callable[[np.ndarray, OnnxNode], np.ndarray]) -> Callable[..., Operand]:
+def _view(rearrange: Callable[[np.ndarray, OnnxNode], np.ndarray]) -> Operator:
     return lambda graph, node: graph.view(node.input(0), lambda x: rearrange(x, node))
 
 
@@ -35,7 +32,7 @@ def _numbers(node: OnnxNode, k: int, what: str) -> list[int]:
 
 def _reshape(graph: Graph, node: OnnxNode) -> Operand:
     source = node.input(0)
-    sizes = node.get("shape") or _numbers(node, 1, "shape")
+    sizes = node.integers("shape") or _numbers(node, 1, "shape")
     if not node.get("allowzero", 0):
         sizes = [source.shape[k] if n == 0 else n for k, n in enumerate(sizes)]
     return graph.view(source, lambda x: x.reshape(sizes))
@@ -48,12 +45,12 @@ def _flatten(x: np.ndarray, node: OnnxNode) -> np.ndarray:
 
 
 def _transpose(x: np.ndarray, node: OnnxNode) -> np.ndarray:
-    return x.transpose(node.get("perm"))
+    return x.transpose(node.integers("perm"))
 
 
 def _slice(graph: Graph, node: OnnxNode) -> Operand:
     source = node.input(0)
-    starts, ends = node.get("starts"), node.get("ends")
+    starts, ends = node.integers("starts"), node.integers("ends")
     if starts is None or ends is None:
         starts, ends = _numbers(node, 1, "starts"), _numbers(node, 2, "ends")
     axes = node.axes(3, source.ndim) or list(range(len(starts)))
@@ -76,9 +73,9 @@ def _split(graph: Graph, node: OnnxNode) -> list[Operand]:
     source, axis = node.input(0), node.get("axis", 0)
     total = source.shape[axis]
     given = node.constant(1, "split")
-    steps = node.get("split") or (None if given is None else [int(x) for x in given.ravel()])
+    steps = node.integers("split") or (None if given is None else [int(x) for x in given.ravel()])
     if steps is None:
-        step = math.ceil(total / (node.get("num_outputs") or node.outputs))
+        step = math.ceil(total / (node.get("num_outputs", 0) or node.outputs))
         steps = [step] * (total // step) + [total % step] * bool(total % step)
     if sum(steps) != total or min(steps) < 0:
         raise NetworkError(f"Split of {total} entries into {steps}")
@@ -96,13 +93,13 @@ def _squeeze(x: np.ndarray, node: OnnxNode) -> np.ndarray:
 
 
 def _unsqueeze(x: np.ndarray, node: OnnxNode) -> np.ndarray:
-    axes = node.get("axes") or _numbers(node, 1, "axes")
+    axes = node.integers("axes") or _numbers(node, 1, "axes")
     return np.expand_dims(x, tuple(axes))
 
 
 def _pad(graph: Graph, node: OnnxNode) -> Operand:
     source = node.input(0)
-    pads = node.get("pads") or _numbers(node, 1, "pads")
+    pads = node.integers("pads") or _numbers(node, 1, "pads")
     axes = node.axes(3, source.ndim)
     axes = list(range(source.ndim)) if axes is None else axes
     if len(pads) != 2 * len(axes):
@@ -129,7 +126,7 @@ def _tile(graph: Graph, node: OnnxNode) -> Operand:
 
 def _depth_to_space(x: np.ndarray, node: OnnxNode) -> np.ndarray:
     n, c, h, w = x.shape
-    b = node.get("blocksize")
+    b = node.get("blocksize", 0)
     if node.get("mode", "DCR") == "DCR":
         x = x.reshape(n, b, b, c // (b * b), h, w).transpose(0, 3, 4, 1, 5, 2)
     else:
@@ -139,13 +136,13 @@ def _depth_to_space(x: np.ndarray, node: OnnxNode) -> np.ndarray:
 
 def _space_to_depth(x: np.ndarray, node: OnnxNode) -> np.ndarray:
     n, c, h, w = x.shape
-    b = node.get("blocksize")
+    b = node.get("blocksize", 0)
     x = x.reshape(n, c, h // b, b, w // b, b).transpose(0, 3, 5, 1, 2, 4)
     return x.reshape(n, c * b * b, h // b, w // b)
 
 
 def _cast(graph: Graph, node: OnnxNode) -> Operand:
-    source, kind = node.input(0), node.get("to")
+    source, kind = node.input(0), node.get("to", 0)
     if kind in _FLOATS:
         return source if isinstance(source, Tensor) or source.dtype.kind != "b" else source * 1.0
     if isinstance(source, Tensor):
@@ -154,8 +151,8 @@ def _cast(graph: Graph, node: OnnxNode) -> Operand:
             "to integers or truth values is not continuous; remove it or cast to a float type",
         )
     if kind in _INTEGERS:
-        return source.astype(np.float64).astype(_INTEGERS[kind]) if source.dtype == object else (
-            source.astype(_INTEGERS[kind]))  # fmt: skip
+        numbers = source.astype(np.float64) if source.dtype == object else source
+        return numbers.astype(_INTEGERS[kind])
     if kind == 9:
         return source != 0
     raise graph.refuse("Cast", f"to type {kind} is not supported")
@@ -171,18 +168,22 @@ def _constant(graph: Graph, node: OnnxNode) -> np.ndarray:
 
 def _shape(graph: Graph, node: OnnxNode) -> np.ndarray:
     sizes = node.input(0).shape
-    return np.asarray(sizes[slice(node.get("start", 0), node.get("end"))], dtype=np.int64)
+    return np.asarray(
+        sizes[slice(node.get("start", 0), node.get("end", len(sizes)))], dtype=np.int64
+    )
 
 
 def _constant_of_shape(graph: Graph, node: OnnxNode) -> np.ndarray:
     sizes = _numbers(node, 0, "shape")
     graph.limit(sizes)
     value = node.attributes.get("value", np.zeros(1, dtype=np.float32))
+    if not isinstance(value, np.ndarray):
+        raise NetworkError("ConstantOfShape needs its value as a tensor")
     return np.full(sizes, value.ravel()[0])
 
 
-def _constants_only(function: Callable[..., Any]) -> Callable[..., Operand]:
-    """Comparisons and choices that exporters leave in shape computations."""
+def _constants_only(function: Callable[..., np.ndarray]) -> Operator:
+    """An operator that is not continuous, for the constants of shape computations only."""
 
     def operator(graph: Graph, node: OnnxNode) -> Operand:
         operands = [node.input(k) for k in range(len(node.inputs))]
@@ -206,7 +207,7 @@ def _same(graph: Graph, node: OnnxNode) -> Operand:
     return node.input(0)
 
 
-VIEWS: dict[str, Callable[..., Any]] = {
+VIEWS: dict[str, Operator] = {
     "Reshape": _reshape, "Flatten": _view(_flatten), "Transpose": _view(_transpose),
     "Slice": _slice, "Gather": _view(_gather), "Split": _split, "Squeeze": _view(_squeeze),
     "Unsqueeze": _view(_unsqueeze), "Pad": _pad, "Expand": _expand, "Tile": _tile,

@@ -1,4 +1,4 @@
-"""What each ATen operator is, in terms of the graph. Imports no torch.
+"""torch's ATen operators as operations on a `Graph`.
 
 `OPERATORS[name](graph, a)` gets the arguments by their schema names, defaults
 filled in: tensors as graph operands, the rest as plain Python values. A Python
@@ -17,39 +17,43 @@ import numpy as np
 from ..arithmetic.rational import mpq, rational
 from ..model.nodes import Cpwl
 from . import layers
-from .graph import Graph, Operand, Tensor
-from .torch_views import JUMPS, VIEWS, Operator, axes_of, number, source_of
+from .graph import Graph, Operand, Result, Tensor
+from .layers import SlidingWindow
+from .torch_views import JUMPS, VIEWS, Map, Operator, axes_of, number, source_of
 
 __all__ = ["OPERATORS", "REFUSED"]
 
 _SMOOTH = "is not piecewise linear; replace it by a piecewise-linear activation such as ReLU"
+_STATISTICS = (
+    "divides by statistics of its own input, which is not piecewise linear; use BatchNorm in "
+    "evaluation mode"
+)
+_ORDER = "gives indices, order or truth values, or depends on them; use max, min or amax"
+_RECURRENT = "a recurrent layer multiplies computed values; it is not piecewise linear"
+_RANDOM = "is random: the network has no fixed function"
 
-REFUSED = {
-    **dict.fromkeys(
-        ["sigmoid", "tanh", "gelu", "silu", "mish", "softplus", "elu", "selu", "celu", "exp", "log",
-         "sin", "cos", "sqrt", "rsqrt", "pow", "erf", "softmax", "_softmax", "log_softmax",
-         "_log_softmax", "log_sigmoid", "logsumexp", "square", "hardswish", "glu", "norm",
-         "linalg_vector_norm", "reciprocal", "atan", "log1p", "expm1", "scaled_dot_product_attention",
-         "cosine_similarity", "prod"], _SMOOTH),
-    **dict.fromkeys(
-        ["group_norm", "layer_norm", "native_layer_norm", "native_group_norm", "instance_norm",
-         "rms_norm", "var", "std", "var_mean"],
-        "divides by statistics of its own input, which is not piecewise linear; use BatchNorm in "
-        "evaluation mode"),
-    **dict.fromkeys(
-        ["sign", "floor", "ceil", "round", "trunc", "frac", "remainder", "fmod", "heaviside",
-         "hardshrink", "bucketize"], JUMPS),
-    **dict.fromkeys(
-        ["argmax", "argmin", "sort", "topk", "gt", "lt", "ge", "le", "eq", "ne", "where",
-         "masked_fill", "median", "cumsum", "bitwise_and", "logical_not", "embedding", "kthvalue"],
-        "gives indices, order or truth values, or depends on them; use max, min or amax"),
-    **dict.fromkeys(
-        ["lstm", "gru", "rnn_tanh", "rnn_relu", "quantized_lstm", "lstm_cell", "gru_cell"],
-        "a recurrent layer multiplies computed values; it is not piecewise linear"),
-    **dict.fromkeys(
-        ["rand", "randn", "rand_like", "randn_like", "bernoulli", "normal"],
-        "is random: the network has no fixed function"),
-}  # fmt: skip
+_REASONS = {
+    _SMOOTH: """
+        sigmoid tanh gelu silu mish softplus elu selu celu exp log sin cos sqrt rsqrt pow erf
+        softmax _softmax log_softmax _log_softmax log_sigmoid logsumexp square hardswish glu
+        norm linalg_vector_norm reciprocal atan log1p expm1 scaled_dot_product_attention
+        cosine_similarity prod
+    """,
+    _STATISTICS: """
+        group_norm layer_norm native_layer_norm native_group_norm instance_norm rms_norm var std
+        var_mean
+    """,
+    JUMPS: """
+        sign floor ceil round trunc frac remainder fmod heaviside hardshrink bucketize
+    """,
+    _ORDER: """
+        argmax argmin sort topk gt lt ge le eq ne where masked_fill median cumsum bitwise_and
+        logical_not embedding kthvalue
+    """,
+    _RECURRENT: "lstm gru rnn_tanh rnn_relu quantized_lstm lstm_cell gru_cell",
+    _RANDOM: "rand randn rand_like randn_like bernoulli normal",
+}
+REFUSED = {kind: why for why, kinds in _REASONS.items() for kind in kinds.split()}
 
 
 def _sizes(value: Any, dims: int) -> list[int]:
@@ -118,10 +122,8 @@ def _clamp(graph: Graph, a: SimpleNamespace) -> Operand:
     for bound in (low, high):
         if isinstance(bound, Tensor):
             raise graph.refuse("clamp", "bounds must be constant; use torch.maximum and minimum")
-    return layers.clamp(
-        graph, a.self,
-        None if low is None else np.asarray(low), None if high is None else np.asarray(high),
-    )  # fmt: skip
+    low, high = (None if x is None else np.asarray(x) for x in (low, high))
+    return layers.clamp(graph, a.self, low, high)
 
 
 def _hardtanh(graph: Graph, a: SimpleNamespace) -> Operand:
@@ -133,8 +135,8 @@ def _softshrink(a: SimpleNamespace) -> Cpwl:
     return Cpwl.relu(1) if bound == 0 else Cpwl.through([-bound, bound], [1, 0, 1])
 
 
-def _extreme(sign: int) -> Operator:
-    def operator(graph: Graph, a: SimpleNamespace) -> Any:
+def _extreme(sign: int) -> Map:
+    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
         source = source_of(a)
         if hasattr(a, "other"):
             pair = graph.maximum if sign > 0 else graph.minimum
@@ -145,10 +147,10 @@ def _extreme(sign: int) -> Operator:
     return operator
 
 
-def _first_of_pair(operator: Operator) -> Operator:
-    """The values of an operator that also returns indices (which nothing may use)."""
+def _first_of_pair(operator: Map) -> Operator:
+    """An operator that also returns indices, whose place holds None: nothing may use them."""
 
-    def wrapped(graph: Graph, a: SimpleNamespace) -> Any:
+    def wrapped(graph: Graph, a: SimpleNamespace) -> Result:
         out = operator(graph, a)
         return out if hasattr(a, "other") or not hasattr(a, "dim") else (out, None)
 
@@ -178,7 +180,7 @@ def _addmm(graph: Graph, a: SimpleNamespace) -> Operand:
     return graph.add(graph.multiply(a.self, np.asarray(a.beta)), scaled)
 
 
-def _conv(dims: int | None, transposed: bool = False) -> Operator:
+def _conv(dims: int | None, transposed: bool = False) -> Map:
     def operator(graph: Graph, a: SimpleNamespace) -> Operand:
         source = _computed(graph, a.input)
         if isinstance(a.weight, Tensor) or isinstance(a.bias, Tensor):
@@ -190,10 +192,9 @@ def _conv(dims: int | None, transposed: bool = False) -> Operator:
             return graph.view(operator(graph, a), lambda x: x[0])
         stride, dilation = _sizes(a.stride, space), _sizes(a.dilation, space)
         begin, end = _conv_padding(a, space, dilation)
-        return layers.convolution(
-            graph, source, a.weight, a.bias, stride, begin, end, dilation, a.groups,
-            _sizes(a.output_padding, space) if turned else None,
-        )  # fmt: skip
+        window = SlidingWindow(a.weight.shape[2:], stride, begin, end, dilation)
+        extra = _sizes(a.output_padding, space) if turned else None
+        return layers.convolution(graph, source, a.weight, a.bias, window, a.groups, extra)
 
     return operator
 
@@ -211,13 +212,14 @@ def _conv_padding(a: SimpleNamespace, space: int, dilation: list[int]) -> tuple[
 def _batch_norm(graph: Graph, a: SimpleNamespace) -> Operand:
     if getattr(a, "training", False) or a.running_mean is None:
         raise graph.refuse(
-            "batch_norm", "uses the statistics of its own input, which is not piecewise linear; "
-            "keep running statistics and call model.eval() first"
-        )  # fmt: skip
+            "batch_norm",
+            "uses the statistics of its own input, which is not piecewise linear; "
+            "keep running statistics and call model.eval() first",
+        )
+    source, epsilon = _computed(graph, a.input), rational(a.eps)
     return layers.batch_norm(
-        graph, _computed(graph, a.input), a.weight, a.bias, a.running_mean, a.running_var,
-        rational(a.eps),
-    )  # fmt: skip
+        graph, source, a.weight, a.bias, a.running_mean, a.running_var, epsilon
+    )
 
 
 def _dropout(graph: Graph, a: SimpleNamespace) -> Operand:
@@ -229,68 +231,68 @@ def _dropout(graph: Graph, a: SimpleNamespace) -> Operand:
 # Pooling
 
 
-def _max_pool(dims: int) -> Operator:
+def _pooling_window(a: SimpleNamespace, dims: int) -> SlidingWindow:
+    kernel = _sizes(a.kernel_size, dims)
+    stride = _sizes(a.stride, dims) if a.stride else kernel
+    padding, dilation = _sizes(a.padding, dims), _sizes(getattr(a, "dilation", 1), dims)
+    return SlidingWindow(kernel, stride, padding, padding, dilation, a.ceil_mode)
+
+
+def _max_pool(dims: int) -> Map:
+    return lambda graph, a: layers.max_pool(
+        graph, _computed(graph, a.self), _pooling_window(a, dims)
+    )
+
+
+def _average_pool(dims: int) -> Operator:
     def operator(graph: Graph, a: SimpleNamespace) -> Operand:
-        kernel = _sizes(a.kernel_size, dims)
-        stride = _sizes(a.stride, dims) if a.stride else kernel
-        padding, dilation = _sizes(a.padding, dims), _sizes(a.dilation, dims)
-        space = a.self.shape[a.self.ndim - dims :]
-        out = layers.pooled_size(space, kernel, stride, padding, padding, dilation, a.ceil_mode)
-        source = _computed(graph, a.self)
-        return layers.max_pool(graph, source, kernel, stride, padding, dilation, out)
-
-    return operator
-
-
-def _avg_pool(dims: int) -> Operator:
-    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
-        kernel = _sizes(a.kernel_size, dims)
-        stride = _sizes(a.stride, dims) if a.stride else kernel
-        padding = _sizes(a.padding, dims)
-        source = _computed(graph, a.self)
-        space = source.shape[source.ndim - dims :]
-        out = layers.pooled_size(space, kernel, stride, padding, padding, [1] * dims, a.ceil_mode)
-        return layers.average_pool(
-            graph, source, kernel, stride, padding, padding, out, a.count_include_pad,
-            getattr(a, "divisor_override", None),
-        )  # fmt: skip
+        source, window = _computed(graph, a.self), _pooling_window(a, dims)
+        divisor = getattr(a, "divisor_override", None)
+        return layers.average_pool(graph, source, window, a.count_include_pad, divisor)
 
     return operator
 
 
 def _adaptive(dims: int, mean: bool) -> Operator:
-    def operator(graph: Graph, a: SimpleNamespace) -> Any:
+    """Pooling to a given output size, which may need windows of different sizes."""
+
+    def operator(graph: Graph, a: SimpleNamespace) -> Result:
         source = _computed(graph, a.self)
-        lead, space = source.shape[: source.ndim - dims], source.shape[source.ndim - dims :]
-        sizes = [
-            n if m is None else m for n, m in zip(space, _sizes(a.output_size, dims), strict=True)
-        ]
-        if all(n % m == 0 for n, m in zip(space, sizes, strict=True)):
+        space = source.shape[source.ndim - dims :]
+        wanted = zip(space, _sizes(a.output_size, dims), strict=True)
+        sizes = [n if m is None else m for n, m in wanted]
+        if any(n % m for n, m in zip(space, sizes, strict=True)):
+            out = _unequal_windows(graph, source, sizes, mean)
+        else:
             kernel = [n // m for n, m in zip(space, sizes, strict=True)]
-            zero, one = [0] * dims, [1] * dims
-            if mean:
-                return layers.average_pool(graph, source, kernel, kernel, zero, zero, sizes, True)
-            return layers.max_pool(graph, source, kernel, kernel, zero, one, sizes), None
-        # Windows of different sizes: cell by cell.
-        cells = []
-        for at in np.ndindex(*sizes):
-            window = tuple(
-                slice(i * n // m, -(-(i + 1) * n // m))
-                for i, n, m in zip(at, space, sizes, strict=True)
-            )
-            part = Tensor(source.form, source.index[(slice(None),) * len(lead) + window])
-            axes = list(range(len(lead), source.ndim))
-            cell = (
-                layers.reduce_sum(graph, part, axes, False, True)
+            window = SlidingWindow(kernel, kernel, [0] * dims, [0] * dims, [1] * dims)
+            out = (
+                layers.average_pool(graph, source, window, True)
                 if mean
-                else layers.reduce_extreme(graph, part, axes, False)
+                else layers.max_pool(graph, source, window)
             )
-            cells.append(cell)
-        joined = graph.stack(cells, -1)
-        out = graph.view(joined, lambda x: x.reshape(*lead, *sizes))
         return out if mean else (out, None)
 
     return operator
+
+
+def _unequal_windows(graph: Graph, source: Tensor, sizes: list[int], mean: bool) -> Operand:
+    """Mean or maximum over sizes[k] windows along each axis k of space, output by output."""
+    dims = len(sizes)
+    lead, space = source.shape[: source.ndim - dims], source.shape[source.ndim - dims :]
+    axes = list(range(len(lead), source.ndim))
+    cells = []
+    for at in np.ndindex(*sizes):
+        cut = [slice(None)] * len(lead)
+        for i, n, m in zip(at, space, sizes, strict=True):
+            cut.append(slice(i * n // m, -(-(i + 1) * n // m)))
+        part = Tensor(source.form, source.index[tuple(cut)])
+        cells.append(
+            layers.reduce_sum(graph, part, axes, False, True)
+            if mean
+            else layers.reduce_extreme(graph, part, axes, False)
+        )
+    return graph.view(graph.stack(cells, -1), lambda x: x.reshape(*lead, *sizes))
 
 
 OPERATORS: dict[str, Operator] = {
@@ -329,7 +331,7 @@ OPERATORS: dict[str, Operator] = {
     "max_pool1d": _max_pool(1), "max_pool2d": _max_pool(2), "max_pool3d": _max_pool(3),
     "max_pool2d_with_indices": lambda g, a: (_max_pool(2)(g, a), None),
     "max_pool3d_with_indices": lambda g, a: (_max_pool(3)(g, a), None),
-    "avg_pool1d": _avg_pool(1), "avg_pool2d": _avg_pool(2), "avg_pool3d": _avg_pool(3),
+    "avg_pool1d": _average_pool(1), "avg_pool2d": _average_pool(2), "avg_pool3d": _average_pool(3),
     "adaptive_avg_pool1d": _adaptive(1, True), "adaptive_avg_pool2d": _adaptive(2, True),
     "adaptive_avg_pool3d": _adaptive(3, True), "_adaptive_avg_pool2d": _adaptive(2, True),
     "adaptive_max_pool1d": _adaptive(1, False), "adaptive_max_pool2d": _adaptive(2, False),

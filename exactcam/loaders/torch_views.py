@@ -1,4 +1,4 @@
-"""The ATen operators that only move, repeat, join or make entries. Imports no torch."""
+"""torch's ATen operators that rearrange, join or create tensors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from . import layers
-from .graph import Graph, Operand, Tensor
+from .graph import Graph, Operand, Result, Tensor
 
-__all__ = ["JUMPS", "VIEWS", "Operator", "axes_of", "number", "source_of"]
+__all__ = ["JUMPS", "VIEWS", "Map", "Operator", "axes_of", "number", "source_of"]
 
-Operator = Callable[[Graph, SimpleNamespace], Any]
+Map = Callable[[Graph, SimpleNamespace], Operand]  # an operator of one output
+Operator = Callable[[Graph, SimpleNamespace], Result]
 JUMPS = "is not continuous, so it has no continuous piecewise-linear form"
 
 
@@ -147,7 +148,7 @@ def _nearest(shift: float) -> Operator:
 
 
 def _scatter(cut: Callable[[SimpleNamespace], Any]) -> Operator:
-    """`self` with one part replaced by `src`."""
+    """An operator that replaces one part of `self` by `src`."""
 
     def operator(graph: Graph, a: SimpleNamespace) -> Operand:
         flat = [graph.view(number(x), np.ravel) for x in (a.self, a.src)]

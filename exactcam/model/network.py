@@ -10,25 +10,17 @@ names its content in every report and certificate.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..arithmetic.matrix import Convolution, Dense, Matrix
-from ..arithmetic.rational import (
-    common_integers,
-    mpq,
-    mpz,
-    objects,
-    rational,
-    rational_to_hex,
-    to_hex,
-)
+from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
 from ..errors import NetworkError
+from ..files.strict_json import dump
 from ..runtime.cached import WithoutCaches, cached_property
+from .node_document import node_document
 from .nodes import Affine, Block, MaxGroups, Node, Pointwise, check_node
 
 __all__ = ["AffineRun", "Layer", "Network"]
@@ -244,59 +236,10 @@ class Network(WithoutCaches):
             "version": 1,
             "inputs": self.inputs,
             "output": self.output,
-            "nodes": [_node_document(node) for node in self.nodes],
+            "nodes": [node_document(node) for node in self.nodes],
         }
 
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of `document()` as JSON with sorted keys and no white space."""
-        text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _node_document(node: Node) -> dict[str, Any]:
-    if isinstance(node, Affine):
-        return {
-            "op": "affine",
-            "inputs": list(node.inputs),
-            "matrices": [_matrix_document(m) for m in node.matrices],
-            "bias": [to_hex(b) for b in node.bias],
-            "scale": to_hex(node.scale),
-        }
-    if isinstance(node, Pointwise):
-        functions = [
-            {
-                "breakpoints": [rational_to_hex(t) for t in f.breakpoints],
-                "pieces": [[rational_to_hex(s), rational_to_hex(c)] for s, c in f.pieces],
-            }
-            for f in node.functions
-        ]
-        which = [int(f) for f in node.which]
-        return {"op": "pointwise", "input": node.source, "functions": functions, "which": which}
-    return {"op": "max", "input": node.source, "groups": [list(map(int, g)) for g in node.groups]}
-
-
-def _matrix_document(matrix: Matrix) -> dict[str, Any]:
-    entries = [to_hex(x) for x in matrix.numbers]
-    if isinstance(matrix, Dense):
-        return {"kind": "dense", "shape": list(matrix.shape), "entries": entries}
-    if isinstance(matrix, Convolution):
-        return {
-            "kind": "convolution",
-            "source": list(matrix.source),
-            "target": list(matrix.target),
-            "kernel": list(matrix.kernel.shape),
-            "stride": list(matrix.stride),
-            "padding": list(matrix.padding),
-            "dilation": list(matrix.dilation),
-            "groups": matrix.groups,
-            "transpose": matrix.transpose,
-            "entries": entries,
-        }
-    return {
-        "kind": "sparse",
-        "shape": list(matrix.shape),
-        "indptr": [int(i) for i in matrix.indptr],
-        "indices": [int(i) for i in matrix.indices],
-        "entries": entries,
-    }
+        return hashlib.sha256(dump(self.document()).encode("ascii")).hexdigest()

@@ -1,4 +1,4 @@
-"""What tests of exactcam, and of other engines, are made of.
+"""Tools for tests of exactcam and of other engines.
 
 `assert_partition_matches` for an engine's output; `exactcam.testing.strategies` for
 hypothesis strategies of networks, slices and windows (needs hypothesis).

@@ -1,4 +1,4 @@
-"""One line for another project's test suite: is my engine right on this network?
+"""An assertion for other projects' tests: an engine's partition is the exact one.
 
 Plain functions that raise AssertionError, so they work under pytest, unittest or none.
 """
@@ -29,11 +29,30 @@ def assert_partition_matches(
 ) -> Comparison:
     """Assert that an engine's polygons are the partition of `model` on `window`.
 
-    `polygons` is what the engine returned: a sequence of float arrays (vertices, 2), or
-    an EngineOutput; `patterns`, `affine` and `boundary` may be given by name and are
-    then graded too (see `exactcam.compare`). `model` is an exactcam Network or a model
-    file. The AssertionError's text names what is wrong; `report` also writes a page
-    with pictures of it. Returns the comparison where it passes.
+    Parameters
+    ----------
+    polygons : EngineOutput or sequence of ndarray (vertices, 2)
+        What the engine returned.
+    model : Network, str or Path
+        The network, or a model file that `exactcam.load` reads.
+    window, slice
+        As in `exactcam.partition`.
+    tolerance : number
+        The largest Hausdorff distance that passes.
+    report : str or Path, optional
+        Where to write a page with pictures of what is wrong.
+    **more
+        `patterns`, `affine` and `boundary` are graded too (see `exactcam.compare`).
+
+    Returns
+    -------
+    Comparison
+        The comparison, which passed.
+
+    Raises
+    ------
+    AssertionError
+        Where it did not; the text names what is wrong.
     """
     network = model if isinstance(model, Network) else load(model)
     result = compare(partition(network, slice, window), polygons, tolerance, **more)

@@ -1,6 +1,6 @@
-"""Dense sampling: the oracle that knows nothing about splitting, lines or cells.
+"""Dense sampling: an oracle for partitions that evaluates points and knows no cells.
 
-The pattern at a point needs no geometry, only a forward pass. Points are evaluated
+The activation pattern at a point needs no geometry, only a forward pass. Points are evaluated
 in float64 together, each value with an error bound; a point at which any unit's side
 is in doubt is evaluated again in exact integers. So every pattern returned is the
 exact one, a million points cost a second or so, and whatever the points find that a
@@ -46,18 +46,42 @@ _CHUNK = 4096
 
 
 class Oracle:
-    """Exact patterns of a network at many points of a slice.
+    """Exact activation patterns of a network at many points of a slice.
 
-    `in_doubt` counts the points that float64 could not decide and exact arithmetic did.
+    Parameters
+    ----------
+    network : Network
+        The network.
+    slice : Slice
+        The slice whose coordinates the points are in.
+
+    Attributes
+    ----------
+    in_doubt : int
+        How many points float64 could not decide, so that exact arithmetic did.
     """
 
     def __init__(self, network: Network, slice: Slice) -> None:
         self.network, self.slice = network, slice
         self.in_doubt = 0
 
+    def __repr__(self) -> str:
+        return f"<Oracle for {self.network.units} units, {self.in_doubt} points were in doubt>"
+
     def patterns(self, points: np.ndarray) -> np.ndarray:
-        """The code of every unit at float64 points (n, 2); (n, units) of the network's
-        pattern type. Exact. O(n parameters), exact arithmetic only where in doubt."""
+        """The exact activation pattern at every point.
+
+        Parameters
+        ----------
+        points : ndarray, float64 (n, 2)
+            Slice coordinates, taken as the exact numbers they are.
+
+        Returns
+        -------
+        ndarray (n, units)
+            The code of every unit, in the network's `pattern_dtype`. Takes O(n parameters)
+            float operations; exact arithmetic only where these leave a sign in doubt.
+        """
         out = np.zeros((len(points), self.network.units), dtype=self.network.pattern_dtype)
         for start in range(0, len(points), _CHUNK):
             part = points[start : start + _CHUNK]
@@ -72,7 +96,7 @@ class Oracle:
         return out
 
     def _floats(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(codes (units, n), sure (n,)): where not sure, the codes mean nothing."""
+        """Codes (units, n) from float64 and whether each point's are certain (n,)."""
         sure = np.ones(len(points), dtype=bool)
         values = {0: self._plane.apply([(points.T, np.zeros_like(points.T))])}
         codes = [np.zeros((0, len(points)), dtype=np.int64)]
@@ -102,13 +126,14 @@ class Oracle:
 
 
 Values = tuple[np.ndarray, np.ndarray]  # (size, n): values and bounds of their errors
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # a sparse matrix: indptr, indices, data
 
 
 @dataclass(frozen=True)
 class _FloatLayer:
-    """Weights as correctly rounded floats, row by row of the compressed matrices."""
+    """An affine node with correctly rounded float weights, which bounds its own rounding errors."""
 
-    terms: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
+    terms: tuple[Rows, ...]
     bias: np.ndarray
     gamma: float
     safe: bool
@@ -128,9 +153,7 @@ class _FloatLayer:
         return _FloatLayer._of([(indptr, indices, data)], [to_float(x) for x in slice.origin])
 
     @staticmethod
-    def _of(
-        terms: list[tuple[np.ndarray, np.ndarray, np.ndarray]], bias: list[float]
-    ) -> _FloatLayer:
+    def _of(terms: list[Rows], bias: list[float]) -> _FloatLayer:
         longest = sum(int(np.diff(indptr).max(initial=0)) for indptr, _, _ in terms)
         shift = np.asarray(bias)
         numbers = np.abs(np.concatenate([shift, *(data for _, _, data in terms)]))
@@ -149,12 +172,11 @@ class _FloatLayer:
         return value, bound if self.safe else np.full_like(bound, np.inf)
 
 
-def _compressed(matrix: Matrix, scale: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _compressed(matrix: Matrix, scale: object) -> Rows:
     if isinstance(matrix, Dense):  # rows of full length keep the product a plain one
         rows, columns = matrix.shape
-        indptr, indices, entries = (
-            columns * np.arange(rows + 1), np.tile(np.arange(columns), rows), matrix.numbers,
-        )  # fmt: skip
+        indptr, indices = columns * np.arange(rows + 1), np.tile(np.arange(columns), rows)
+        entries = matrix.numbers
     else:
         indptr, indices, entries = matrix.csr()
     return indptr, indices, np.asarray([to_float(mpq(x, scale)) for x in entries], dtype=np.float64)
@@ -232,9 +254,25 @@ def random_points(window: Window, count: int, seed: int = 0) -> np.ndarray:
 
 
 def adversarial_points(part: Partition, per_place: int = 4, seed: int = 0) -> np.ndarray:
-    """Points beside every vertex and edge at distances from a thousandth of the window down
-    to the spacing of floats, and inside every cell on the way from its corners to its
-    middle: where a missed sliver or an invented one would show."""
+    """Points where a sliver that is missing or invented would show.
+
+    They lie beside every vertex and edge, at distances from a thousandth of the window down
+    to the spacing of floats, and inside every cell between its corners and its middle.
+
+    Parameters
+    ----------
+    part : Partition
+        The partition to be doubted.
+    per_place : int
+        How many points beside every vertex and every edge.
+    seed : int
+        Of the random directions and distances.
+
+    Returns
+    -------
+    ndarray, float64 (n, 2)
+        Points strictly inside the window.
+    """
     with np.errstate(all="ignore"):  # places outside the range of floats give no points
         return _inside(part.window, _adversarial(part, per_place, np.random.default_rng(seed)))
 
@@ -259,7 +297,7 @@ def _adversarial(part: Partition, per_place: int, rng: np.random.Generator) -> n
 
 
 def _extent(window: Window) -> tuple[list[float], list[float]]:
-    """The window's box, cut to the range of floats."""
+    """The bounding box of the window, low and high corner, cut to the range of floats."""
     axes = list(zip(*window.corners, strict=True))
     most = float(np.finfo(np.float64).max)
     return [max(to_float(min(axis)), -most) for axis in axes], [
@@ -276,7 +314,7 @@ def _inside(window: Window, points: np.ndarray) -> np.ndarray:
 
 
 def region_lower_bound(oracle: Oracle, points: np.ndarray) -> int:
-    """A number of activation regions there are at least: different patterns at `points`.
+    """A lower bound on the number of activation regions: distinct patterns at `points`.
 
     A unit at its breakpoint may be on a knot line there, which is no region, or tied
     on a whole region. Units tied at every point are left out, and then points with
@@ -290,7 +328,7 @@ def region_lower_bound(oracle: Oracle, points: np.ndarray) -> int:
         if isinstance(node, Pointwise):
             tied[:, units] = patterns[:, units] % 2 == 1
         else:
-            # The first of equal members is no proof that it is alone: maxima do not count.
+            # A maximum's code names the first of equal members, so it cannot rule out a tie.
             patterns[:, units] = 0
     strict = patterns[:, ~tied.all(axis=0)][~tied[:, ~tied.all(axis=0)].any(axis=1)]
     return len(np.unique(strict, axis=0))
@@ -298,16 +336,40 @@ def region_lower_bound(oracle: Oracle, points: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A point strictly inside `cell` (-1: inside none and on no border) whose exact pattern
-    is not the cell's: a region that was missed, or one that was invented."""
+    """A point that proves a partition wrong: its exact pattern is not that of its cell.
+
+    Attributes
+    ----------
+    point : (float, float)
+        Slice coordinates, strictly inside the cell.
+    cell : int
+        The cell's number, or -1 for a point in no cell and on no border.
+    units : tuple of int
+        The units whose codes differ.
+    """
 
     point: tuple[float, float]
     cell: int
     units: tuple[int, ...]
 
+    def __repr__(self) -> str:
+        return f"<Disagreement at {self.point} in cell {self.cell}: {len(self.units)} units>"
+
 
 def disagreements(part: Partition, points: np.ndarray) -> list[Disagreement]:
-    """Where a partition contradicts the network's exact patterns at `points`; [] if nowhere.
+    """Points at which a partition contradicts the network's exact patterns.
+
+    Parameters
+    ----------
+    part : Partition
+        The partition to be tested.
+    points : ndarray, float64 (n, 2)
+        Slice coordinates inside the window.
+
+    Returns
+    -------
+    list of Disagreement
+        One per wrong point; empty where the partition is right at all of them.
 
     Inside a region the pattern is the region's, max groups included: a member that
     ties at an inner point and not everywhere would win on one side of it.

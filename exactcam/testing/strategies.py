@@ -1,6 +1,6 @@
-"""Hypothesis strategies that make degeneracy on purpose: the only module that imports it.
+"""Hypothesis strategies for networks, slices and windows in special position.
 
-Random weights are in general position with probability one, and general position is
+They make degeneracy on purpose. Random weights are in general position with probability one, and general position is
 where every engine is right. So numbers here are mostly small integers and eighths,
 units are copied, scaled, negated and zeroed, biases vanish, layers have rank one,
 windows have sides on knot lines - and then a few entries are moved by 1e-6 to 1e-15,
@@ -16,14 +16,21 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
 from ..arithmetic.matrix import Convolution, Dense
 from ..arithmetic.rational import integer_matrix
+from ..errors import MissingExtraError
 from ..loaders.from_arrays import from_arrays
 from ..model.network import Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from ..model.slice import Slice, Window
+
+try:
+    from hypothesis import strategies as st
+except ImportError:
+    raise MissingExtraError(
+        "exactcam.testing.strategies needs hypothesis: pip install hypothesis"
+    ) from None
 
 __all__ = [
     "KINDS",
@@ -51,13 +58,13 @@ _wild = st.sampled_from([Fraction(1, 3), 1e-30, 1e30, 5e-324, -0.0])
 
 
 def numbers() -> st.SearchStrategy[Any]:
-    """Exact numbers: small integers, eighths, float32 values, now and then something wild."""
+    """Exact numbers: small integers, eighths, float32 values, now and then 1e-30, 1e30 or 1/3."""
     return st.one_of(_integers, _eighths, _floats, _wild)
 
 
 @st.composite
 def layers(draw: Draw, rows: int, columns: int) -> Layer:
-    """(weight, bias) lists: quantised or float entries, related units, tiny perturbations."""
+    """One layer as lists (weight, bias), often with units that are multiples of each other."""
     entry = draw(st.sampled_from([_integers, _integers, _eighths, _floats, numbers()]))
     if draw(st.integers(0, 7)) == 0:
         left = draw(st.lists(_integers, min_size=rows, max_size=rows))
@@ -89,7 +96,7 @@ def _sizes(largest: int) -> st.SearchStrategy[int]:
 
 @st.composite
 def dense_layers(draw: Draw, inputs: int = 2, depth: int = 3, width: int = 5) -> list[Layer]:
-    """Layers of a plain fully connected network, for `exactcam.from_arrays`."""
+    """The layers of a fully connected network, for `exactcam.from_arrays`."""
     hidden = [draw(_sizes(width)) for _ in range(draw(_sizes(depth)))]
     sizes = [inputs, *hidden, draw(_sizes(3))]
     return [draw(layers(b, a)) for a, b in pairwise(sizes)]
@@ -103,7 +110,7 @@ def _through(draw: Draw) -> Cpwl:
 
 
 def functions() -> st.SearchStrategy[Cpwl]:
-    """ReLU, leaky (slopes 0, 1 and negative too), absolute value, hard tanh, several knots."""
+    """Activation functions: ReLU, leaky ReLU, absolute value, hard tanh, several breakpoints."""
     leaky = st.sampled_from([0, 0, 0, 0.01, Fraction(1, 4), -1, -2, 1]).map(Cpwl.relu)
     clip = st.just(Cpwl.through([-1, 1], [0, 1, 0], -1))
     return st.one_of(leaky, leaky, clip, _through())
@@ -157,11 +164,6 @@ def _sum(draw: Draw, sizes: list[int], rows: int, sources: list[int]) -> Affine:
     return Affine.combine(sources, terms, integer_matrix(bias, "bias"))
 
 
-KINDS = (
-    "relu", "leaky", "abs", "hardtanh", "knots", "maxout", "max-pool", "convolution",
-    "transposed convolution", "skip",
-)  # fmt: skip
-
 _ONE_FUNCTION = {
     "relu": st.just(Cpwl.relu()),
     "leaky": st.sampled_from([0.01, Fraction(1, 4), -2, 1]).map(Cpwl.relu),
@@ -169,6 +171,8 @@ _ONE_FUNCTION = {
     "hardtanh": st.just(Cpwl.through([-1, 1], [0, 1, 0], -1)),
     "knots": _through(),
 }
+_MORE = ("maxout", "max-pool", "convolution", "transposed convolution", "skip")
+KINDS = (*_ONE_FUNCTION, *_MORE)
 
 
 @st.composite
@@ -228,8 +232,11 @@ def networks_of(draw: Draw, kind: str, inputs: int = 2, width: int = 4) -> Netwo
 
 @st.composite
 def degenerate_networks(draw: Draw, width: int = 5) -> Network:
-    """Two inputs, and lines that all meet at one point, or nearly: a lattice of lines, a
-    second layer that vanishes where the first one's lines cross, a near miss of it."""
+    """Networks of two inputs whose knot lines all meet at one point, or nearly.
+
+    The first layer's lines lie in a lattice; the second layer vanishes where they cross, or
+    misses it by 1e-6 to 1e-15.
+    """
     lines = draw(st.lists(st.tuples(_integers, _integers), min_size=1, max_size=width))
     shifts = st.lists(st.sampled_from([0, 0, 1, -1]), min_size=len(lines), max_size=len(lines))
     near = st.integers(6, 15).map(lambda k: Fraction(1, 10**k))
@@ -244,7 +251,7 @@ def degenerate_networks(draw: Draw, width: int = 5) -> Network:
 
 @st.composite
 def slices(draw: Draw, inputs: int) -> Slice:
-    """The plane itself for two inputs, else two axes or two small independent directions."""
+    """Slices: the plane itself for two inputs, two axes, or two small independent directions."""
     if inputs == 2 and draw(st.booleans()):
         return Slice.plane(2)
     vector = st.lists(_eighths, min_size=inputs, max_size=inputs)
@@ -273,10 +280,8 @@ def windows(draw: Draw, network: Network | None = None, slice: Slice | None = No
         # From the foot of the origin along the line, and to one side of it.
         foot = Fraction(-a * c, a * a + b * b), Fraction(-b * c, a * a + b * b)
         along = size * Fraction(-b, abs(a) + abs(b)), size * Fraction(a, abs(a) + abs(b))
-        return Window(
-            [foot, (foot[0] + along[0], foot[1] + along[1]),
-             (foot[0] - along[1], foot[1] + along[0])]
-        )  # fmt: skip
+        beside = foot[0] - along[1], foot[1] + along[0]
+        return Window([foot, (foot[0] + along[0], foot[1] + along[1]), beside])
     if draw(st.booleans()):
         return Window.rectangle(u, v, u + size, v + size)
     return Window([(u, v), (u + size, v), (u + size / 2, v + size)])
@@ -293,7 +298,7 @@ def _first_lines(network: Network, slice: Slice) -> list[tuple[int, int, int]]:
 
 @st.composite
 def cases(draw: Draw, depth: int = 3, width: int = 5) -> tuple[Network, Slice, Window]:
-    """A network with a slice and a window that fit it: what every engine takes."""
+    """A network with a slice and a window that fit it: what an engine takes."""
     network = draw(networks(draw(st.integers(2, 3)), depth, width))
     plane = draw(slices(network.inputs))
     return network, plane, draw(windows(network, plane))

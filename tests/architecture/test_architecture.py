@@ -10,29 +10,89 @@ from pathlib import Path
 
 import pytest
 
+import exactcam
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "exactcam"
 SOURCES = sorted(p for p in PACKAGE.rglob("*.py"))
 
 # Imports point one way: a room may import only rooms above it in this list (and itself).
 # A room is a module or folder of the package; the package's __init__ stands at the end.
-ORDER = (
-    "errors", "runtime", "files", "arithmetic", "engine/kernels", "model", "loaders", "exact", "complex", "engine",
-    "analysis", "compute", "grading", "testing", "benchmark", "conformance", "render",
-    "commands", "cli", "__main__",
-)  # fmt: skip
+ORDER = [
+    "errors",
+    "runtime",
+    "files",
+    "arithmetic",
+    "engine/kernels",
+    "model",
+    "loaders",
+    "exact",
+    "complex",
+    "engine",
+    "analysis",
+    "compute",
+    "grading",
+    "testing",
+    "benchmark",
+    "conformance",
+    "render",
+    "commands",
+    "cli",
+    "__main__",
+]
 
 # These import nothing of the package: others must be able to run them alone.
 ALONE = ("errors", "checker")
 
-# Optional packages and the one room each that may import it.
+# Optional packages and the rooms that may import them, inside functions or behind a guard.
 OPTIONAL = {
-    "torch": {"loaders"},
+    "torch": {"loaders", "benchmark", "reduction", "windows", "verify"},
     "onnx": {"loaders"},
-    "onnxruntime": {"loaders"},
+    "onnxruntime": {"loaders", "verify"},
     "matplotlib": {"render"},
     "hypothesis": {"testing"},
 }
+
+# Sizes, and what may exceed them.
+LINES = 60  # of a function; more with a comment "# Long because ..." above it or at its start
+ARGUMENTS = 8  # of a function, self and cls apart
+TOP_FILES = 8  # .py files directly in the package
+FORMAT_SKIPS = 165  # "fmt: skip" in the whole tree
+LONG = {
+    "engine/kernels/cut_lines.py:_cut_cell",
+    "engine/kernels/cut_max.py:cut_max",
+    "render/viewer_data.py:pack",
+}
+MANY_ARGUMENTS = {
+    "complex/partition.py:__init__",
+    "engine/kernels/cut_lines.py:_cut_cell",
+    "engine/kernels/cut_lines.py:_signs",
+    "engine/kernels/cut_lines.py:cut_pointwise",
+    "engine/kernels/cut_lines.py:split",
+    "engine/kernels/cut_max.py:_compare",
+    "engine/kernels/cut_max.py:_winner",
+    "engine/kernels/cut_max.py:cut_max",
+    "engine/kernels/forms.py:add_differences",
+    "engine/kernels/forms.py:affine_errors",
+    "engine/kernels/forms.py:apply_pieces",
+}
+
+# What must not be loaded before it is needed: by `import exactcam`, and to compute a partition.
+NEVER_FIRST = [
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "matplotlib",
+    "hypothesis",
+    "sympy",
+    "numba",
+    "threadpoolctl",
+    "exactcam.loaders",
+    "exactcam.render",
+    "exactcam.grading",
+    "exactcam.analysis",
+]
+NOT_ON_IMPORT = [*NEVER_FIRST, "numpy", "gmpy2", "multiprocessing", "concurrent.futures", "json"]
 
 
 def room_of(parts: tuple[str, ...]) -> str:
@@ -124,29 +184,101 @@ def test_no_import_circles() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_optional_packages_stay_in_their_room(path: Path) -> None:
+def test_optional_packages_stay_in_their_rooms(path: Path) -> None:
     for name in imports(path):
         assert room(path) in OPTIONAL.get(name[0], {room(path)}), f"{path} imports {name[0]}"
 
 
-def test_only_one_file_imports_torch_and_only_one_onnx() -> None:
-    for package in ("torch", "onnx", "matplotlib", "hypothesis"):
-        users = [p.name for p in SOURCES if any(name[0] == package for name in imports(p))]
-        assert len(users) <= 1, f"{package} is imported by {users}"
+def unguarded(path: Path) -> set[str]:
+    """The top-level packages that importing a file imports, whether they are installed or not."""
+    found = set()
+
+    class Visitor(ast.NodeVisitor):
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+            pass
+
+        def visit_If(self, node: ast.If) -> None:
+            if ast.unparse(node.test) != "TYPE_CHECKING":
+                self.generic_visit(node)
+
+        def visit_Try(self, node: ast.Try) -> None:
+            if not any(h.type and "ImportError" in ast.unparse(h.type) for h in node.handlers):
+                self.generic_visit(node)
+
+        def visit_Import(self, node: ast.Import) -> None:
+            found.update(alias.name.split(".")[0] for alias in node.names)
+
+        def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+            found.add("" if node.level else str(node.module).split(".")[0])
+
+    Visitor().visit(ast.parse(path.read_text(encoding="utf-8")))
+    return found
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_files_open_with_their_reason_and_stay_short(path: Path) -> None:
+def test_no_optional_package_is_needed_to_import_a_file(path: Path) -> None:
+    assert not unguarded(path) & set(OPTIONAL)
+
+
+def functions(path: Path) -> list[ast.FunctionDef]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_open_with_their_reason_and_functions_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
-    if path.name == "checker.py":  # one file on purpose: whoever checks reads it in one piece
-        return
-    assert text.count("\n") <= 420, f"{path} has {text.count(chr(10))} lines: split it"
+    for node in functions(path):
+        name = f"{path.relative_to(PACKAGE)}:{node.name}"
+        top = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+        opening = text.split("\n")[max(0, top - 4) : node.body[0].lineno + 2]
+        if name not in LONG and not any("# Long because" in line for line in opening):
+            lines = 1 + (node.end_lineno or 0) - node.lineno
+            assert lines <= LINES, f"{name} has {lines} lines: split it"
+        given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        given += [x for x in (node.args.vararg, node.args.kwarg) if x is not None]
+        number = sum(x.arg not in ("self", "cls") for x in given)
+        assert name in MANY_ARGUMENTS or number <= ARGUMENTS, f"{name} takes {number} arguments"
 
 
-def test_importing_the_package_is_light() -> None:
-    heavy = ("torch", "onnx", "onnxruntime", "sympy", "matplotlib", "numba", "hypothesis")
-    program = f"import sys, exactcam; print(*[m for m in {heavy!r} if m in sys.modules])"
+def test_every_folder_says_what_it_is_for() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= TOP_FILES
+    for folder in {path.parent for path in SOURCES}:
+        source = folder / "__init__.py"
+        assert source.exists(), f"{folder} has no __init__.py"
+        summary = (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").split("\n")[0]
+        assert summary.endswith("."), f"{source}: say in one line what the folder is for"
+
+
+def test_no_public_name_is_also_a_submodule() -> None:
+    inside = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in SOURCES}
+    assert not inside & set(exactcam.__all__)
+
+
+def test_every_public_name_can_be_imported() -> None:
+    assert set(exactcam.__all__) <= set(dir(exactcam))
+    for name in exactcam.__all__:
+        assert getattr(exactcam, name).__name__ == name
+    assert not hasattr(exactcam, "no_such_name")
+
+
+def test_formatting_is_seldom_switched_off() -> None:
+    files = [
+        p
+        for folder in ("exactcam", "tests", "examples", "proofs")
+        for p in (ROOT / folder).rglob("*.py")
+    ]
+    marks = sum(p.read_text(encoding="utf-8").count("# fmt:" + " skip") for p in files)
+    assert marks <= FORMAT_SKIPS
+
+
+@pytest.mark.parametrize(
+    ("program", "late"),
+    [("import exactcam", NOT_ON_IMPORT), ("import exactcam; exactcam.partition", NEVER_FIRST)],
+)
+def test_importing_is_light(program: str, late: list[str]) -> None:
+    program += f"; import sys; print(*[m for m in {late!r} if m in sys.modules])"
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     ).stdout.split()
@@ -187,10 +319,10 @@ def test_no_stubs_and_no_catch_all() -> None:
 
 def test_no_tolerance_in_the_exact_core() -> None:
     """Floats appear in the core only where they are results, never in a comparison."""
-    core = (
-        "model/geometry", "arithmetic/matrix", "model/nodes", "model/network", "model/slice",
-        "exact/reference", "complex/boundary",
-    )  # fmt: skip
-    for name in core:
+    core = """
+        model/geometry arithmetic/matrix model/nodes model/network model/slice exact/reference
+        complex/boundary
+    """
+    for name in core.split():
         text = (PACKAGE / f"{name}.py").read_text(encoding="utf-8")
         assert not re.search(r"isclose|allclose|epsilon|\beps\b|\d+e-\d+|tol\b", text), name

@@ -12,7 +12,7 @@ import pytest
 
 from exactcam import from_arrays
 from exactcam.benchmark.cases import layers_of
-from exactcam.loaders.from_file import write_network
+from exactcam.model.network_file import write_network
 
 # Between the tests and the command, so that only the command's memory is counted: neither
 # that of other tests' processes nor that of the process it was forked from.

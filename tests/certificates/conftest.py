@@ -13,7 +13,7 @@ import pytest
 
 from exactcam import Network, Partition, checker, from_arrays, partition
 from exactcam.complex.certificate import certificate_lines
-from exactcam.loaders.from_file import write_network
+from exactcam.model.network_file import write_network
 from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Pointwise
 from exactcam.model.slice_file import write_slice
 

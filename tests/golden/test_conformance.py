@@ -11,12 +11,12 @@ import pytest
 import exactcam
 from exactcam.arithmetic.rational import mpq
 from exactcam.compute import ENGINES
-from exactcam.conformance.build import built
 from exactcam.conformance.corpus import GROUPS, cases
 from exactcam.conformance.runner import Result, Scorecard, run
 from exactcam.grading import compare
 from exactcam.grading.adapters.exact import from_partition
 from exactcam.model.nodes import Affine
+from tools.build_corpus import built
 
 SHIPPED = {(case.group, case.name): case for case in cases()}
 

@@ -7,9 +7,8 @@ import pytest
 
 import exactcam
 from exactcam import Slice, Window, from_arrays
-from exactcam.benchmark.cases import degenerate
+from exactcam.benchmark.cases import degenerate, initialised
 from exactcam.engine.refine import Engine
-from exactcam.loaders.from_torch import initialised
 
 pytest.importorskip("torch", reason="the networks are drawn by torch")
 

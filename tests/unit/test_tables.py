@@ -16,7 +16,7 @@ from exactcam.analysis.measures import eccentricities
 from exactcam.analysis.tables import as_floats, comparison, csv_text, region_table
 from exactcam.arithmetic.rational import mpq, to_float
 from exactcam.cli import main
-from exactcam.loaders.from_file import write_network
+from exactcam.model.network_file import write_network
 
 
 @pytest.fixture

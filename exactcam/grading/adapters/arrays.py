@@ -17,8 +17,9 @@ import numpy as np
 
 from ...errors import FileFormatError
 from ...files.strict_json import dump, parse
-from ...loaders.from_file import network_document, network_from_document, read_npz
+from ...loaders.npz import read_npz
 from ...model.network import Network
+from ...model.network_file import network_document, network_from_document
 from ...model.slice import Slice, Window
 
 __all__ = ["context", "context_arrays", "read_arrays", "whole_number"]

@@ -3,8 +3,8 @@
 Three rules keep it fair to engines that compute in floating point: every parameter is
 a float32 value, so nobody has to round the question; every window's corners are small
 dyadic numbers; and whatever is tiny (slivers down to 1e-30, near misses down to 1e-15)
-lies at the origin, where floats are fine enough to hold it. `python -m
-exactcam.conformance.build` writes `exactcam/data/corpus-1` again, and a test compares.
+lies at the origin, where floats are fine enough to hold it. `python -m tools.build_corpus`,
+in `tests`, writes `exactcam/data/corpus-1` again; tests/golden/test_conformance.py compares.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.matrix import Convolution, Dense
-from ..arithmetic.rational import integer_matrix, objects
-from ..compute import partition
-from ..loaders.from_arrays import from_arrays
-from ..model.network import Network
-from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
-from ..model.slice import Window, window_of
-from .corpus import FOLDER, GROUPS
+from exactcam.arithmetic.matrix import Convolution, Dense
+from exactcam.arithmetic.rational import integer_matrix, objects
+from exactcam.compute import partition
+from exactcam.conformance.corpus import FOLDER, GROUPS
+from exactcam.loaders.from_arrays import from_arrays
+from exactcam.model.network import Network
+from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
+from exactcam.model.slice import Window, window_of
 
 __all__ = ["built", "write"]
 
@@ -135,16 +135,12 @@ def _layers() -> Iterator[Entry]:
     bias = objects([numbers.ravel()[0]] * 16 + [numbers.ravel()[1]] * 16)
     conv = Affine.combine([2], [(convolution, scale)], (bias, scale))
     relu = (Cpwl.relu(),)
-    pool = tuple(
-        tuple(16 * c + 4 * (2 * i + s) + 2 * j + t for s in (0, 1) for t in (0, 1))
-        for c in (0, 1) for i in (0, 1) for j in (0, 1)
-    )  # fmt: skip
-    head = _random((8, 2), 20)[0]
-    nodes: list[Node] = [
-        _dense(0, lifted), Pointwise(1, relu, np.zeros(16, dtype=np.int64)), conv,
-        MaxGroups(3, pool), _dense(4, head),
-    ]  # fmt: skip
-    yield "convolution-maxpool", Network(2, tuple(nodes), 5)
+    corners = [16 * c + 8 * i + 2 * j for c in (0, 1) for i in (0, 1) for j in (0, 1)]
+    pool = tuple((k, k + 1, k + 4, k + 5) for k in corners)
+    head = _dense(4, _random((8, 2), 20)[0])
+    first = Pointwise(1, relu, np.zeros(16, dtype=np.int64))
+    nodes = (_dense(0, lifted), first, conv, MaxGroups(3, pool), head)
+    yield "convolution-maxpool", Network(2, nodes, 5)
     one, two, three = _random((2, 6, 6, 6), 21)
     (through, through_scale), (straight, straight_scale) = (
         integer_matrix(m, "weight") for m in (three[0], np.eye(6))
@@ -152,11 +148,10 @@ def _layers() -> Iterator[Entry]:
     terms = [(Dense(through), through_scale), (Dense(straight), straight_scale)]
     joined = Affine.combine([4, 2], terms, integer_matrix(three[1], "bias"))
     six = np.zeros(6, dtype=np.int64)
-    nodes = [
-        _dense(0, one), Pointwise(1, relu, six), _dense(2, two), Pointwise(3, relu, six), joined,
-        Pointwise(5, relu, six), _dense(6, _random((6, 1), 22)[0]),
-    ]  # fmt: skip
-    yield "skip", Network(2, tuple(nodes), 7)
+    units = [Pointwise(source, relu, six) for source in (1, 3, 5)]
+    last = _dense(6, _random((6, 1), 22)[0])
+    nodes = (_dense(0, one), units[0], _dense(2, two), units[1], joined, units[2], last)
+    yield "skip", Network(2, nodes, 7)
     yield "max-pairs", _stack_halved((2, 8, 4, 1), 23, pairs)
 
 
@@ -219,8 +214,8 @@ def _coincident() -> Iterator[Entry]:
 
 
 def _zero_bias() -> Iterator[Entry]:
-    for widths, seed in (((2, 8, 1), 40), ((2, 8, 8, 1), 41), ((2, 6, 6, 6, 1), 42),
-                         ((2, 16, 16, 3), 43)):  # fmt: skip
+    shapes = ((2, 8, 1), (2, 8, 8, 1), (2, 6, 6, 6, 1), (2, 16, 16, 3))
+    for seed, widths in enumerate(shapes, 40):
         yield "x".join(map(str, widths)), from_arrays(_random(widths, seed, 0.0))
     yield "off-centre-window", from_arrays(_random((2, 8, 8, 1), 44, 0.0)), (0, -1, 2, 1)
 
@@ -289,10 +284,13 @@ def _near_degenerate() -> Iterator[Entry]:
 
 
 def _scales() -> Iterator[Entry]:
-    for name, powers in (
-        ("huge", (40, 40, 40)), ("tiny", (-40, -40, -40)), ("huge-then-tiny", (50, -50, 0)),
-        ("tiny-then-huge", (-50, 50, 0)),
-    ):  # fmt: skip
+    sizes = {
+        "huge": (40, 40, 40),
+        "tiny": (-40, -40, -40),
+        "huge-then-tiny": (50, -50, 0),
+        "tiny-then-huge": (-50, 50, 0),
+    }
+    for name, powers in sizes.items():
         layers = _random((2, 6, 6, 1), 60)
         # A ReLU layer may be scaled as a whole: biases behind it take the scale so far.
         total = 0
@@ -310,18 +308,10 @@ def _scales() -> Iterator[Entry]:
 
 
 def _quantised_cases() -> Iterator[Entry]:
-    for steps, reach, seed in (
-        (8, 8, 70),
-        (8, 8, 71),
-        (2, 2, 72),
-        (1, 1, 73),
-        (1, 1, 74),
-        (1, 2, 75),
-    ):
-        yield (
-            f"steps-{steps}-reach-{reach}-{seed}",
-            from_arrays(_quantised((2, 8, 8, 1), seed, steps, reach)),
-        )
+    kinds = ((8, 8), (8, 8), (2, 2), (1, 1), (1, 1), (1, 2))
+    for seed, (steps, reach) in enumerate(kinds, 70):
+        network = from_arrays(_quantised((2, 8, 8, 1), seed, steps, reach))
+        yield f"steps-{steps}-reach-{reach}-{seed}", network
     yield "binary-deep", from_arrays(_quantised((2, 5, 5, 5, 5, 1), 76, 1, 1))
 
 
@@ -341,11 +331,20 @@ def _wide() -> Iterator[Entry]:
 
 
 _BUILDERS: dict[str, Callable[[], Iterator[Entry]]] = {
-    "generic": _generic, "layers": _layers, "concurrent": _concurrent, "coincident": _coincident,
-    "zero-bias": _zero_bias, "borders": _borders, "dead": _dead, "slivers": _slivers,
-    "near-degenerate": _near_degenerate, "scales": _scales, "quantised": _quantised_cases,
-    "deep": _deep, "wide": _wide,
-}  # fmt: skip
+    "generic": _generic,
+    "layers": _layers,
+    "concurrent": _concurrent,
+    "coincident": _coincident,
+    "zero-bias": _zero_bias,
+    "borders": _borders,
+    "dead": _dead,
+    "slivers": _slivers,
+    "near-degenerate": _near_degenerate,
+    "scales": _scales,
+    "quantised": _quantised_cases,
+    "deep": _deep,
+    "wide": _wide,
+}
 
 
 def write() -> None:

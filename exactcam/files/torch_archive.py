@@ -1,8 +1,8 @@
-"""What may be read of a `.pt2` file: plain tensors and a graph of ATen operators.
+"""Safe reading of `.pt2` files: only plain tensors and a graph of ATen operators get through.
 
 `torch.export.load` unpickles example inputs and custom objects and evaluates symbolic
 shapes, so a hostile file could run code. This module copies only what it has checked
-into a new archive in memory; torch never sees the file itself. Imports no torch.
+into a new archive in memory; torch never sees the file itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,23 @@ _TARGET = re.compile(r"torch\.ops\.aten\.\w+(?:\.\w+)?|_operator\.getitem", re.A
 
 
 def safe_archive(path: str | Path) -> io.BytesIO:
-    """A new archive with the checked parts of the file. Raises FileFormatError."""
+    """Copy the parts of a `.pt2` file that cannot run code into a new archive.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file by `torch.export.save`.
+
+    Returns
+    -------
+    BytesIO
+        An archive for `torch.export.load`.
+
+    Raises
+    ------
+    FileFormatError
+        For a file that is damaged or holds anything else.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
