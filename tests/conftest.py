@@ -9,6 +9,13 @@ import numpy as np
 import pytest
 
 from exactcam import Network, from_arrays
+from tools.kernels import compile_kernels
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the kernels once, before workers start: else each would compile all of them."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        compile_kernels()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from exactcam.cli import main
 from exactcam.commands import bench
 
 
+@pytest.mark.xdist_group("processes")
 def test_bench_writes_a_table_json_and_a_figure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,7 +26,7 @@ def test_example(script: str, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     subprocess.run(
         [sys.executable, ROOT / "examples" / script, "--quick", "-o", tmp_path],
-        check=True, env=environment, timeout=170,
+        check=True, env=environment, timeout=600,
     )  # fmt: skip
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(FIGURES[script])
     assert all(p.stat().st_size > 500 for p in tmp_path.iterdir())
