@@ -40,6 +40,11 @@ from exactcam.model.geometry import meet, side
 from exactcam.model.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
 from exactcam.testing.strategies import cases, functions
 
+# Floats that overflow are no news: the engine computes within `quiet`, some tests without.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:(overflow|invalid value) encountered:RuntimeWarning"
+)
+
 MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 SOME = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))

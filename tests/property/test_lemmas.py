@@ -40,6 +40,11 @@ from exactcam.model.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
 from exactcam.model.slice_file import slice_document
 from exactcam.testing.strategies import cases, functions
 
+# Floats that overflow are no news: the engine computes within `quiet`, some tests without.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:(overflow|invalid value) encountered:RuntimeWarning"
+)
+
 Case = tuple[Network, Slice, Window]
 FEW = settings(max_examples=25, deadline=None)
 SOME = settings(max_examples=60, deadline=None)
