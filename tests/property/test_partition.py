@@ -87,10 +87,13 @@ def test_every_sampled_pattern_is_a_region(partition: Callable[..., Partition], 
     part = partition(*case)
     us, vs = zip(*window.corners, strict=True)
     points = [
-        (min(us) + (max(us) - min(us)) * Fraction(2 * i + 1, 14), min(vs) + (max(vs) - min(vs)) * Fraction(2 * j + 1, 14))
+        (
+            min(us) + (max(us) - min(us)) * Fraction(2 * i + 1, 14),
+            min(vs) + (max(vs) - min(vs)) * Fraction(2 * j + 1, 14),
+        )
         for i in range(7)
         for j in range(7)
-    ]  # fmt: skip
+    ]
     patterns = network.patterns([plane.at(u, v) for u, v in points])
     enumerated = {cell.tobytes() for cell in part.patterns}
     for (u, v), pattern in zip(points, patterns, strict=True):

@@ -103,9 +103,16 @@ def test_a_missed_region_is_seen() -> None:
     patterns = part.patterns.copy()
     patterns[right] = patterns[left]  # as if the two were one
     wrong = Partition(
-        part.network, part.slice, part.window, patterns, part.offsets, part.corners,
-        part.vertices, (part.forms, part.form_scale), "broken",
-    )  # fmt: skip
+        part.network,
+        part.slice,
+        part.window,
+        patterns,
+        part.offsets,
+        part.corners,
+        part.vertices,
+        (part.forms, part.form_scale),
+        "broken",
+    )
     found = disagreements(wrong, adversarial_points(part))
     assert {d.cell for d in found} == {right}
     assert found[0].units == tuple(np.nonzero(part.patterns[left] != part.patterns[right])[0])
@@ -115,10 +122,16 @@ def test_a_hole_is_seen() -> None:
     part = random_partition()
     kept = slice(part.offsets[1], None)
     wrong = Partition(
-        part.network, part.slice, part.window, part.patterns[1:], part.offsets[1:] - part.offsets[1],
-        part.corners[kept], part.vertices, (part.forms[1:], part.form_scale),
+        part.network,
+        part.slice,
+        part.window,
+        part.patterns[1:],
+        part.offsets[1:] - part.offsets[1],
+        part.corners[kept],
+        part.vertices,
+        (part.forms[1:], part.form_scale),
         "broken",
-    )  # fmt: skip
+    )
     assert {d.cell for d in disagreements(wrong, adversarial_points(part))} == {-1}
 
 

@@ -178,9 +178,10 @@ def test_an_interrupt_in_compiled_code_is_one() -> None:
 
 
 def test_another_system_error_stays_one(
-    random_network: Callable[..., Network], monkeypatch: pytest.MonkeyPatch,
+    random_network: Callable[..., Network],
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     def fails(*_: object) -> None:
         raise SystemError("inside")
 

@@ -277,9 +277,13 @@ def test_the_area_of_a_run_is_within_its_error(seed: int, scale: float) -> None:
 @pytest.mark.parametrize("size", [1, 4096])
 @pytest.mark.parametrize("cut", [1, 40, 2000])
 def test_a_cut_run_goes_on(
-    network: Network, truth: Partition, tmp_path: Path, cut: int, size: int,
+    network: Network,
+    truth: Partition,
+    tmp_path: Path,
+    cut: int,
+    size: int,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     path = tmp_path / "x.run"
     monkeypatch.setattr(run_file, "_CELLS", size)
     totals = write_run(engine(network), path)

@@ -118,9 +118,13 @@ def test_other_floats_are_exact(dtype):
     weight = layer.weight.detach().double().numpy()
     x = [1, 2, -3]
     expected = [
-        max(0, sum(exactcam.arithmetic.rational.rational(w) * c for w, c in zip(row, x, strict=True)) + exactcam.arithmetic.rational.rational(b))
+        max(
+            0,
+            sum(exactcam.arithmetic.rational.rational(w) * c for w, c in zip(row, x, strict=True))
+            + exactcam.arithmetic.rational.rational(b),
+        )
         for row, b in zip(weight, layer.bias.detach().double().numpy(), strict=True)
-    ]  # fmt: skip
+    ]
     assert list(network.evaluate(x)) == expected
 
 
