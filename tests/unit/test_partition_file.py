@@ -12,26 +12,11 @@ import numpy as np
 import pytest
 
 import exactcam
-from exactcam import Network, Partition, Slice, Window, from_arrays, load_partition
+from exactcam import Network, Slice, Window, from_arrays, load_partition
 from exactcam.cli import main
 from exactcam.complex.partition_file import PartitionWriter
 from exactcam.errors import FileFormatError
-
-
-def same(first: Partition, second: Partition) -> bool:
-    return (
-        first.network.sha256 == second.network.sha256
-        and (first.network.names, first.network.notes)
-        == (second.network.names, second.network.notes)
-        and (first.slice, first.window, first.engine)
-        == (second.slice, second.window, second.engine)
-        and np.array_equal(first.patterns, second.patterns)
-        and np.array_equal(first.offsets, second.offsets)
-        and np.array_equal(first.corners, second.corners)
-        and list(first.vertices) == list(second.vertices)
-        and np.array_equal(first.forms, second.forms)
-        and first.form_scale == second.form_scale
-    )
+from tools.partitions import same
 
 
 @pytest.mark.parametrize("name", ["part.jsonl", "part.jsonl.gz"])
