@@ -14,7 +14,8 @@ from tools.kernels import compile_kernels
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels once, before workers start: else each would compile all of them."""
-    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+    here = not hasattr(config, "workerinput") and not config.option.collectonly
+    if here and getattr(config.option, "numprocesses", None):
         compile_kernels()
 
 
