@@ -7,9 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from exactcam import Network, from_arrays
 from tools.kernels import compile_kernels
+
+# No test judges by the clock: neither do hypothesis' deadline and its check for slow strategies.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
