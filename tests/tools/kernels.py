@@ -1,4 +1,4 @@
-"""Compile every kernel, so that processes started later load machine code from the cache."""
+"""Compile the kernels, so that processes started later load machine code from the cache."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Pointwise
 
 
 def compile_kernels() -> None:
-    """Partition a network whose pointwise and max layers reach all kernels, with all types of
-    arguments that networks give them: under a minute where the cache is empty, else a second."""
+    """Partition a network whose pointwise and max layers reach all kernels that take long to
+    compile: under a minute where the cache is empty, else a second or two."""
     rng = np.random.default_rng(0)
 
     def affine(source: int, rows: int, columns: int) -> Affine:
