@@ -7,8 +7,21 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from exactcam import Network, from_arrays
+from tools.kernels import compile_kernels
+
+# No test judges by the clock: neither do hypothesis' deadline and its check for slow strategies.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the kernels once, before workers start: else each would compile all of them."""
+    here = not hasattr(config, "workerinput") and not config.option.collectonly
+    if here and getattr(config.option, "numprocesses", None):
+        compile_kernels()
 
 
 @pytest.fixture(scope="session")

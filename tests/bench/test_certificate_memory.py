@@ -37,6 +37,7 @@ def deep() -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("measured")
 @pytest.mark.parametrize(("make", "half"), [(wide, "1"), (deep, "0.7")])
 def test_a_hundred_thousand_regions_are_certified_within_a_gigabyte(
     tmp_path: Path, make: object, half: str

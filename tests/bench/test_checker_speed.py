@@ -12,6 +12,7 @@ from exactcam.model.slice_file import slice_document
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("measured")
 def test_checker_evaluates_two_thousand_vertices_a_second() -> None:
     """On a 2-32-32-32-1 network of float32 weights, on one core, by processor time."""
     layers, _ = layers_of("he", 32, 3, 1)

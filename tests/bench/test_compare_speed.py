@@ -11,6 +11,7 @@ import exactcam
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("measured")
 def test_a_hundred_thousand_regions_within_a_minute() -> None:
     rng = np.random.default_rng(0)
     units = 540

@@ -140,9 +140,21 @@ def tie_elsewhere(lines: list[str], rng: random.Random) -> None:
 
 
 MUTATIONS = [
-    drop, duplicate, swap_corners, drop_corner, flip, other_corner, nudge, swap_vertices,
-    split_pattern, merge, pentagram, as_piece, count, tie_elsewhere,
-]  # fmt: skip
+    drop,
+    duplicate,
+    swap_corners,
+    drop_corner,
+    flip,
+    other_corner,
+    nudge,
+    swap_vertices,
+    split_pattern,
+    merge,
+    pentagram,
+    as_piece,
+    count,
+    tie_elsewhere,
+]
 
 
 @MANY
@@ -278,12 +290,14 @@ def test_two_open_edges_at_one_vertex_are_rejected(tmp_path: Path) -> None:
         (["v 3 -1 1", "v 3 1 1"], ["0 1 2 3", "1 4 5 2"]),  # one piece too many, behind a side
         (["v 3 0 1", "v 5 0 1", "v 4 1 1"], ["0 1 2 3", "4 5 6"]),  # far away
         (["v 0 0 1"], ["0 1 4", "1 2 4", "2 3 4"]),  # a hole that reaches a side
-        (["v -1 0 2", "v 1 0 2", "v 0 1 2"],
-         ["0 1 5 4", "1 2 5", "2 6 5", "2 3 6", "3 4 6", "3 0 4"]),  # a hole in the middle
+        (
+            ["v -1 0 2", "v 1 0 2", "v 0 1 2"],
+            ["0 1 5 4", "1 2 5", "2 6 5", "2 3 6", "3 4 6", "3 0 4"],
+        ),  # a hole in the middle
         (["v 3 -1 1"], ["0 4 2 3"]),  # runs past a corner of the window
         (["v 0 -1 1"], ["4 1 2 3"]),  # leaves a corner of the window out
     ],
-)  # fmt: skip
+)
 def test_pieces_must_cover_the_window_and_no_more(
     tmp_path: Path, vertices: list[str], pieces: list[str]
 ) -> None:

@@ -59,10 +59,17 @@ def sparse(indptr: str, indices: str, entries: str = '"2"') -> str:
 
 def convolution(**changes: str) -> str:
     fields = {
-        "dilation": "[1]", "entries": '["2"]', "groups": "1", "kernel": "[1,1,1]",
-        "kind": '"convolution"', "padding": "[0]", "source": "[1,2]", "stride": "[2]",
-        "target": "[1,1]", "transpose": "false",
-    } | changes  # fmt: skip
+        "dilation": "[1]",
+        "entries": '["2"]',
+        "groups": "1",
+        "kernel": "[1,1,1]",
+        "kind": '"convolution"',
+        "padding": "[0]",
+        "source": "[1,2]",
+        "stride": "[2]",
+        "target": "[1,1]",
+        "transpose": "false",
+    } | changes
     return "{" + ",".join(f'"{k}":{fields[k]}' for k in sorted(fields)) + "}"
 
 

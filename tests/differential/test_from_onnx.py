@@ -27,11 +27,12 @@ def ints(*values):
 
 def save(path, nodes, shape, constants, opset, kind=1):
     graph = helper.make_graph(
-        nodes, "test",
+        nodes,
+        "test",
         [helper.make_tensor_value_info("x", kind, shape)],
         [helper.make_empty_tensor_value_info("y")],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     model.ir_version = 8
     onnx.save(model, path)

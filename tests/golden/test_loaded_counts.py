@@ -8,15 +8,7 @@ import exactcam
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
-
-
-class Call(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
+Call = pytest.importorskip("tools.torch_modules").Call
 
 
 def _stack(x, *more):
@@ -33,7 +25,9 @@ CASES = {
     # max(u, -u, v): v wins above |u| (area 1), u and -u share the rest
     "maxout": (
         lambda x: torch.cat([x[:, :1], -x[:, :1], x[:, 1:]], 1).amax(1, keepdim=True),
-        1, (3, 3, 3), ["1", "3/2", "3/2"],
+        1,
+        (3, 3, 3),
+        ["1", "3/2", "3/2"],
     ),
     # u and v tie on the diagonal, but 5 is larger everywhere: no boundary
     "losing tie": (lambda x: _stack(x, 5 + 0 * x[:, 0]).amax(1, keepdim=True), 1, (1, 1, 1), ["4"]),
@@ -43,15 +37,18 @@ CASES = {
     "skip": (lambda x: x[:, 1:] + F.relu(x[:, :1]), 1, (2, 2, 2), ["2", "2"]),
     # u + |u| - 2 ReLU(u) = 0: two units with one knot line
     "cancelled": (
-        lambda x: x[:, :1] + x[:, :1].abs() - 2 * F.relu(x[:, :1]), 1, (2, 1, 1), ["2", "2"]),
+        lambda x: x[:, :1] + x[:, :1].abs() - 2 * F.relu(x[:, :1]),
+        1,
+        (2, 1, 1),
+        ["2", "2"],
+    ),
     # ||u| - 1|: kinks at -1, 0, 1, four different maps
     "triangle": (lambda x: (x[:, :1].abs() - 1).abs(), 2, (4, 4, 4), ["4"] * 4),
     # clamp to [-1, 1]: the two caps are different maps
     "clamp": (lambda x: x[:, :1].clamp(-1, 1), 2, (3, 3, 3), ["4", "4", "8"]),
     # the same cap on both sides is one map, but two linear regions
-    "two sides, one map": (
-        lambda x: torch.clamp(x[:, :1].abs(), max=1), 2, (4, 4, 3), ["4"] * 4),
-}  # fmt: skip
+    "two sides, one map": (lambda x: torch.clamp(x[:, :1].abs(), max=1), 2, (4, 4, 3), ["4"] * 4),
+}
 
 
 @pytest.mark.parametrize("engine", ["reference", "fast"])

@@ -33,11 +33,16 @@ _wild = st.sampled_from(
 )
 _activations = st.sampled_from(
     [
-        Cpwl.relu(), Cpwl.relu(), Cpwl.relu(), Cpwl.relu(Fraction(1, 10)), Cpwl.through([0], [-1, 1]),
-        Cpwl.through([0, 1], [0, 1, 0]), Cpwl.through([0, _third], [0, 1, 0], _least),
+        Cpwl.relu(),
+        Cpwl.relu(),
+        Cpwl.relu(),
+        Cpwl.relu(Fraction(1, 10)),
+        Cpwl.through([0], [-1, 1]),
+        Cpwl.through([0, 1], [0, 1, 0]),
+        Cpwl.through([0, _third], [0, 1, 0], _least),
         Cpwl.through([-1, 1], [1, 0, 1], -1),
     ]
-)  # fmt: skip
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,9 +59,13 @@ def convolution(draw: Any, source: int, channels: tuple[int, int], size: int) ->
     )
     kernel, scale = integer_matrix(numbers.reshape(channels[1], -1), "kernel")
     matrix = Convolution(
-        (channels[0], size, size), (channels[1], size - 1, size - 1),
-        kernel.reshape(channels[1], channels[0], 2, 2), (1, 1), (0, 0), (1, 1),
-    )  # fmt: skip
+        (channels[0], size, size),
+        (channels[1], size - 1, size - 1),
+        kernel.reshape(channels[1], channels[0], 2, 2),
+        (1, 1),
+        (0, 0),
+        (1, 1),
+    )
     each = [draw(st.one_of(_plain, _wild)) for _ in range(channels[1])]
     bias = integer_matrix([b for b in each for _ in range((size - 1) ** 2)], "bias")
     return Affine.combine([source], [(matrix, scale)], bias)

@@ -16,6 +16,8 @@ from exactcam.cli import main
 from exactcam.runtime.cached import cached_property
 from exactcam.runtime.processes import FORKS
 
+pytestmark = pytest.mark.xdist_group("processes")
+
 MODEL = Path(exactcam.__file__).with_name("data") / "two_moons.json"
 
 BEFORE = """
@@ -35,21 +37,26 @@ nets = net, net
 """
 
 HELD = """
-import time
+import multiprocessing, time
 from numba.core.compiler_lock import global_compiler_lock
 from exactcam.runtime import jit
 from exactcam.runtime.fork_pool import spread
-held = threading.Event()
+held, forking = threading.Event(), threading.Event()
+here, helped = os.getpid(), multiprocessing.get_context("fork").Event()
+os.register_at_fork(before=forking.set)  # the last that is registered is the first to run
 
 def compile():
     with global_compiler_lock:
         held.set()
-        time.sleep(0.5)
+        assert forking.wait(60)
+        time.sleep(0.2)  # a fork that does not wait for the lock happens now
 
 def find(number):
     with global_compiler_lock:
-        time.sleep(0.1)
-        return [os.getpid()]
+        if os.getpid() != here:
+            helped.set()
+    assert helped.wait(60)
+    return [os.getpid()]
 
 def work():
     assert held.wait(60)
@@ -60,7 +67,7 @@ threads = [threading.Thread(target=target, daemon=True) for target in (compile, 
 for thread in threads:
     thread.start()
 for thread in threads:
-    thread.join(60)
+    thread.join(120)
 os._exit(len({who for (who,) in found}) != 2)
 """
 
@@ -151,20 +158,18 @@ def test_what_is_computed_once_holds_no_lock() -> None:
             begun.set()
             return int(go_on.wait(60))
 
-    begun, go_on, other = Event(), Event(), Slow()
-    thread = Thread(target=lambda: other.known)
-    thread.start()
-    assert begun.wait(60)
-    mine = Slow()
-    quick = Thread(target=lambda: mine.known)
-    go_on_later = Thread(target=lambda: (quick.join(1), go_on.set()))
-    begun.clear()
-    quick.start()
-    go_on_later.start()
-    assert begun.wait(0.9)
-    for each in (thread, quick, go_on_later):
-        each.join(60)
-    assert mine.known == other.known == 1
+    begun, go_on, slow = Event(), Event(), (Slow(), Slow())
+    threads = [Thread(target=lambda each=each: each.known) for each in slow]
+    try:
+        for thread in threads:  # the second begins while the first has not ended
+            begun.clear()
+            thread.start()
+            assert begun.wait(60)
+    finally:
+        go_on.set()
+        for thread in threads:
+            thread.join(120)
+    assert [each.known for each in slow] == [1, 1]
 
 
 def test_an_interrupt_in_compiled_code_is_one() -> None:
@@ -173,9 +178,10 @@ def test_an_interrupt_in_compiled_code_is_one() -> None:
 
 
 def test_another_system_error_stays_one(
-    random_network: Callable[..., Network], monkeypatch: pytest.MonkeyPatch,
+    random_network: Callable[..., Network],
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     def fails(*_: object) -> None:
         raise SystemError("inside")
 

@@ -14,6 +14,7 @@ from exactcam.cli import main
 from exactcam.commands import bench
 
 
+@pytest.mark.xdist_group("processes")
 def test_bench_writes_a_table_json_and_a_figure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -37,10 +38,17 @@ def test_bench_writes_a_table_json_and_a_figure(
 def test_a_count_that_differs_is_said_and_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {"cells": 1.0, "reference": 2.0}
     wrong = {
-        "family": "he", "width": 1, "depth": 1, "regions": 4, "seconds": seconds,
-        "counts": {"cells": 4, "reference": 5}, "exact_cells": 0, "cells_cut": 1,
-        "bytes_per_region": 0.0, "prepare_seconds": 0.0,
-    }  # fmt: skip
+        "family": "he",
+        "width": 1,
+        "depth": 1,
+        "regions": 4,
+        "seconds": seconds,
+        "counts": {"cells": 4, "reference": 5},
+        "exact_cells": 0,
+        "cells_cut": 1,
+        "bytes_per_region": 0.0,
+        "prepare_seconds": 0.0,
+    }
     monkeypatch.setattr(bench, "measure", lambda *_: wrong)
     words = ["bench", "--families", "he", "--widths", "1", "--depths", "3"]
     assert main(words) == 1

@@ -28,7 +28,7 @@ def test_example(script: str, tmp_path: Path) -> None:
         [sys.executable, ROOT / "examples" / script, "--quick", "-o", tmp_path],
         check=True,
         env=environment,
-        timeout=170,
+        timeout=600,
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(FIGURES[script])
     assert all(p.stat().st_size > 500 for p in tmp_path.iterdir())

@@ -15,6 +15,8 @@ import pytest
 import exactcam
 from exactcam import Network
 
+pytestmark = pytest.mark.xdist_group("processes")
+
 
 def alive(group: int) -> int:
     """How many processes of a process group are running (not zombies)."""
@@ -42,17 +44,17 @@ def test_no_worker_survives(
             command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
         )
     group = process.pid
-    started = time.monotonic()
+    until = time.monotonic() + 120
     while process.poll() is None and alive(group) < 2:
-        assert time.monotonic() - started < 60
+        assert time.monotonic() < until
         time.sleep(0.02)
     assert process.poll() is None, "the run was over before it could be interrupted"
     if how is signal.SIGINT:
         os.killpg(group, how)  # as a terminal does
     else:
         process.kill()
-    code = process.wait(30)
-    until = time.monotonic() + 10
+    code = process.wait(120)
+    until = time.monotonic() + 120
     while alive(group) and time.monotonic() < until:
         time.sleep(0.1)
     assert alive(group) == 0

@@ -50,9 +50,15 @@ def test_patches_equal_the_sparse_matrix(transpose, groups, stride, dilation, pa
     source, target = (narrow, wide) if transpose else (wide, narrow)
     kernel = objects(mpz(int(x)) for x in rng.integers(-9, 9, 6 * (4 // groups) * 9))
     matrix = Convolution(
-        source, target, kernel.reshape(6, 4 // groups, 3, 3), (stride, stride),
-        (padding, padding), (dilation, dilation), groups, transpose,
-    )  # fmt: skip
+        source,
+        target,
+        kernel.reshape(6, 4 // groups, 3, 3),
+        (stride, stride),
+        (padding, padding),
+        (dilation, dilation),
+        groups,
+        transpose,
+    )
     numbers = objects(mpz(int(x)) for x in rng.integers(-9, 9, 2 * math.prod(source)))
     columns = numbers.reshape(-1, 2)
     assert (matrix.apply(columns) == matrix._sparse.apply(columns)).all()

@@ -36,9 +36,15 @@ def convolutions(draw: Callable[[st.SearchStrategy[Any]], Any]) -> Convolution:
     kernel = (narrow, wide // groups, *draw(small))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     return Convolution(
-        there if transpose else here, here if transpose else there, integers(rng, *kernel),
-        draw(small), draw(st.tuples(*[st.integers(0, 2)] * space)), draw(small), groups, transpose,
-    )  # fmt: skip
+        there if transpose else here,
+        here if transpose else there,
+        integers(rng, *kernel),
+        draw(small),
+        draw(st.tuples(*[st.integers(0, 2)] * space)),
+        draw(small),
+        groups,
+        transpose,
+    )
 
 
 def by_definition(c: Convolution) -> np.ndarray:
@@ -129,9 +135,13 @@ def test_selection() -> None:
 )
 def test_convolutions_that_are_none(change: dict, message: str) -> None:
     good = {
-        "source": (1, 3, 3), "target": (2, 3, 3), "kernel": objects([mpz(1)] * 18, (2, 1, 3, 3)),
-        "stride": (1, 1), "padding": (1, 1), "dilation": (1, 1),
-    }  # fmt: skip
+        "source": (1, 3, 3),
+        "target": (2, 3, 3),
+        "kernel": objects([mpz(1)] * 18, (2, 1, 3, 3)),
+        "stride": (1, 1),
+        "padding": (1, 1),
+        "dilation": (1, 1),
+    }
     Convolution(**good)
     with pytest.raises(NetworkError, match=message):
         Convolution(**(good | change))

@@ -134,7 +134,7 @@ def test_max_groups() -> None:
         ((Affine.dense(0, np.eye(3), [0, 0, 0]),), 1, "layer 0: a matrix of shape"),
         ((), 1, "output 1 is not a value"),
     ],
-)  # fmt: skip
+)
 def test_nodes_that_do_not_fit(nodes: tuple, output: int, message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         Network(2, nodes, output)
@@ -145,15 +145,24 @@ def test_network_files_are_strict(random_network: Callable[..., Network], tmp_pa
     exactcam.write_network(random_network([2, 3, 1]), path)
     good = path.read_text()
     for old, new in (
-        ('"version":1', '"version":2'), ('"inputs":2', '"inputs":3'), ('"inputs":2', '"inputs":2.0'),
-        ('"notes":[]', '"notes":[],"notes":[]'), ('"notes":[]', '"notes":[1]'),
-        ('"notes":[]', '"notes":[],"extra":1'), ('"output":3', '"output":9'),
-        ('"op":"affine"', '"op":"sigmoid"'), ('"which":[0,0,0]', '"which":[0,0,1]'),
-        ('"which":[0,0,0]', '"which":[0,0]'), ('"shape":[3,2]', '"shape":[2,3]'),
-        ('"shape":[3,2]', '"shape":[3,3]'), ('"kind":"dense"', '"kind":"sparse"'),
-        ('"breakpoints":["0"]', '"breakpoints":["1"]'), ('"breakpoints":["0"]', '"breakpoints":[]'),
-        ('"scale":"', '"scale":"-'), ('"scale":"', '"scale":"0'),
-    ):  # fmt: skip
+        ('"version":1', '"version":2'),
+        ('"inputs":2', '"inputs":3'),
+        ('"inputs":2', '"inputs":2.0'),
+        ('"notes":[]', '"notes":[],"notes":[]'),
+        ('"notes":[]', '"notes":[1]'),
+        ('"notes":[]', '"notes":[],"extra":1'),
+        ('"output":3', '"output":9'),
+        ('"op":"affine"', '"op":"sigmoid"'),
+        ('"which":[0,0,0]', '"which":[0,0,1]'),
+        ('"which":[0,0,0]', '"which":[0,0]'),
+        ('"shape":[3,2]', '"shape":[2,3]'),
+        ('"shape":[3,2]', '"shape":[3,3]'),
+        ('"kind":"dense"', '"kind":"sparse"'),
+        ('"breakpoints":["0"]', '"breakpoints":["1"]'),
+        ('"breakpoints":["0"]', '"breakpoints":[]'),
+        ('"scale":"', '"scale":"-'),
+        ('"scale":"', '"scale":"0'),
+    ):
         assert old in good, old
         path.write_text(good.replace(old, new, 1))
         with pytest.raises(FileFormatError) as error:

@@ -17,11 +17,12 @@ def build(rows, constants=None, shape=(1, 4), opset=13, kind=1):
     """A model of rows (operator, inputs, outputs, attributes) from "x" to "y"."""
     nodes = [helper.make_node(k, i.split(), o.split(), **a) for k, i, o, a in rows]
     graph = helper.make_graph(
-        nodes, "test",
+        nodes,
+        "test",
         [helper.make_tensor_value_info("x", kind, shape)],
         [helper.make_empty_tensor_value_info("y")],
         [numpy_helper.from_array(np.asarray(v), n) for n, v in (constants or {}).items()],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     model.ir_version = 8
     return model
@@ -105,12 +106,19 @@ MALFORMED = {
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed(name, tmp_path):
     constants = {
-        "w": np.ones((3, 2), np.float32), "s": np.asarray([3, -1]), "z": np.float32(0),
-        "h": np.asarray([1 << 40, 1 << 40]), "e": np.float32([1, 1e15]), "r": np.float32(0.5),
-        "t": np.asarray(True), "n": np.float32(np.nan), "i": np.asarray([1, 1, 4]),
-        "k": np.ones((1, 1, 1), np.float32), "c": np.ones((1 << 12, 1), np.float32),
+        "w": np.ones((3, 2), np.float32),
+        "s": np.asarray([3, -1]),
+        "z": np.float32(0),
+        "h": np.asarray([1 << 40, 1 << 40]),
+        "e": np.float32([1, 1e15]),
+        "r": np.float32(0.5),
+        "t": np.asarray(True),
+        "n": np.float32(np.nan),
+        "i": np.asarray([1, 1, 4]),
+        "k": np.ones((1, 1, 1), np.float32),
+        "c": np.ones((1 << 12, 1), np.float32),
         "d": np.ones((1, 1 << 12), np.float32),
-    }  # fmt: skip
+    }
     refused(tmp_path, build(MALFORMED[name], constants), exactcam.ExactcamError, "m.onnx: ")
 
 

@@ -38,6 +38,7 @@ from exactcam.runtime.float_mode import _blas, quiet
 from exactcam.runtime.fork_pool import spread
 from exactcam.runtime.processes import FORKS
 
+pytestmark = pytest.mark.xdist_group("processes")
 needs_fork = pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
 
 
@@ -156,17 +157,26 @@ def test_help_is_asked_for_where_work_is_left_after_a_while(
 ) -> None:
     here = os.getpid()
 
-    def by(number: int) -> list[int]:
-        time.sleep(0.02 if os.getpid() == here else 0.0)
-        return [os.getpid()]
+    def by(begun_alone: int) -> Callable[[int], list[int]]:
+        """Who solves a share; this process leaves all but so many to a helper first."""
+        helped = get_context("fork").Event()
+
+        def solve(number: int) -> list[int]:
+            if os.getpid() != here:
+                helped.set()
+            elif number >= begun_alone:
+                assert helped.wait(60)
+            return [os.getpid()]
+
+        return solve
 
     clock = itertools.count()
     monkeypatch.setattr(forked, "monotonic", lambda: next(clock))  # once before each share
-    both = spread(by, 20, 2, alone=3.0)
+    both = spread(by(2), 20, 2, alone=3.0)
     assert both[0] == both[1] == [here]
     assert len({who for (who,) in both}) == 2
-    assert len({who for (who,) in spread(by, 8, 2)}) == 2
-    assert spread(by, 8, 2, alone=99.0) == [[here]] * 8
+    assert len({who for (who,) in spread(by(0), 8, 2)}) == 2
+    assert spread(by(8), 8, 2, alone=99.0) == [[here]] * 8
 
 
 @needs_fork
@@ -205,9 +215,10 @@ def test_a_helper_that_fails_is_heard(
     here, find, shares_here = os.getpid(), naming.pieces, []
 
     def pieces(*given: Any) -> Any:
-        time.sleep(0.05)
         if os.getpid() != here:
             end()
+        while len(active_children()) == 2:  # until one has failed
+            time.sleep(0.01)
         shares_here.append(given)
         return find(*given)
 
@@ -266,9 +277,13 @@ def test_the_area_of_a_run_is_within_its_error(seed: int, scale: float) -> None:
 @pytest.mark.parametrize("size", [1, 4096])
 @pytest.mark.parametrize("cut", [1, 40, 2000])
 def test_a_cut_run_goes_on(
-    network: Network, truth: Partition, tmp_path: Path, cut: int, size: int,
+    network: Network,
+    truth: Partition,
+    tmp_path: Path,
+    cut: int,
+    size: int,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     path = tmp_path / "x.run"
     monkeypatch.setattr(run_file, "_CELLS", size)
     totals = write_run(engine(network), path)

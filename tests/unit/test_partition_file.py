@@ -12,26 +12,11 @@ import numpy as np
 import pytest
 
 import exactcam
-from exactcam import Network, Partition, Slice, Window, from_arrays, load_partition
+from exactcam import Network, Slice, Window, from_arrays, load_partition
 from exactcam.cli import main
 from exactcam.complex.partition_file import PartitionWriter
 from exactcam.errors import FileFormatError
-
-
-def same(first: Partition, second: Partition) -> bool:
-    return (
-        first.network.sha256 == second.network.sha256
-        and (first.network.names, first.network.notes)
-        == (second.network.names, second.network.notes)
-        and (first.slice, first.window, first.engine)
-        == (second.slice, second.window, second.engine)
-        and np.array_equal(first.patterns, second.patterns)
-        and np.array_equal(first.offsets, second.offsets)
-        and np.array_equal(first.corners, second.corners)
-        and list(first.vertices) == list(second.vertices)
-        and np.array_equal(first.forms, second.forms)
-        and first.form_scale == second.form_scale
-    )
+from tools.partitions import same
 
 
 @pytest.mark.parametrize("name", ["part.jsonl", "part.jsonl.gz"])
@@ -97,7 +82,10 @@ HOSTILE: list[tuple[str, Callable[[list[Any]], Any]]] = [
     ("of version 1", lambda x: change(x, 0, "format", "exactcam-network")),
     ("network: needs an object", lambda x: change(x, 0, "network", {})),
     ("linearly dependent", lambda x: x[0]["slice"].update(e1=x[0]["slice"]["e2"])),
-    ("slice does not fit", lambda x: x[0]["slice"].update(origin=["0"] * 3, e1=["0", "0", "1"], e2=["1", "0", "1"])),
+    (
+        "slice does not fit",
+        lambda x: x[0]["slice"].update(origin=["0"] * 3, e1=["0", "0", "1"], e2=["1", "0", "1"]),
+    ),
     ("slice: needs an object", lambda x: x[0]["slice"].update(extra=1)),
     ("e1 is not a canonical", lambda x: x[0]["slice"].update(e1=["0.5", "1"])),
     ("window is not counter-clockwise", lambda x: x[0]["slice"]["window"].reverse()),
@@ -109,23 +97,32 @@ HOSTILE: list[tuple[str, Callable[[list[Any]], Any]]] = [
     ("no different points", lambda x: x[1]["vertices"].extend(x[1]["vertices"][:3])),
     ("is not a reduced point", lambda x: x[1]["vertices"].__setitem__(2, "0")),
     ("is not a reduced point", lambda x: x[1]["vertices"].__setitem__(2, "-1")),
-    ("is not a reduced point", lambda x: x[1]["vertices"].__setitem__(slice(0, 3), ["2", "2", "2"])),
+    (
+        "is not a reduced point",
+        lambda x: x[1]["vertices"].__setitem__(slice(0, 3), ["2", "2", "2"]),
+    ),
     ("vertices[0] is not a canonical", lambda x: x[1]["vertices"].__setitem__(0, "00")),
     ("vertices[0] is not a canonical", lambda x: x[1]["vertices"].__setitem__(0, 1)),
     ("corners and vertices do not match", lambda x: x[1]["corners"][0].__setitem__(0, 9)),
     ("corners[0][0]: needs a non-negative", lambda x: x[1]["corners"][0].__setitem__(0, -1)),
     ("corners[0][0]: needs a non-negative", lambda x: x[1]["corners"][0].__setitem__(0, True)),
     ("corners and vertices do not match", lambda x: x[1]["vertices"].extend(["7", "7", "1"])),
-    ("at least 3 different corners", lambda x: x[1]["corners"].__setitem__(0, x[1]["corners"][0] * 2)),
+    (
+        "at least 3 different corners",
+        lambda x: x[1]["corners"].__setitem__(0, x[1]["corners"][0] * 2),
+    ),
     ("positive scale and at least one cell", lambda x: x[1].update(scale="0")),
     ("patterns: needs an array of 4", lambda x: x[1]["patterns"].pop()),
     ("patterns[0] are not the digits of 2 codes", lambda x: x[1]["patterns"].__setitem__(0, "00")),
-    ("patterns[0] are not the digits of 2 codes", lambda x: x[1]["patterns"].__setitem__(0, "0 0 ")),
+    (
+        "patterns[0] are not the digits of 2 codes",
+        lambda x: x[1]["patterns"].__setitem__(0, "0 0 "),
+    ),
     ("unit 1 has no such piece", lambda x: x[1]["patterns"].__setitem__(0, "0003")),
     ("forms[0]: needs an array of 3", lambda x: x[1]["forms"][0].pop()),
     ("forms[0] is not a canonical", lambda x: x[1]["forms"][0].__setitem__(0, "0x1")),
     ("scale differs", lambda x: x.insert(1, {**x[1], "scale": "2"})),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("message", "spoil"), HOSTILE)

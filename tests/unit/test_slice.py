@@ -40,8 +40,13 @@ def test_points_and_block_agree_with_at() -> None:
 
 @pytest.mark.parametrize(
     ("e1", "e2"),
-    [([0, 0, 0], [1, 0, 0]), ([1, 0, 0], [0, 0, 0]), ([1, 2, 3], [2, 4, 6]), ([0.1, 0.2, 0], [-0.1, -0.2, 0])],
-)  # fmt: skip
+    [
+        ([0, 0, 0], [1, 0, 0]),
+        ([1, 0, 0], [0, 0, 0]),
+        ([1, 2, 3], [2, 4, 6]),
+        ([0.1, 0.2, 0], [-0.1, -0.2, 0]),
+    ],
+)
 def test_dependent_directions_are_refused(e1: list, e2: list) -> None:
     with pytest.raises(SliceError, match="linearly dependent"):
         Slice([0, 0, 0], e1, e2)
@@ -103,7 +108,7 @@ def test_clockwise_corners_are_turned() -> None:
         ([(0, 3), (-2, -3), (3, 1), (-3, 1), (2, -3)], "not strictly convex"),
         ([(0, 0, 0), (1, 0), (0, 1)], "corner 0 has 3 coordinates"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_window(corners: list, message: str) -> None:
     with pytest.raises(SliceError, match=message):
         Window(corners)

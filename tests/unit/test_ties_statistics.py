@@ -41,13 +41,25 @@ MODELS = {
     "pooled": (lambda: [*pooled(True), nn.Flatten(), nn.Linear(8, 4), nn.ReLU()], 0),
     "pooled, no bias": (lambda: [*pooled(False), nn.Flatten(), nn.Linear(8, 4), nn.ReLU()], 0.05),
     "pooled before the activation": (
-        lambda: [nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(2, 2, 2), nn.ReLU()], 0.05),
+        lambda: [nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.ReLU(), nn.Conv2d(2, 2, 2), nn.ReLU()],
+        0.05,
+    ),
     "overlapping": (
-        lambda: [nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(3, 1), nn.Conv2d(2, 1, 2), nn.ReLU()], 0.15),
+        lambda: [nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(3, 1), nn.Conv2d(2, 1, 2), nn.ReLU()],
+        0.15,
+    ),
     "residual": (lambda: [nn.Conv2d(1, 2, 3), nn.ReLU(), Block(True), nn.MaxPool2d(2)], 0),
     "residual, no bias": (
-        lambda: [nn.Conv2d(1, 1, 3, bias=False), nn.Conv2d(1, 2, 1), nn.ReLU(), Block(False), nn.MaxPool2d(2)], 0.05),
-}  # fmt: skip
+        lambda: [
+            nn.Conv2d(1, 1, 3, bias=False),
+            nn.Conv2d(1, 2, 1),
+            nn.ReLU(),
+            Block(False),
+            nn.MaxPool2d(2),
+        ],
+        0.05,
+    ),
+}
 
 
 def images(size: int = 8) -> np.ndarray:

@@ -14,15 +14,7 @@ from exactcam.model.nodes import Cpwl
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
-
-
-class Call(nn.Module):
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
+Call = pytest.importorskip("tools.torch_modules").Call
 
 
 REFUSED = {
@@ -118,9 +110,13 @@ def test_other_floats_are_exact(dtype):
     weight = layer.weight.detach().double().numpy()
     x = [1, 2, -3]
     expected = [
-        max(0, sum(exactcam.arithmetic.rational.rational(w) * c for w, c in zip(row, x, strict=True)) + exactcam.arithmetic.rational.rational(b))
+        max(
+            0,
+            sum(exactcam.arithmetic.rational.rational(w) * c for w, c in zip(row, x, strict=True))
+            + exactcam.arithmetic.rational.rational(b),
+        )
         for row, b in zip(weight, layer.bias.detach().double().numpy(), strict=True)
-    ]  # fmt: skip
+    ]
     assert list(network.evaluate(x)) == expected
 
 

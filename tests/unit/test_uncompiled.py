@@ -53,7 +53,10 @@ def test_the_cache_of_an_earlier_process_counts(tmp_path: Path) -> None:
     first = code + "print(ready()); (Path(_FOLDER) / 'cut_lines.cut_pointwise-1.nbi').touch()"
     for script, found in ((first, "False"), (code + "print(ready())", "True")):
         done = subprocess.run(
-            [sys.executable, "-c", script], env={"NUMBA_CACHE_DIR": str(tmp_path)},
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            [sys.executable, "-c", script],
+            env={"NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         assert done.stdout.strip() == found

@@ -29,9 +29,15 @@ def test_rows_behind_two_affine_nodes_and_of_max_groups() -> None:
 
     relu = (Cpwl.relu(),), np.zeros(4, dtype=np.int64)
     nodes = (
-        dense(0, 4, 2), Pointwise(1, *relu), dense(2, 3, 4), dense(3, 4, 3), Pointwise(4, *relu),
-        dense(5, 4, 4), MaxGroups(6, ((0, 1, 2), (2, 3))), dense(7, 1, 2),
-    )  # fmt: skip
+        dense(0, 4, 2),
+        Pointwise(1, *relu),
+        dense(2, 3, 4),
+        dense(3, 4, 3),
+        Pointwise(4, *relu),
+        dense(5, 4, 4),
+        MaxGroups(6, ((0, 1, 2), (2, 3))),
+        dense(7, 1, 2),
+    )
     compare(Network(2, nodes, 8), Slice.plane(2), Window.rectangle(-1, -1, 1, 1))
 
 

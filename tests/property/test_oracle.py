@@ -122,6 +122,7 @@ def test_a_hole_is_seen() -> None:
     assert {d.cell for d in disagreements(wrong, adversarial_points(part))} == {-1}
 
 
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
 def test_windows_beyond_the_range_of_floats() -> None:
     """Points are taken where there are floats, none where there are not."""
     for corners, some in (
