@@ -20,7 +20,7 @@ import numpy as np
 from ..arithmetic.rational import mpq, mpz, to_float
 from ..errors import InvariantError
 from ..exact.reference import RawCell
-from ..model.geometry import Point, area2, homogeneous, join, lexicographic, reduced, side
+from ..model.geometry import Point, area2, cartesian, homogeneous, join, reduced, side
 from ..model.network import Network
 from ..model.nodes import Block
 from ..model.slice import Slice, Window
@@ -371,7 +371,7 @@ def assemble(
     gathered = []
     for cell in cells:
         points = [reduced(p) for p in cell.corners]
-        least = min(range(len(points)), key=lambda k: lexicographic(points[k]))
+        least = min(range(len(points)), key=lambda k: cartesian(points[k]))
         pattern = cell.codes.astype(dtype)
         columns, scale = cell.output.columns, cell.output.denominator
         gathered.append((pattern.tobytes(), points[least:] + points[:least], columns, pattern))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ..complex.patterns import Patterns
-from ..model.geometry import lexicographic
+from ..model.geometry import cartesian
 from .kernels import vertices as kernels
 from .lazy_cells import ExactCells
 from .refine import Batch, Engine, gathered
@@ -49,4 +49,4 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
 def _least(exact: ExactCells, corners: np.ndarray) -> int:
     """The lexicographically least of some corners."""
     found = zip(exact.points(corners), corners.tolist(), strict=True)
-    return min(found, key=lambda pair: lexicographic(pair[0]))[1]
+    return min(found, key=lambda pair: cartesian(pair[0]))[1]

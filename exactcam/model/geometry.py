@@ -1,4 +1,4 @@
-"""Homogeneous lines and points and the one predicate everything rests on.
+"""Exact plane geometry in homogeneous integer coordinates: points, lines, convex polygons.
 
 A point is (x, y, w), w > 0, standing for (x/w, y/w); a line is (a, b, c) with the
 positive side a u + b v + c > 0; all entries are integers. A vertex is always the
@@ -9,8 +9,9 @@ not with the number of splits. Pure functions, no state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import gmpy2
 
@@ -21,14 +22,20 @@ __all__ = [
     "Point",
     "Polygon",
     "area2",
+    "cartesian",
+    "clip",
+    "edges_of",
     "homogeneous",
     "join",
-    "lexicographic",
     "meet",
+    "polygon_of",
     "reduced",
     "side",
     "split",
+    "squared_distance",
 ]
+
+T = TypeVar("T")
 
 Point = tuple[mpz, mpz, mpz]
 Line = tuple[mpz, mpz, mpz]
@@ -50,9 +57,10 @@ def reduced(point: Point) -> Point:
     return (x, y, w) if common == 1 else (x // common, y // common, w // common)
 
 
-def lexicographic(point: Point) -> tuple[mpq, mpq]:
-    """(u, v) of a point, to compare: the lesser u first, of equal ones the lesser v."""
-    return mpq(point[0], point[2]), mpq(point[1], point[2])
+def cartesian(point: Point) -> tuple[mpq, mpq]:
+    """The coordinates (u, v) of a homogeneous point; as sort keys they give the lexicographic order."""
+    x, y, w = point
+    return mpq(x, w), mpq(y, w)
 
 
 def side(line: Line, point: Point) -> int:
@@ -80,10 +88,49 @@ def join(start: Point, end: Point) -> Line:
 def area2(points: Sequence[Point]) -> mpq:
     """Twice the signed area of a polygon (shoelace formula)."""
     total = mpq(0)
-    for k, (x, y, w) in enumerate(points):
-        p, q, r = points[(k + 1) % len(points)]
+    for (x, y, w), (p, q, r) in edges_of(points):
         total += mpq(x * q - y * p, w * r)
     return total
+
+
+def squared_distance(start: Point, end: Point) -> mpq:
+    """The exact square of the Euclidean distance of two homogeneous points."""
+    x, y, w = start
+    p, q, r = end
+    return mpq(x * r - p * w, w * r) ** 2 + mpq(y * r - q * w, w * r) ** 2
+
+
+def edges_of(points: Sequence[T]) -> Iterator[tuple[T, T]]:
+    """The edges (start, end) of a closed polygon: each corner with the next, last the closing edge."""
+    return pairwise((*points, *points[:1]))
+
+
+def polygon_of(points: Sequence[Point]) -> Polygon:
+    """The polygon of counter-clockwise corners: each with the line of the edge that leaves it."""
+    return [(start, join(start, end)) for start, end in edges_of(points)]
+
+
+def clip(polygon: Polygon, line: Line) -> tuple[Polygon | None, Polygon | None]:
+    """The parts of a convex polygon on the positive and on the negative side of a line.
+
+    Parameters
+    ----------
+    polygon : Polygon
+        A convex polygon with interior.
+    line : Line
+        Any line. One that misses the interior leaves the polygon whole; so does the
+        zero form (0, 0, 0), which is neither positive nor negative anywhere.
+
+    Returns
+    -------
+    positive, negative : Polygon or None
+        Where line >= 0 and where line <= 0, each None if it has no interior.
+        O(corners), at most two `meet` (Lemma 4 of proofs/partition.md).
+    """
+    signs = [side(line, corner) for corner, _ in polygon]
+    if 1 in signs and -1 in signs:
+        return split(polygon, signs, line)
+    return (None if -1 in signs else polygon), (None if 1 in signs else polygon)
 
 
 def split(polygon: Polygon, signs: Sequence[int], line: Line) -> tuple[Polygon, Polygon]:
@@ -96,8 +143,7 @@ def split(polygon: Polygon, signs: Sequence[int], line: Line) -> tuple[Polygon, 
     reverse = (-line[0], -line[1], -line[2])
     positive: Polygon = []
     negative: Polygon = []
-    for k, (corner, edge) in enumerate(polygon):
-        here, there = signs[k], signs[(k + 1) % len(polygon)]
+    for (corner, edge), (here, there) in zip(polygon, edges_of(signs), strict=True):
         if here > 0:
             positive.append((corner, edge))
             if there < 0:

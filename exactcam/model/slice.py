@@ -17,7 +17,7 @@ import numpy as np
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
 from ..errors import SliceError
 from ..runtime.cached import cached_property
-from .geometry import Line, Point, area2, homogeneous, join, side
+from .geometry import Line, Point, area2, homogeneous, polygon_of, side
 from .nodes import Block
 
 __all__ = ["Slice", "Window", "window_of"]
@@ -159,10 +159,7 @@ class Window:
     @cached_property
     def sides(self) -> tuple[Line, ...]:
         """Side k runs from corner k to corner k + 1 with the interior on its positive side."""
-        vertices = self.vertices
-        return tuple(
-            join(vertices[k], vertices[(k + 1) % len(vertices)]) for k in range(len(vertices))
-        )
+        return tuple(line for _, line in polygon_of(self.vertices))
 
     @property
     def area(self) -> mpq:

@@ -6,7 +6,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from exactcam.arithmetic.rational import mpq, mpz
-from exactcam.model.geometry import Polygon, area2, homogeneous, join, meet, reduced, side, split
+from exactcam.model.geometry import (
+    area2,
+    cartesian,
+    clip,
+    edges_of,
+    homogeneous,
+    join,
+    meet,
+    polygon_of,
+    reduced,
+    side,
+    split,
+    squared_distance,
+)
 
 COORDINATES = st.fractions(min_value=-9, max_value=9, max_denominator=12)
 POINTS = st.tuples(COORDINATES, COORDINATES)
@@ -38,6 +51,32 @@ def test_homogeneous_is_reduced() -> None:
     assert reduced((mpz(6), mpz(-4), mpz(12))) == (3, -2, 6)
 
 
+@given(POINTS, POINTS)
+def test_cartesian_and_distance(a: tuple, b: tuple) -> None:
+    p, q = homogeneous(*a), homogeneous(*b)
+    assert cartesian(p) == a
+    assert (cartesian(p) < cartesian(q)) == (a < b)
+    doubled = (2 * p[0], 2 * p[1], 2 * p[2])
+    expected = (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2
+    assert squared_distance(p, q) == squared_distance(q, doubled) == expected
+
+
+def test_edges_close_the_polygon() -> None:
+    assert list(edges_of("abc")) == [("a", "b"), ("b", "c"), ("c", "a")]
+    assert list(edges_of([1])) == [(1, 1)]
+    assert not list(edges_of([]))
+
+
+def test_clip_by_a_line_that_misses_the_interior() -> None:
+    triangle = polygon_of([homogeneous(*p) for p in [(0, 0), (1, 0), (0, 1)]])
+    for line, kept in (((1, 0, 1), 0), ((1, 0, 0), 0), ((1, 0, -2), 1), ((-1, -1, 1), 0)):
+        form = tuple(map(mpz, line))
+        parts = clip(triangle, form)
+        assert parts[kept] is triangle
+        assert parts[1 - kept] is None
+    assert clip(triangle, (mpz(0), mpz(0), mpz(0))) == (triangle, triangle)
+
+
 def test_area_is_signed() -> None:
     square = [homogeneous(*p) for p in [(0, 0), (2, 0), (2, "1/2"), (0, "1/2")]]
     assert area2(square) == 2
@@ -49,20 +88,18 @@ def test_split_keeps_area_and_sides(parameters: list[int], p: tuple, q: tuple) -
     """A polygon inscribed in a parabola, cut by any line that crosses it."""
     assume(p != q)
     corners = [homogeneous(t, t * t) for t in sorted(parameters)]
-    polygon: Polygon = [
-        (c, join(c, corners[(k + 1) % len(corners)])) for k, c in enumerate(corners)
-    ]
+    polygon = polygon_of(corners)
     line = join(homogeneous(*p), homogeneous(*q))
     signs = [side(line, c) for c in corners]
     assume(1 in signs and -1 in signs)
     positive, negative = split(polygon, signs, line)
+    assert clip(polygon, line) == (positive, negative)
     assert area2(corners) == sum(area2([c for c, _ in part]) for part in (positive, negative))
     for part, expected in ((positive, 1), (negative, -1)):
         sides = [side(line, c) for c, _ in part]
         assert set(sides) <= {0, expected}
         assert sides.count(0) == 2
-        for k, (corner, edge) in enumerate(part):
-            following = part[(k + 1) % len(part)][0]
+        for (corner, edge), (following, _) in edges_of(part):
             assert side(edge, corner) == side(edge, following) == 0
             assert all(
                 side(edge, c) > 0
