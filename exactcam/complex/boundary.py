@@ -25,7 +25,7 @@ from ..arithmetic.rational import mpq, mpz, objects, rational, root_sum, sign
 from ..errors import ExactcamError
 from ..exact.reference import refine
 from ..model.geometry import Point, Polygon, join, reduced
-from ..model.nodes import Block, Cpwl, MaxGroups, Node, Pointwise
+from ..model.nodes import Activation, Block, Cpwl, MaxGroups, Pointwise
 from ..runtime.cached import cached_property
 from ..runtime.fork_pool import chunks, spread
 
@@ -235,7 +235,7 @@ class _LevelTie:
 
     def __init__(self, partition: Partition, level: mpq) -> None:
         self.partition = partition
-        self.unit: Node = Pointwise(
+        self.unit: Activation = Pointwise(
             0, (Cpwl.through([level], [0, 1]),), np.zeros(1, dtype=np.int64)
         )
         self.level = level
@@ -264,7 +264,7 @@ class _ArgmaxTie:
 
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
-        self.unit: Node = MaxGroups(0, (tuple(range(partition.network.outputs)),))
+        self.unit: Activation = MaxGroups(0, (tuple(range(partition.network.outputs)),))
 
     def classes(self, cell: int, point: Point) -> Classes | None:
         largest = self._largest(cell, point)

@@ -68,8 +68,8 @@ def _side(exact: ExactCells, corner: int) -> Hashable:
     cells, trace = exact.cells, exact.engine.trace
     label = int(cells.labels[corner])
     codes = cells.patterns[int(np.searchsorted(cells.start, corner, side="right")) - 1]
-    a, unit, members = trace.labels.unit(trace.network, label)
-    entry = trace.network.unit_offsets[a] + unit
+    a, unit, members = trace.labels.unit(label)
+    entry = trace.network.layers[a].units.start + unit
     if members is not None and codes[entry] not in members:
         return corner
     codes[entry] = 0

@@ -334,9 +334,7 @@ class Engine:
         codes = cell.codes[0]
         lines = [self.trace.line(codes, label) for label in cell.labels.tolist()]
         polygon = exact_polygon(lines)
-        k = self.network.activations[a]
-        node = self.network.nodes[k]
-        parts = refine(polygon, node, self.trace.input(codes, a))
+        parts = refine(polygon, self.network.layers[a].node, self.trace.input(codes, a))
         parts.sort(key=lambda part: tuple(part[1]))
         return self._batch(a, cell, polygon, parts)
 

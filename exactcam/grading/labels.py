@@ -83,10 +83,9 @@ class Labels:
         assert assigned is not None
         codes = self.truth.patterns[cells].astype(np.int64)
         low, high = codes.copy(), codes.copy()
-        for k, start in zip(network.activations, network.unit_offsets, strict=False):
-            node = network.nodes[k]
-            if isinstance(node, Pointwise):
-                units = slice(start, start + node.size)
+        for layer in network.layers:
+            if isinstance(layer.node, Pointwise):
+                units = layer.units
                 low[:, units], high[:, units] = codes[:, units] // 2, (codes[:, units] + 1) // 2
         given = assigned[polygons]
         return (given < low) | (given > high)

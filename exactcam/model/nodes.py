@@ -23,7 +23,7 @@ from ..arithmetic.rational import common_integers, integer_matrix, mpq, mpz, obj
 from ..errors import NetworkError
 from ..runtime.cached import cached_property
 
-__all__ = ["Affine", "Block", "Cpwl", "MaxGroups", "Node", "Pointwise", "check_node"]
+__all__ = ["Activation", "Affine", "Block", "Cpwl", "MaxGroups", "Node", "Pointwise", "check_node"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +275,8 @@ class MaxGroups:
         return Block(columns, block.weights, block.denominator)
 
 
-Node = Affine | Pointwise | MaxGroups
+Activation = Pointwise | MaxGroups
+Node = Affine | Activation
 
 
 def check_node(where: str, node: Node, sizes: Sequence[int]) -> None:

@@ -192,12 +192,12 @@ def _layers(network: Network) -> list[dict[str, Any]]:
     """Name, first unit, number of units and kind of every layer of the pattern."""
     return [
         {
-            "name": network.names[k],
-            "start": network.unit_offsets[i],
-            "size": network.nodes[k].size,
-            "kind": "max" if isinstance(network.nodes[k], MaxGroups) else "pointwise",
+            "name": network.names[layer.index],
+            "start": layer.units.start,
+            "size": layer.node.size,
+            "kind": "max" if isinstance(layer.node, MaxGroups) else "pointwise",
         }
-        for i, k in enumerate(network.activations)
+        for layer in network.layers
     ]
 
 

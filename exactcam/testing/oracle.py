@@ -284,10 +284,9 @@ def region_lower_bound(oracle: Oracle, points: np.ndarray) -> int:
     """
     patterns = oracle.patterns(points).astype(np.int64)
     tied = np.zeros(patterns.shape, dtype=bool)
-    for k, start in zip(oracle.network.activations, oracle.network.unit_offsets, strict=False):
-        node = oracle.network.nodes[k]
-        units = np.s_[start : start + node.size]
-        if isinstance(node, Pointwise):
+    for layer in oracle.network.layers:
+        units = layer.units
+        if isinstance(layer.node, Pointwise):
             tied[:, units] = patterns[:, units] % 2 == 1
         else:
             # The first of equal members is no proof that it is alone: maxima do not count.

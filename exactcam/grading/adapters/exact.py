@@ -19,10 +19,9 @@ def from_partition(part: Partition) -> EngineOutput:
     """
     pieces = part.patterns.astype(np.int64)
     network = part.network
-    for k, start in zip(network.activations, network.unit_offsets, strict=False):
-        node = network.nodes[k]
-        if isinstance(node, Pointwise):
-            pieces[:, start : start + node.size] //= 2
+    for layer in network.layers:
+        if isinstance(layer.node, Pointwise):
+            pieces[:, layer.units] //= 2
     maps = [to_float(mpq(x, part.form_scale)) for x in part.forms.ravel()]
     segments = [
         [to_float(mpq(p[axis], p[2])) for axis in (0, 1)]

@@ -54,4 +54,4 @@ def read(path: str | Path) -> EngineOutput:
 
 def _last_hidden(network: Network | None) -> int | None:
     """The value behind the last activation, whose maps SplineCam returns."""
-    return network.activations[-1] + 1 if network is not None and network.activations else None
+    return network.layers[-1].value if network is not None and network.layers else None
