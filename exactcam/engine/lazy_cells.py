@@ -21,7 +21,7 @@ from ..runtime.fork_pool import spread
 from .kernels import vertices as kernels
 from .refine import Engine
 from .region_store import Regions
-from .schedule import alone, shares
+from .schedule import head_start, shares
 
 __all__ = ["ExactCells"]
 
@@ -123,5 +123,5 @@ class ExactCells:
                 [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in found]
             )
 
-        wait = alone(self.engine, tasks)
-        return np.concatenate(spread(maps, len(tasks), jobs, alone=wait))
+        wait = head_start(self.engine, tasks)
+        return np.concatenate(spread(maps, len(tasks), jobs, head_start=wait))

@@ -20,7 +20,7 @@ from ..runtime.cached import cached_property
 from .geometry import Line, Point, area2, homogeneous, polygon_of, side
 from .nodes import Block
 
-__all__ = ["Slice", "Window", "window_of"]
+__all__ = ["Slice", "Window", "WindowLike", "window_of"]
 
 Vector = tuple[mpq, ...]
 
@@ -166,7 +166,10 @@ class Window:
         return area2(self.vertices) / 2
 
 
-def window_of(window: Window | Sequence[Any]) -> Window:
+WindowLike = Window | Sequence[Any]  # a Window, (umin, vmin, umax, vmax), or corners (u, v)
+
+
+def window_of(window: WindowLike) -> Window:
     """A Window from itself, from (umin, vmin, umax, vmax) or from corners."""
     if isinstance(window, Window):
         return window

@@ -46,7 +46,7 @@ def spread(
     count: int,
     processes: int,
     progress: Callable[[int], None] | None = None,
-    alone: float = 0.0,
+    head_start: float = 0.0,
 ) -> list[Found]:
     """[solve(0), ..., solve(count - 1)] by this process and, where it can be forked, others: up
     to four for each processor, and not from a helper.
@@ -63,7 +63,7 @@ def spread(
     found: dict[int, Found] = {}
     with _numbers(count, processes) as numbers, ExitStack() as stack:
         mine, *others = (_work(solve, numbers, sizes[k : k + 1]) for k in range(processes))
-        until, helpers = monotonic() + alone, []
+        until, helpers = monotonic() + head_start, []
 
         def ask() -> None:
             if others and len(found) < count and monotonic() >= until:
