@@ -56,7 +56,7 @@ def partition(
     -------
     Partition
         Regions, edges and vertices in canonical order, whatever the engine and the jobs. The
-        fast engine takes O(units x regions) sign tests and roughly 10 microseconds a region.
+        fast engine takes some microseconds per region of a network of a hundred units.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import NetworkError
-from ..runtime.cached import cached_property
+from ..runtime.cached import PickledFields, cached_property
 from .rational import mpz, objects
 
 __all__ = ["Convolution", "Dense", "Matrix", "Sparse"]
@@ -30,6 +30,9 @@ class Dense:
     """A matrix with every entry stored: `entries`, object array (rows, cols) of mpz."""
 
     entries: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<Dense {self.shape[0]} x {self.shape[1]}>"
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -63,7 +66,7 @@ class Dense:
 
 
 @dataclass(frozen=True, eq=False)
-class Sparse:
+class Sparse(PickledFields):
     """A matrix in compressed rows: row r holds data[k] at column indices[k],
     indptr[r] <= k < indptr[r+1], columns strictly increasing within a row."""
 
@@ -71,6 +74,9 @@ class Sparse:
     indptr: np.ndarray
     indices: np.ndarray
     data: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<Sparse {self.shape[0]} x {self.shape[1]}, {len(self.data):,} entries>"
 
     @property
     def numbers(self) -> np.ndarray:
@@ -151,7 +157,7 @@ class Sparse:
 
 
 @dataclass(frozen=True, eq=False)
-class Convolution:
+class Convolution(PickledFields):
     """A convolution (correlation, as in every deep-learning library) of any dimension.
 
     `source` and `target` are (channels, *space), `kernel` an object array
@@ -170,6 +176,9 @@ class Convolution:
     dilation: tuple[int, ...]
     groups: int = 1
     transpose: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Convolution {_by(self.source)} -> {_by(self.target)}, kernel {_by(self.kernel.shape)}>"
 
     def __post_init__(self) -> None:
         taps = self.kernel.shape[2:]
@@ -293,6 +302,10 @@ class Convolution:
             indptr, np.concatenate(indices), np.concatenate(data),
         )  # fmt: skip
         return matrix.transposed() if self.transpose else matrix
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 Matrix = Dense | Sparse | Convolution

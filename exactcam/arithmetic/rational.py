@@ -35,6 +35,7 @@ __all__ = [
     "rational_from_hex",
     "rational_to_hex",
     "root_sum",
+    "shortened",
     "sign",
     "to_float",
     "to_hex",
@@ -264,3 +265,9 @@ def decimal_text(value: mpq) -> str:
         if value.denominator == 1
         else (f"{value.numerator.digits()}/{value.denominator.digits()}")
     )
+
+
+def shortened(value: mpq) -> str:
+    """A rational for a message: `p/q` if that is short, else four digits of it."""
+    text = decimal_text(value) if value.numerator.bit_length() < 30 else ""
+    return text if 0 < len(text) <= 8 else f"{to_float(value):.4g}"

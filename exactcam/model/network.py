@@ -28,7 +28,7 @@ from ..arithmetic.rational import (
     to_hex,
 )
 from ..errors import NetworkError
-from ..runtime.cached import cached_property
+from ..runtime.cached import PickledFields, cached_property
 from .nodes import Activation, Affine, Block, Node, Pointwise, check_node
 
 __all__ = ["AffineRun", "Layer", "Network"]
@@ -56,6 +56,9 @@ class Layer:
     index: int
     node: Activation
     units: slice
+
+    def __repr__(self) -> str:
+        return f"<Layer {self.number}: {self.node!r}>"
 
     @property
     def source(self) -> int:
@@ -89,7 +92,7 @@ class AffineRun:
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Network(PickledFields):
     """A continuous piecewise-linear network with exact rational parameters.
 
     `inputs` is the input size, `output` the number of the value that is the
@@ -104,6 +107,15 @@ class Network:
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     sizes: tuple[int, ...] = field(init=False)
+
+    def __repr__(self) -> str:
+        parameters = sum(len(m.numbers) for n in self.affine_nodes.values() for m in n.matrices)
+        parameters += sum(node.size for node in self.affine_nodes.values())
+        layers = f"{len(self.layers)} layer{'s' if len(self.layers) != 1 else ''}"
+        return (
+            f"<Network {self.inputs} -> {self.outputs}, {self.units:,} units in {layers}, "
+            f"{parameters:,} parameters>"
+        )
 
     def __post_init__(self) -> None:
         if not self.names:

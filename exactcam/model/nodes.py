@@ -21,7 +21,7 @@ import numpy as np
 from ..arithmetic.matrix import Dense, Matrix
 from ..arithmetic.rational import common_integers, integer_matrix, mpq, mpz, objects, rational
 from ..errors import NetworkError
-from ..runtime.cached import cached_property
+from ..runtime.cached import PickledFields, cached_property
 
 __all__ = ["Activation", "Affine", "Block", "Cpwl", "MaxGroups", "Node", "Pointwise", "check_node"]
 
@@ -33,6 +33,9 @@ class Block:
     columns: np.ndarray
     weights: np.ndarray
     denominator: mpz
+
+    def __repr__(self) -> str:
+        return f"<Block of {self.columns.shape[1]} vectors of {self.columns.shape[0]} entries>"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class Cpwl:
 
     breakpoints: tuple[mpq, ...]
     pieces: tuple[tuple[mpq, mpq], ...]
+
+    def __repr__(self) -> str:
+        return f"<Cpwl of {len(self.pieces)} pieces>"
 
     def __init__(self, breakpoints: Sequence[Any], pieces: Sequence[tuple[Any, Any]]) -> None:
         knots = [rational(t, "breakpoint") for t in breakpoints]
@@ -125,8 +131,13 @@ class Affine:
             )
         return Affine.combine([source], [(Dense(entries), weight_scale)], (shift, bias_scale))
 
+    def __repr__(self) -> str:
+        sources = ", ".join(map(str, self.inputs[:8])) + (", ..." if len(self.inputs) > 8 else "")
+        return f"<Affine of values {sources}, {self.size:,} outputs>"
+
     @property
     def size(self) -> int:
+        """The number of outputs."""
         return len(self.bias)
 
     def apply(self, blocks: Sequence[Block]) -> Block:
@@ -144,7 +155,7 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
-class Pointwise:
+class Pointwise(PickledFields):
     """Unit i is functions[which[i]] of entry i of its input.
 
     The code of a unit is 2j on piece j and 2j + 1 at breakpoint j (a tie): for a
@@ -154,6 +165,10 @@ class Pointwise:
     source: int
     functions: tuple[Cpwl, ...]
     which: np.ndarray
+
+    def __repr__(self) -> str:
+        kinds = f"{len(self.functions)} function{'s' if len(self.functions) != 1 else ''}"
+        return f"<Pointwise of value {self.source}, {self.size:,} units, {kinds}>"
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -219,7 +234,7 @@ class Pointwise:
 
 
 @dataclass(frozen=True, eq=False)
-class MaxGroups:
+class MaxGroups(PickledFields):
     """Unit g is the maximum of the input's entries groups[g].
 
     The code of a group is the position in it of the first member that attains
@@ -228,6 +243,9 @@ class MaxGroups:
 
     source: int
     groups: tuple[tuple[int, ...], ...]
+
+    def __repr__(self) -> str:
+        return f"<MaxGroups of value {self.source}, {self.size:,} units>"
 
     @property
     def inputs(self) -> tuple[int, ...]:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
+from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational, shortened
 from ..errors import SliceError
-from ..runtime.cached import cached_property
+from ..runtime.cached import PickledFields, cached_property
 from .geometry import Line, Point, area2, homogeneous, polygon_of, side
 from .nodes import Block
 
@@ -30,7 +30,7 @@ def _vector(values: Sequence[Any], where: str) -> Vector:
 
 
 @dataclass(frozen=True)
-class Slice:
+class Slice(PickledFields):
     """The plane origin + u e1 + v e2. Raises SliceError for dependent directions."""
 
     origin: Vector
@@ -52,6 +52,12 @@ class Slice:
         object.__setattr__(self, "origin", base)
         object.__setattr__(self, "e1", first)
         object.__setattr__(self, "e2", second)
+
+    def __repr__(self) -> str:
+        if self.size > 2:
+            return f"<Slice of {self.size:,} inputs>"
+        origin, e1, e2 = (", ".join(map(shortened, v)) for v in (self.origin, self.e1, self.e2))
+        return f"<Slice ({origin}) + u ({e1}) + v ({e2})>"
 
     @staticmethod
     def axes(at: Sequence[Any], i: int = 0, j: int = 1) -> Slice:
@@ -109,7 +115,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(PickledFields):
     """A convex polygon with interior, counter-clockwise, rational `corners` (u, v).
 
     Clockwise corners are turned around. Raises SliceError for a polygon that is
@@ -141,6 +147,18 @@ class Window:
                         f"the window is not strictly convex: corner {m} is not to the left of the "
                         f"side from corner {k}"
                     )
+
+    def __repr__(self) -> str:
+        (umin, umax), (vmin, vmax) = ((min(t), max(t)) for t in zip(*self.corners, strict=True))
+        u, v = (f"[{shortened(a)}, {shortened(b)}]" for a, b in ((umin, umax), (vmin, vmax)))
+        box = len(self.corners) == 4 and all(
+            s in (umin, umax) and t in (vmin, vmax) for s, t in self.corners
+        )
+        return (
+            f"<Window {u} x {v}>"
+            if box
+            else f"<Window of {len(self.corners)} corners in {u} x {v}>"
+        )
 
     @staticmethod
     def rectangle(umin: Any, vmin: Any, umax: Any, vmax: Any) -> Window:

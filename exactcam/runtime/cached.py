@@ -1,4 +1,4 @@
-"""Attributes that are computed once, without a lock.
+"""Attributes that are computed at first use: without a lock, and not part of a pickle.
 
 Before Python 3.12 functools.cached_property holds one lock for an attribute of all objects
 while it computes. A process forked from one thread while another holds it would wait for ever.
@@ -7,9 +7,10 @@ while it computes. A process forked from one thread while another holds it would
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["cached_property"]
+__all__ = ["PickledFields", "cached_property"]
 
 if TYPE_CHECKING:
     from functools import cached_property
@@ -30,3 +31,10 @@ else:
             # Found here only where it is not known yet: this has no __set__.
             value = instance.__dict__[self.name] = self.compute(instance)
             return value
+
+
+class PickledFields:
+    """A base for dataclasses: pickles hold the fields, not the cached properties."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]

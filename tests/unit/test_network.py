@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
@@ -238,3 +239,26 @@ def test_a_network_without_layers_is_one_affine_run() -> None:
     assert network.layers == ()
     assert [run.nodes for run in network.affine_runs] == [range(0, 1)]
     assert network.evaluate([1, 1]) == (2, 3)
+
+
+def test_a_network_is_one_short_line() -> None:
+    assert repr(skipping()) == "<Network 2 -> 1, 6 units in 3 layers, 22 parameters>"
+    wide = from_arrays([(np.ones((64, 2)), np.ones(64)), (np.ones((1, 64)), [0])])
+    assert repr(wide) == "<Network 2 -> 1, 64 units in 1 layer, 257 parameters>"
+    for thing in (*skipping().nodes, *skipping().layers, Cpwl.relu(), skipping().nodes[2].matrices):
+        assert len(repr(thing)) <= 100
+        assert "\n" not in repr(thing)
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_network_pickles_without_what_it_has_computed(used: bool) -> None:
+    network = skipping()
+    fresh = len(pickle.dumps(skipping()))
+    if used:
+        exactcam.partition(network, engine="fast")
+    text = pickle.dumps(network)
+    assert len(text) == fresh
+    again = pickle.loads(text)
+    assert again.sha256 == network.sha256
+    assert (again.names, again.notes, again.sizes) == (network.names, network.notes, network.sizes)
+    assert again.evaluate([3, -1]) == (56,)
