@@ -31,6 +31,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..arithmetic.rational import mpq
 from ..model.network import Layer, Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from ..model.slice import Slice
@@ -163,7 +164,7 @@ class _Pieces:
     """A pointwise node: the name of each unit's map on each piece."""
 
     def __init__(self, node: Pointwise) -> None:
-        names = _numbering((0, 0), (1, 0))  # the zero map, and the identity
+        names = _numbering((mpq(0), mpq(0)), (mpq(1), mpq(0)))  # the zero map, and the identity
         width = max(len(f.pieces) for f in node.functions)
         table = np.zeros((len(node.functions), width), dtype=np.int64)
         for k, function in enumerate(node.functions):
@@ -178,7 +179,7 @@ class _Pieces:
                 ends = [slope * t + intercept for t in knots[max(j - 1, 0) : j + 1]]
                 bounded = (j > 0 or slope <= 0) and (j < len(knots) or slope >= 0)
                 ends += [intercept] if slope == 0 else []
-                self.above[k, j] = bounded and min(ends) >= 0 and (slope, intercept) != (0, 0)
+                self.above[k, j] = bounded and min(ends) >= 0 and bool(slope or intercept)
         self.linear = np.asarray([intercept == 0 for _, intercept in names])
 
     def classes(self, source: np.ndarray, codes: np.ndarray, free: int) -> tuple[np.ndarray, int]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..arithmetic.rational import common_integers, mpq, sign
+from ..arithmetic.rational import common_integers, mpq, mpz, sign
 from ..errors import InvariantError
 from ..model.geometry import Point, area2, homogeneous, join, side
 from .output import EngineOutput
@@ -148,7 +148,7 @@ def _take_apart(k: int, corners: np.ndarray, tolerance: mpq, good: _Collector) -
     be simple, and is cut into triangles.
     """
     flat, _ = common_integers(mpq(x) for x in corners.ravel())
-    points = list(zip(flat[::2], flat[1::2], [1] * len(corners), strict=True))
+    points = list(zip(flat[::2], flat[1::2], [mpz(1)] * len(corners), strict=True))
     doubled = area2(points)
     if doubled == 0:
         return "zero area"

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arithmetic.matrix import Dense, Matrix
-from ..arithmetic.rational import mpq, to_float
+from ..arithmetic.rational import mpq, mpz, to_float
 from ..complex.partition import Partition
 from ..grading.shapes import Shapes
 from ..model.geometry import homogeneous
@@ -149,7 +149,7 @@ class _FloatLayer:
         return value, bound if self.safe else np.full_like(bound, np.inf)
 
 
-def _compressed(matrix: Matrix, scale: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _compressed(matrix: Matrix, scale: mpz) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if isinstance(matrix, Dense):  # rows of full length keep the product a plain one
         rows, columns = matrix.shape
         indptr, indices, entries = (
