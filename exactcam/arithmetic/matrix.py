@@ -1,4 +1,4 @@
-"""Exact linear maps: dense, sparse and convolutional, behind one face.
+"""Exact integer matrices with one interface: dense, sparse and convolutional.
 
 A convolution on 3x32x32 is a dense matrix of some ten million entries and a
 kernel of some hundreds, so the network keeps the structure it was given. All
@@ -36,6 +36,7 @@ class Dense:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
         return self.entries.shape[0], self.entries.shape[1]
 
     @property
@@ -44,6 +45,7 @@ class Dense:
         return self.entries.ravel()
 
     def with_numbers(self, numbers: np.ndarray) -> Dense:
+        """The same structure with other entries, flat in file order."""
         return Dense(numbers.reshape(self.entries.shape))
 
     def with_rows(self, rows: Sequence[int]) -> Dense:
@@ -80,9 +82,11 @@ class Sparse(PickledFields):
 
     @property
     def numbers(self) -> np.ndarray:
+        """The stored entries as a flat array, in file order."""
         return self.data
 
     def with_numbers(self, numbers: np.ndarray) -> Sparse:
+        """The same structure with other entries, flat in file order."""
         return Sparse(self.shape, self.indptr, self.indices, numbers)
 
     @staticmethod
@@ -117,6 +121,7 @@ class Sparse(PickledFields):
         return Sparse((len(picks), self.shape[1]), indptr, self.indices[places], self.data[places])
 
     def apply(self, columns: np.ndarray) -> np.ndarray:
+        """This matrix times `columns`, object array (columns of the matrix, k)."""
         rows, width = self.shape[0], columns.shape[1]
         out = objects([mpz(0)] * (rows * width), (rows, width))
         step = max(1, _CHUNK // max(1, width))
@@ -133,6 +138,7 @@ class Sparse(PickledFields):
         return out
 
     def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Times a block whose rows outside `which` are zero; `columns` is (len(which), k)."""
         width = columns.shape[1]
         out = objects([mpz(0)] * (self.shape[0] * width), (self.shape[0], width))
         indptr, rows, data = self._by_column
@@ -143,16 +149,19 @@ class Sparse(PickledFields):
 
     @cached_property
     def _by_column(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr, rows, data) of the entries, column by column."""
         order = np.argsort(self.indices, kind="stable")
         rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))[order]
         counts = np.bincount(self.indices, minlength=self.shape[1])
         return np.concatenate([[0], np.cumsum(counts)]), rows, self.data[order]
 
     def transposed(self) -> Sparse:
+        """The transpose, sparse too."""
         indptr, rows, data = self._by_column
         return Sparse((self.shape[1], self.shape[0]), indptr, rows, data)
 
     def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr, indices, data) of the non-zero entries, row by row."""
         return self.indptr, self.indices, self.data
 
 
@@ -201,13 +210,16 @@ class Convolution(PickledFields):
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
         return math.prod(self.target), math.prod(self.source)
 
     @property
     def numbers(self) -> np.ndarray:
+        """The stored entries as a flat array, in file order."""
         return self.kernel.ravel()
 
     def with_numbers(self, numbers: np.ndarray) -> Convolution:
+        """The same structure with other entries, flat in file order."""
         return Convolution(
             self.source, self.target, numbers.reshape(self.kernel.shape),
             self.stride, self.padding, self.dilation, self.groups, self.transpose,
@@ -262,13 +274,16 @@ class Convolution(PickledFields):
         return flat
 
     def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Times a block whose rows outside `which` are zero; `columns` is (len(which), k)."""
         return self._sparse.apply_columns(which, columns)
 
     def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr, indices, data) of the non-zero entries, row by row."""
         return self._sparse.csr()
 
     @cached_property
     def _sparse(self) -> Sparse:
+        """The convolution as a sparse matrix."""
         source, target = (
             (self.target, self.source) if self.transpose else (self.source, self.target)
         )
@@ -305,6 +320,7 @@ class Convolution(PickledFields):
 
 
 def _by(shape: tuple[int, ...]) -> str:
+    """Sizes as text: 3x32x32."""
     return "x".join(map(str, shape))
 
 

@@ -1,4 +1,4 @@
-"""The only module that knows the number type.
+"""Exact numbers: conversion to and from gmpy2's integers and rationals.
 
 Everything exact in exactcam is a gmpy2 ``mpz`` (integers) or ``mpq``
 (rationals). This module turns what users hold - Python and numpy floats of any
@@ -87,6 +87,7 @@ def rational(value: Any, where: str = "value") -> mpq:
 
 
 def _from_text(text: str, where: str) -> mpq:
+    """The rational that decimal text or a fraction p/q denotes."""
     match = _TEXT.fullmatch(text)
     if match is None:
         raise NumberError(f"{where} is {text[:40]!r}: write a number like 0.1, -3, 2e-5 or 1/3")
@@ -131,6 +132,7 @@ def integer_matrix(values: Any, where: str) -> tuple[np.ndarray, mpz]:
 
 
 def _dyadic(array: np.ndarray, where: str) -> tuple[np.ndarray, mpz]:
+    """`integer_matrix` of float64: integers over the least power of two."""
     bad = ~np.isfinite(array)
     if bad.any():
         index = tuple(int(i) for i in np.argwhere(bad)[0])

@@ -118,6 +118,7 @@ class Ties:
         return self.network.through_affine(number, values, apply), free
 
     def _units_of(self, layer: Layer) -> _Pieces | _Members:
+        """A layer prepared for value numbering."""
         if layer.number not in self._units:
             node = layer.node
             prepared = _Pieces(node) if isinstance(node, Pointwise) else _Members(node)

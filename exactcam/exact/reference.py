@@ -1,4 +1,4 @@
-"""The definition in code: every region, cell by cell, in exact integers only.
+"""Reference algorithm: find every activation region by recursive cutting, in exact integers.
 
 Starting from the window, each activation layer cuts each cell along the knot
 lines of its units (Lemmas 1 and 2 of proofs/partition.md, of SplineCam too: on a cell
@@ -30,7 +30,7 @@ __all__ = ["RawCell", "Siblings", "activation_cells", "refine"]
 
 @dataclass(frozen=True)
 class RawCell:
-    """One activation region: corners counter-clockwise, codes of all units, output map."""
+    """One activation region: corners counter-clockwise, codes of all units, affine output map."""
 
     corners: tuple[Point, ...]
     codes: np.ndarray
@@ -79,6 +79,7 @@ def refine(polygon: Polygon, node: Activation, block: Block) -> list[tuple[Polyg
 def _refine_pointwise(
     polygon: Polygon, corners: np.ndarray, node: Pointwise, block: Block
 ) -> list[tuple[Polygon, np.ndarray]]:
+    """Cut a cell along the knot lines of a pointwise layer that cross it."""
     lines = node.knot_values(block)
     values = lines.dot(corners)
     above, below = (values > 0).any(axis=1), (values < 0).any(axis=1)
@@ -107,6 +108,7 @@ def _refine_pointwise(
 def _refine_max(
     polygon: Polygon, corners: np.ndarray, node: MaxGroups, block: Block
 ) -> list[tuple[Polygon, np.ndarray]]:
+    """Cut a cell into the parts on which one member of each max group is the largest."""
     values = block.columns.dot(corners)
     settled = np.zeros(node.size, dtype=np.int64)
     cut: list[int] = []
@@ -134,6 +136,7 @@ def _refine_max(
 
 
 def _dominated(rows: np.ndarray, member: int) -> bool:
+    """Whether one other member is as large at every corner (of equal members the first counts)."""
     covered = (rows >= rows[member]).all(axis=1)
     same = (rows == rows[member]).all(axis=1)
     first_of_equals = np.arange(len(rows)) < member

@@ -1,4 +1,4 @@
-"""Exact values along an activation pattern: the exact side of the fast engine.
+"""Replay of an activation pattern: exact affine forms and lines of a cell, computed on demand.
 
 The fast engine stores a region as its pattern and, per edge, the *label* of the
 knot line it lies on. Both are combinatorial, and together with the network they

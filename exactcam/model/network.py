@@ -1,4 +1,4 @@
-"""The exact network: what every engine, file, certificate and picture is about.
+"""A continuous piecewise-linear network with exact rational parameters.
 
 A network is a list of nodes in single-assignment order; value 0 is the input and
 value k + 1 the output of node k (see `exactcam.model.nodes` for the three kinds). It is
@@ -95,10 +95,23 @@ class AffineRun:
 class Network(PickledFields):
     """A continuous piecewise-linear network with exact rational parameters.
 
-    `inputs` is the input size, `output` the number of the value that is the
-    network's output, `names` one label per node for messages, `notes` the
-    substitutions a loader made (G4), which every report repeats. Raises
-    NetworkError where nodes do not fit together.
+    Parameters
+    ----------
+    inputs : int
+        The size of the input, value 0.
+    nodes : tuple of Affine, Pointwise or MaxGroups
+        In an order of evaluation; node k computes value k + 1 from earlier ones.
+    output : int
+        The number of the value that is the network's output.
+    names : tuple of str
+        One label per node for messages, by default its index.
+    notes : tuple of str
+        The substitutions a loader made (G4), which every report repeats.
+
+    Raises
+    ------
+    NetworkError
+        Nodes do not fit together.
     """
 
     inputs: int
@@ -216,6 +229,7 @@ class Network(PickledFields):
 
     @property
     def units(self) -> int:
+        """The number of activation units: the length of a pattern."""
         return self.unit_offsets[-1]
 
     @cached_property
@@ -269,6 +283,7 @@ class Network(PickledFields):
         return values[self.output], np.concatenate(codes)
 
     def _points(self, points: Sequence[Sequence[Any]]) -> Block:
+        """Input vectors as a block of columns, each in lowest terms."""
         vectors = []
         for k, point in enumerate(points):
             if len(point) != self.inputs:
@@ -296,6 +311,7 @@ class Network(PickledFields):
 
 
 def _node_document(node: Node) -> dict[str, Any]:
+    """A node as JSON values."""
     if isinstance(node, Affine):
         return {
             "op": "affine",
@@ -318,6 +334,7 @@ def _node_document(node: Node) -> dict[str, Any]:
 
 
 def _matrix_document(matrix: Matrix) -> dict[str, Any]:
+    """A matrix as JSON values, in the structure it is stored in."""
     entries = [to_hex(x) for x in matrix.numbers]
     if isinstance(matrix, Dense):
         return {"kind": "dense", "shape": list(matrix.shape), "entries": entries}

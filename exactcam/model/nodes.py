@@ -1,6 +1,9 @@
-"""The three kinds of node that make every continuous piecewise-linear network: `Affine` (any number of inputs, so skip connections and
-concatenations are plain), `Pointwise` (one CPWL function of one variable per
-unit) and `MaxGroups` (max-pooling, maxout; a minimum is a negated maximum).
+"""The nodes of a network: affine maps, pointwise activation functions and maxima.
+
+These three make every continuous piecewise-linear network: `Affine` has any number of inputs,
+so skip connections and concatenations are affine too; `Pointwise` has one piecewise-linear
+function of one variable per unit; `MaxGroups` is max-pooling and maxout (a minimum is a
+negated maximum).
 
 All numbers are integers over one positive scale a node, so that exact work is
 integer work: a block of columns X with column weights kappa and denominator D
@@ -28,7 +31,11 @@ __all__ = ["Activation", "Affine", "Block", "Cpwl", "MaxGroups", "Node", "Pointw
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Vectors `columns[:, k] / (denominator * weights[k])`; weights and denominator >= 0."""
+    """Exact vectors over one denominator: vector k is columns[:, k] / (denominator * weights[k]).
+
+    `columns` (size, vectors) and `weights` (vectors,) are object arrays of mpz, weights >= 0 and
+    denominator > 0. A vector of weight 0 is a direction: a column u or v of an affine form.
+    """
 
     columns: np.ndarray
     weights: np.ndarray
@@ -172,10 +179,12 @@ class Pointwise(PickledFields):
 
     @property
     def inputs(self) -> tuple[int, ...]:
+        """The one value that is read, as a tuple."""
         return (self.source,)
 
     @property
     def size(self) -> int:
+        """The number of units."""
         return len(self.which)
 
     @cached_property
@@ -188,10 +197,12 @@ class Pointwise(PickledFields):
 
     @cached_property
     def scale(self) -> mpz:
+        """The common denominator of all slopes and intercepts."""
         return common_integers(v for f in self.functions for piece in f.pieces for v in piece)[1]
 
     @cached_property
     def _pieces(self) -> tuple[np.ndarray, np.ndarray]:
+        """(slopes, intercepts) times `scale`, each (functions, pieces) of mpz."""
         width = max(len(f.pieces) for f in self.functions)
         slopes = objects([mpz(0)] * (len(self.functions) * width), (len(self.functions), width))
         intercepts = slopes.copy()
@@ -249,10 +260,12 @@ class MaxGroups(PickledFields):
 
     @property
     def inputs(self) -> tuple[int, ...]:
+        """The one value that is read, as a tuple."""
         return (self.source,)
 
     @property
     def size(self) -> int:
+        """The number of units."""
         return len(self.groups)
 
     @property

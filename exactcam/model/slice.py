@@ -1,4 +1,4 @@
-"""Slice and window: which 2-D piece of the input space is looked at.
+"""Slice and window: the plane of the input space, and the polygon in it, that is partitioned.
 
 A slice is the affine map (u, v) -> origin + u e1 + v e2 with exact rational
 vectors, e1 and e2 linearly independent. A window is a convex polygon with
@@ -26,6 +26,7 @@ Vector = tuple[mpq, ...]
 
 
 def _vector(values: Sequence[Any], where: str) -> Vector:
+    """Exact rational entries; a NumberError names the entry of `where`."""
     return tuple(rational(x, f"{where}[{i}]") for i, x in enumerate(values))
 
 
@@ -181,6 +182,7 @@ class Window(PickledFields):
 
     @property
     def area(self) -> mpq:
+        """The exact area in slice coordinates."""
         return area2(self.vertices) / 2
 
 
