@@ -1,4 +1,4 @@
-"""One exception family, so that a caller can catch every refusal with one name.
+"""The exceptions exactcam raises on purpose, all derived from one base class.
 
 Every message is one line that names the layer, parameter, file or argument at
 fault and says what to do about it. Nothing else in the package raises for bad
@@ -7,39 +7,52 @@ input, and nothing catches these except the command line.
 
 
 class ExactcamError(Exception):
-    """Base of every error exactcam raises on purpose."""
+    """The base of every error exactcam raises on purpose: catch this to catch them all.
+
+    Raised itself for a wrong argument (`engine`, `jobs`, `level`, a point outside the
+    window) and for a helper process that died.
+    """
 
 
 class NumberError(ExactcamError, ValueError):
-    """A number that is not an exact rational: NaN, infinity or malformed text."""
+    """A number that is not an exact rational: NaN, infinity, a wide float or malformed text.
+
+    The message names the entry, for example `layer 1 bias[1]`.
+    """
 
 
 class NetworkError(ExactcamError, ValueError):
-    """A network that is not well formed, or not continuous piecewise linear."""
+    """A network that is not well formed, or not continuous piecewise linear.
+
+    The message names the layer, as the model file or module does.
+    """
 
 
 class UnsupportedLayerError(NetworkError):
-    """A layer that has no exact rational piecewise-linear form."""
+    """A layer or operator that no loader can translate exactly, a sigmoid for example."""
 
 
 class SliceError(ExactcamError, ValueError):
-    """A slice or window that is degenerate or does not fit the network."""
+    """A slice or window that is degenerate or does not fit the network's input size."""
 
 
 class FileFormatError(ExactcamError, ValueError):
-    """A file that is damaged, hostile or not of the format it was read as."""
+    """A file that is damaged, too large for its reader or not of the format it was read as.
+
+    The message names the file and, where it has lines, the line.
+    """
 
 
 class MissingExtraError(ExactcamError, ImportError):
-    """An optional dependency is needed; the message names the extra to install."""
+    """An optional package is not installed; the message names the extra to install."""
 
 
 class InvariantError(ExactcamError, AssertionError):
-    """A computed result contradicts a theorem: always a defect of exactcam."""
+    """A computed result contradicts a theorem: always a defect of exactcam, please report it."""
 
 
 def interrupted(error: BaseException | None) -> bool:
-    """Whether this is Ctrl-C, or the SystemError that comes of it in compiled code."""
+    """Whether an exception is KeyboardInterrupt, or the SystemError numba makes of one."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__
     return error is not None

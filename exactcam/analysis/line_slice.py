@@ -227,9 +227,9 @@ def _refine(
     throughout; an odd code there means a unit that is at its breakpoint throughout.
     """
     roots = {low, high}
-    for a, c in _forms(node, block, low, high):
-        if a:
-            root = mpq(-c, a)
+    for slope, height in _forms(node, block, low, high):
+        if slope:
+            root = mpq(-height, slope)
             if low < root < high:
                 roots.add(root)
     cuts = sorted(roots)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import statistics as middle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ def _row(partition: Partition, level: Any) -> dict[str, Any]:
         "density": mpq(len(partition)) / partition.window.area,
         "boundary_length": boundary.length,
         "area_least": area[0],
-        "area_median": middle.median(area),
+        "area_median": (area[len(area) // 2] + area[~(len(area) // 2)]) / 2,
         "area_mean": partition.window.area / len(partition),
         "area_greatest": area[-1],
         "vertices_mean": mpq(len(partition.corners), len(partition)),

@@ -1,4 +1,4 @@
-"""Exact linear maps: dense, sparse and convolutional, behind one face.
+"""Exact integer matrices with one interface: dense, sparse and convolutional.
 
 A convolution on 3x32x32 is a dense matrix of some ten million entries and a
 kernel of some hundreds, so the network keeps the structure it was given. All
@@ -31,8 +31,12 @@ class Dense:
 
     entries: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"<Dense {self.shape[0]} x {self.shape[1]}>"
+
     @property
     def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
         return self.entries.shape[0], self.entries.shape[1]
 
     @property
@@ -41,6 +45,7 @@ class Dense:
         return self.entries.ravel()
 
     def with_numbers(self, numbers: np.ndarray) -> Dense:
+        """The same structure with other entries, flat in file order."""
         return Dense(numbers.reshape(self.entries.shape))
 
     def with_rows(self, rows: Sequence[int]) -> Dense:
@@ -72,11 +77,16 @@ class Sparse(WithoutCaches):
     indices: np.ndarray
     data: np.ndarray
 
+    def __repr__(self) -> str:
+        return f"<Sparse {self.shape[0]} x {self.shape[1]}, {len(self.data):,} entries>"
+
     @property
     def numbers(self) -> np.ndarray:
+        """The stored entries as a flat array, in file order."""
         return self.data
 
     def with_numbers(self, numbers: np.ndarray) -> Sparse:
+        """The same structure with other entries, flat in file order."""
         return Sparse(self.shape, self.indptr, self.indices, numbers)
 
     @staticmethod
@@ -111,6 +121,7 @@ class Sparse(WithoutCaches):
         return Sparse((len(picks), self.shape[1]), indptr, self.indices[places], self.data[places])
 
     def apply(self, columns: np.ndarray) -> np.ndarray:
+        """This matrix times `columns`, object array (columns of the matrix, k)."""
         rows, width = self.shape[0], columns.shape[1]
         out = objects([mpz(0)] * (rows * width), (rows, width))
         step = max(1, _CHUNK // max(1, width))
@@ -127,6 +138,7 @@ class Sparse(WithoutCaches):
         return out
 
     def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Times a block whose rows outside `which` are zero; `columns` is (len(which), k)."""
         width = columns.shape[1]
         out = objects([mpz(0)] * (self.shape[0] * width), (self.shape[0], width))
         indptr, rows, data = self._by_column
@@ -137,16 +149,19 @@ class Sparse(WithoutCaches):
 
     @cached_property
     def _by_column(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr, rows, data) of the entries, column by column."""
         order = np.argsort(self.indices, kind="stable")
         rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))[order]
         counts = np.bincount(self.indices, minlength=self.shape[1])
         return np.concatenate([[0], np.cumsum(counts)]), rows, self.data[order]
 
     def transposed(self) -> Sparse:
+        """The transpose, sparse too."""
         indptr, rows, data = self._by_column
         return Sparse((self.shape[1], self.shape[0]), indptr, rows, data)
 
     def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr, indices, data) of the non-zero entries, row by row."""
         return self.indptr, self.indices, self.data
 
 
@@ -171,6 +186,9 @@ class Convolution(WithoutCaches):
     groups: int = 1
     transpose: bool = False
 
+    def __repr__(self) -> str:
+        return f"<Convolution {_by(self.source)} -> {_by(self.target)}, kernel {_by(self.kernel.shape)}>"
+
     def __post_init__(self) -> None:
         taps = self.kernel.shape[2:]
         wide, narrow = (self.target, self.source) if self.transpose else (self.source, self.target)
@@ -192,13 +210,16 @@ class Convolution(WithoutCaches):
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
         return math.prod(self.target), math.prod(self.source)
 
     @property
     def numbers(self) -> np.ndarray:
+        """The stored entries as a flat array, in file order."""
         return self.kernel.ravel()
 
     def with_numbers(self, numbers: np.ndarray) -> Convolution:
+        """The same structure with other entries, flat in file order."""
         return Convolution(
             self.source, self.target, numbers.reshape(self.kernel.shape),
             self.stride, self.padding, self.dilation, self.groups, self.transpose,
@@ -253,13 +274,16 @@ class Convolution(WithoutCaches):
         return flat
 
     def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Times a block whose rows outside `which` are zero; `columns` is (len(which), k)."""
         return self._sparse.apply_columns(which, columns)
 
     def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(indptr, indices, data) of the non-zero entries, row by row."""
         return self._sparse.csr()
 
     @cached_property
     def _sparse(self) -> Sparse:
+        """The convolution as a sparse matrix."""
         source, target = (
             (self.target, self.source) if self.transpose else (self.source, self.target)
         )
@@ -293,6 +317,11 @@ class Convolution(WithoutCaches):
             indptr, np.concatenate(indices), np.concatenate(data),
         )  # fmt: skip
         return matrix.transposed() if self.transpose else matrix
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    """Sizes as text: 3x32x32."""
+    return "x".join(map(str, shape))
 
 
 Matrix = Dense | Sparse | Convolution

@@ -1,4 +1,4 @@
-"""The only module that knows the number type.
+"""Exact numbers: conversion to and from gmpy2's integers and rationals.
 
 Everything exact in exactcam is a gmpy2 ``mpz`` (integers) or ``mpq``
 (rationals). This module turns what users hold - Python and numpy floats of any
@@ -35,6 +35,7 @@ __all__ = [
     "rational_from_hex",
     "rational_to_hex",
     "root_sum",
+    "shortened",
     "sign",
     "to_float",
     "to_hex",
@@ -86,6 +87,7 @@ def rational(value: Any, where: str = "value") -> mpq:
 
 
 def _from_text(text: str, where: str) -> mpq:
+    """The rational that decimal text or a fraction p/q denotes."""
     match = _TEXT.fullmatch(text)
     if match is None:
         raise NumberError(f"{where} is {text[:40]!r}: write a number like 0.1, -3, 2e-5 or 1/3")
@@ -130,6 +132,7 @@ def integer_matrix(values: Any, where: str) -> tuple[np.ndarray, mpz]:
 
 
 def _dyadic(array: np.ndarray, where: str) -> tuple[np.ndarray, mpz]:
+    """`integer_matrix` of float64: integers over the least power of two."""
     bad = ~np.isfinite(array)
     if bad.any():
         index = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -264,3 +267,9 @@ def decimal_text(value: mpq) -> str:
         if value.denominator == 1
         else (f"{value.numerator.digits()}/{value.denominator.digits()}")
     )
+
+
+def shortened(value: mpq) -> str:
+    """A rational for a message: `p/q` if that is short, else four digits of it."""
+    text = decimal_text(value) if value.numerator.bit_length() < 30 else ""
+    return text if 0 < len(text) <= 8 else f"{to_float(value):.4g}"

@@ -25,7 +25,7 @@ from ..arithmetic.rational import mpq, mpz, objects, rational, root_sum, sign, t
 from ..errors import ExactcamError
 from ..exact.reference import refine
 from ..model.geometry import Point, cartesian, edges_of, polygon_of, reduced, squared_distance
-from ..model.nodes import Block, Cpwl, MaxGroups, Node, Pointwise
+from ..model.nodes import Activation, Block, Cpwl, MaxGroups, Pointwise
 from ..runtime.cached import WithoutCaches, cached_property
 from ..runtime.fork_pool import chunks, spread
 from .cell_data import CellData
@@ -280,7 +280,7 @@ class _LevelTie:
 
     def __init__(self, data: CellData, level: mpq) -> None:
         self.data = data
-        self.unit: Node = Pointwise(
+        self.unit: Activation = Pointwise(
             0, (Cpwl.through([level], [0, 1]),), np.zeros(1, dtype=np.int64)
         )
         self.level = level
@@ -310,7 +310,7 @@ class _ArgmaxTie:
 
     def __init__(self, data: CellData) -> None:
         self.data = data
-        self.unit: Node = MaxGroups(0, (tuple(range(data.network.outputs)),))
+        self.unit: Activation = MaxGroups(0, (tuple(range(data.network.outputs)),))
 
     def classes(self, cell: int, point: Point) -> Classes | None:
         largest = self._largest(cell, point)

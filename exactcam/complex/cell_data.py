@@ -109,8 +109,8 @@ class Cell:
     @property
     def interior_point(self) -> tuple[mpq, mpq]:
         """The mean of the corners: strictly inside, by convexity."""
-        corners = self.vertices
-        return sum(u for u, _ in corners) / len(corners), sum(v for _, v in corners) / len(corners)
+        us, vs = zip(*self.vertices, strict=True)
+        return sum(us, mpq(0)) / len(us), sum(vs, mpq(0)) / len(vs)
 
 
 class _Cells(Sequence[Cell]):

@@ -1,8 +1,8 @@
-"""The fast engine on many processes or machines, and in pieces that can be resumed.
+"""Run the fast engine's jobs on any `concurrent.futures.Executor`, results in job order.
 
-Jobs (`schedule`) can be solved by anyone in any order: results are the same, and in the same
-canonical order, whatever the number of workers. Any `concurrent.futures.Executor` will do,
-dask.distributed's among them.
+Jobs (`schedule`) are independent, so the result is the same, in the same canonical order,
+whatever the number of workers: threads, processes or the machines of dask.distributed. Workers
+that were forked from this process know the jobs already; others are sent what they lack.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from .division import Job
 from .refine import Batch, Engine
 from .region_store import Regions
-from .schedule import Job
 from .vertex_clusters import pieces
 
 __all__ = ["regions", "solve", "solved"]
 
-_SHARE = 0.02  # seconds of work handed over at a time: a handover costs a worker less than one
+_SHARE = 0.02  # seconds of work submitted at a time: to submit costs a worker under 1 ms
 
 
 def regions(engine: Engine, number: int, batches: Iterable[Batch]) -> Regions:
-    """What `solve` makes of a solution unless told otherwise."""
+    """The regions of a job, their vertices clustered: the default `finish` of `solve`."""
     return Regions.joined(pieces(engine, batches))
 
 
@@ -35,9 +35,12 @@ Finish = Callable[[Engine, int, Iterable[Batch]], Any]
 
 
 def solve(engine: Engine, job: Job, finish: Finish = regions) -> Any:
-    """What `finish` makes of the activation regions inside a job's cells, which it gets in
-    canonical order, batch by batch, where and as they are found: what is left to do then does
-    not wait in one process, and not all of a job need be in memory at once."""
+    """Find the activation regions inside a job's cells and return what `finish` makes of them.
+
+    `finish(engine, number of the job, batches)` gets the regions in canonical order, batch by
+    batch as they are found, in the process that finds them: so not all of a job need be in
+    memory at once, and post-processing runs in parallel too.
+    """
     return finish(engine, job.number, engine.run([job.task]))
 
 
@@ -61,7 +64,7 @@ def solved(
     share, at = 1, 0
     waiting: deque[tuple[list[Job], Future[Any]]] = deque()
 
-    def hand(part: list[Job], setting: bytes) -> Future[Any]:
+    def submit(part: list[Job], setting: bytes) -> Future[Any]:
         named = [job.number if forked else job for job in part]
         return executor.submit(_share, token, named, finish, setting)
 
@@ -71,12 +74,12 @@ def solved(
             while at < len(jobs) and len(waiting) < ahead:
                 part = jobs[at : at + share]
                 at += share
-                waiting.append((part, hand(part, b"")))
+                waiting.append((part, submit(part, b"")))
             part, future = waiting.popleft()
             found = future.result()
             if found is None:
                 forked, packed = False, packed or pickle.dumps(setting)
-                found = hand(part, packed).result()
+                found = submit(part, packed).result()
             solutions, seconds = found
             share = max(1, min(16, int(_SHARE * len(part) / max(seconds, 1e-9))))
             yield from solutions
@@ -88,8 +91,8 @@ def solved(
 
 @dataclass(frozen=True)
 class _Known:
-    """A setting (network, slice, window), engines for it that are idle, and jobs by number,
-    which only the process that hands them out and those forked from it have."""
+    """What a process knows of one run: the setting (network, slice, window), idle engines for it,
+    and its jobs by number, which only the submitting process and those forked from it have."""
 
     setting: tuple[Any, ...]
     idle: list[Engine]
@@ -102,8 +105,10 @@ _known: OrderedDict[str, _Known] = OrderedDict()  # by token: runs of this proce
 def _share(
     token: str, jobs: list[Any], finish: Finish, setting: bytes
 ) -> tuple[list[Any], float] | None:
-    """Solutions of some jobs, given as they are or by number, and the seconds they took; None
-    in a process that lacks what it needs."""
+    """Solve some jobs in a worker: (results, seconds), or None if it does not know the run.
+
+    Jobs are given themselves or by number; `setting` is the pickled setting, empty at first.
+    """
     if setting and token not in _known:
         _known[token] = _Known(pickle.loads(setting), [], {})
         if len(_known) > 2:  # a worker serves one run after the other

@@ -1,4 +1,4 @@
-"""Which edges of different cells are the same edge, where positions do not tell.
+"""Pair half-edges: find for each cell's edge the same edge of the neighbouring cell.
 
 Every inner edge is an edge of exactly two cells, its twins (Lemma 5). Both run between
 the same two clusters of corners, so where just two edges do, they are twins. Of more,
@@ -21,9 +21,21 @@ __all__ = ["twins"]
 
 
 def twins(exact: ExactCells, names: np.ndarray) -> np.ndarray:
-    """For each corner of `exact.cells` the corner at which the edge that leaves it begins in
-    the other cell, -1 on the window's boundary. `names` are clusters of corners: equal
-    vertices share one. O(n log n), with exact arithmetic only for what Lemma 28 leaves."""
+    """For each half-edge (the edge that leaves a corner) its twin in the neighbouring cell.
+
+    Parameters
+    ----------
+    exact : ExactCells
+        All cells of a partition.
+    names : np.ndarray, int (corners,)
+        Clusters of corners: equal vertices share one.
+
+    Returns
+    -------
+    np.ndarray, int64 (corners,)
+        The corner that the twin leaves, -1 on the window's boundary. O(n log n), with exact
+        arithmetic only for what Lemma 28 leaves.
+    """
     cells = exact.cells
     after = following(cells.start)
     low, high = np.minimum(names, names[after]), np.maximum(names, names[after])
@@ -31,6 +43,7 @@ def twins(exact: ExactCells, names: np.ndarray) -> np.ndarray:
     out = np.full(len(names), -1, dtype=np.int64)
 
     def ends(corner: int) -> Hashable:
+        """The exact ends of an edge, in no order."""
         return frozenset(exact.points(np.asarray([corner, after[corner]])))
 
     left = _only_two(out, np.nonzero(cells.labels >= 0)[0], between)
@@ -43,7 +56,7 @@ def twins(exact: ExactCells, names: np.ndarray) -> np.ndarray:
 
 
 def _only_two(out: np.ndarray, edges: np.ndarray, between: np.ndarray) -> np.ndarray:
-    """Make twins of edges that are the only two between their clusters; the others."""
+    """Pair the edges that are the only two between their clusters; return the others."""
     edges = edges[np.argsort(between[edges], kind="stable")]
     begin = np.nonzero(np.diff(between[edges], prepend=-1))[0]
     first = begin[np.diff(begin, append=len(edges)) == 2]
@@ -52,7 +65,7 @@ def _only_two(out: np.ndarray, edges: np.ndarray, between: np.ndarray) -> np.nda
 
 
 def _equal(out: np.ndarray, edges: np.ndarray, key: Callable[[int], Hashable]) -> np.ndarray:
-    """Make twins of edges with equal keys; the others."""
+    """Pair the edges with equal keys; return the others."""
     waiting: dict[Hashable, int] = {}
     for edge in edges.tolist():
         twin = waiting.pop(own := key(edge), None)
@@ -64,12 +77,12 @@ def _equal(out: np.ndarray, edges: np.ndarray, key: Callable[[int], Hashable]) -
 
 
 def _side(exact: ExactCells, corner: int) -> Hashable:
-    """What an edge has in common with its twin alone, if just one unit changes there."""
+    """A key that only an edge and its twin share, if just one unit changes on the edge."""
     cells, trace = exact.cells, exact.engine.trace
     label = int(cells.labels[corner])
     codes = cells.patterns[int(np.searchsorted(cells.start, corner, side="right")) - 1]
-    a, unit, members = trace.labels.unit(trace.network, label)
-    entry = trace.network.unit_offsets[a] + unit
+    a, unit, members = trace.labels.unit(label)
+    entry = trace.network.layers[a].units.start + unit
     if members is not None and codes[entry] not in members:
         return corner
     codes[entry] = 0

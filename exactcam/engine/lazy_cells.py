@@ -22,10 +22,10 @@ from ..model.nodes import Block
 from ..runtime.cached import cached_property
 from ..runtime.float_mode import quiet
 from ..runtime.fork_pool import chunks, spread
+from .division import head_start, shares
 from .kernels import vertices as kernels
 from .refine import Engine
 from .region_store import Regions
-from .schedule import alone, shares
 
 __all__ = ["ExactCells", "LazyMaps", "LazyVertices"]
 
@@ -168,7 +168,7 @@ class LazyMaps(OutputMaps):
                     [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in found]
                 )
 
-            found = spread(maps, len(tasks), jobs, alone=alone(engine, tasks))
+            found = spread(maps, len(tasks), jobs, head_start=head_start(engine, tasks))
             self._bounds = np.concatenate(found)
         return self._bounds
 

@@ -35,6 +35,7 @@ from .float_activation import FloatPointwise, in_floats
 from .float_affine import FloatAffine
 from .float_forms import Forms
 from .local_frame import Frame
+from .schedule import DEFAULT, Schedule
 from .value_numbers import Ties
 
 __all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon", "gathered"]
@@ -132,8 +133,10 @@ class Engine:
         plane: Slice,
         window: Window,
         blind: Callable[[int, int], np.ndarray] | None = None,
+        schedule: Schedule = DEFAULT,
     ) -> None:
         self.network, self.plane, self.window = network, plane, window
+        self.schedule = schedule
         self.frame = Frame(window)
         self.trace = Trace(network, plane, window)
         self.statistics = Statistics()
@@ -334,9 +337,7 @@ class Engine:
         codes = cell.codes[0]
         lines = [self.trace.line(codes, label) for label in cell.labels.tolist()]
         polygon = exact_polygon(lines)
-        k = self.network.activations[a]
-        node = self.network.nodes[k]
-        parts = refine(polygon, node, self.trace.input(codes, a))
+        parts = refine(polygon, self.network.layers[a].node, self.trace.input(codes, a))
         parts.sort(key=lambda part: tuple(part[1]))
         return self._batch(a, cell, polygon, parts)
 

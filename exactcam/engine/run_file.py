@@ -1,4 +1,4 @@
-"""Run files: very large partitions on disk as they are found, and where to go on.
+"""Run files: stream a very large partition to disk, and resume an interrupted run.
 
 A result file (`partition_file`) holds every exact vertex; a run file holds what
 determines them - patterns and labels - with the certified float corners, so it is
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -33,9 +33,9 @@ from ..errors import FileFormatError
 from ..files.strict_json import count, dump, fields, parse
 from ..model.slice_file import slice_document
 from .assemble import glue
+from .division import divide
 from .executor_jobs import solved
 from .refine import Batch, Engine, gathered
-from .schedule import divide
 from .vertex_clusters import pieces
 
 __all__ = ["RunTotals", "read_run", "write_run"]
@@ -50,7 +50,7 @@ _ARRAYS = {"start": "<i8", "corners": "<f8", "labels": "<i8", "codes": None}
 
 @dataclass
 class RunTotals:
-    """What can be said of a run without holding it.
+    """Counts and area of a run, added up batch by batch.
 
     Edges and vertices follow from the corners by edge-to-edge fit and Euler's formula;
     the exact sum of all areas lies within `area_error` of `area`.
@@ -64,13 +64,16 @@ class RunTotals:
 
     @property
     def edges(self) -> int:
+        """The number of edges: inner ones start at two corners, outer ones at one."""
         return (self.corners + self.outer_edges) // 2
 
     @property
     def vertices(self) -> int:
+        """The number of vertices, by Euler's formula."""
         return 1 + self.edges - self.activation_regions
 
     def add(self, other: RunTotals) -> None:
+        """Add the totals of another part of the run, with the rounding of the sum."""
         self.activation_regions += other.activation_regions
         self.corners += other.corners
         self.outer_edges += other.outer_edges
@@ -80,7 +83,7 @@ class RunTotals:
 
     @classmethod
     def of(cls, engine: Engine, batch: Batch) -> RunTotals:
-        """Those of one batch."""
+        """The totals of one batch, its area from float corners with a proven error."""
         u, v, d = batch.corners[:, :3].T
         after = following(batch.start)
         x, y = u * v[after], v * u[after]
@@ -104,10 +107,29 @@ def write_run(
     executor: Executor | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> RunTotals:
-    """Run the engine into a file, going on where a partial one ends; the totals.
+    """Run the engine into a file, resuming where a partial one ends.
 
-    Memory is that of some thousand regions, and of the jobs in flight as their lines.
-    Raises FileFormatError where the file is of another run or damaged before its last line.
+    Parameters
+    ----------
+    engine : Engine
+        The run; its network, slice, window and schedule must be those of a partial file.
+    path : str or Path
+        The run file, created or continued.
+    executor : Executor, optional
+        Solves the jobs; None solves them in this process.
+    progress : callable, optional
+        Called with the number of regions after each job.
+
+    Returns
+    -------
+    RunTotals
+        Of the whole run. Memory is that of some thousand regions and of the lines of the
+        jobs in flight.
+
+    Raises
+    ------
+    FileFormatError
+        The file is of another run, or damaged before its last line.
     """
     path, jobs = Path(path), divide(engine)
     totals, own, done, kept, ended = RunTotals(), RunTotals(), 0, 0, False
@@ -137,11 +159,16 @@ def write_run(
 
 
 def read_run(engine: Engine, path: str | Path) -> Partition:
-    """The partition of a finished run, its vertices named; needs memory for all of it."""
+    """The partition of a finished run, which needs memory for all of it.
+
+    Raises FileFormatError where the run is partial, damaged or of another network, slice or
+    window.
+    """
     return glue(engine, pieces(engine, _finished(Path(path), engine)))
 
 
 def _finished(path: Path, engine: Engine) -> Iterator[Batch]:
+    """The batches of a run file that must be complete."""
     ended = False
     for _, job, _, batch in _parts(path, engine, None):
         ended = batch is None and job >= 0
@@ -185,6 +212,7 @@ def _parts(
 
 
 def _header(engine: Engine, jobs: Any) -> dict[str, Any]:
+    """The first line of the file of a run of so many jobs."""
     return {
         "format": "exactcam-run",
         "version": _VERSION,
@@ -195,10 +223,12 @@ def _header(engine: Engine, jobs: Any) -> dict[str, Any]:
 
 
 def _text(line: dict[str, Any]) -> bytes:
+    """A line as the bytes of the file."""
     return dump(line).encode("ascii") + b"\n"
 
 
-def _write(stream: Any, text: bytes) -> None:
+def _write(stream: IO[bytes], text: bytes) -> None:
+    """Write and flush, so that an interrupted run loses one job at most."""
     stream.write(text)
     stream.flush()
 
@@ -221,7 +251,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _packed(engine: Engine, number: int, batches: Iterable[Batch]) -> tuple[bytes, RunTotals]:
-    """The lines of a finished job and its totals; made by whoever solved it."""
+    """The lines of a finished job and its totals, encoded by the process that solved it."""
     totals, lines = RunTotals(), []
     for batch in gathered(batches, min(_CELLS, _CODES // max(1, engine.network.units))):
         totals.add(RunTotals.of(engine, batch))
@@ -233,6 +263,7 @@ def _packed(engine: Engine, number: int, batches: Iterable[Batch]) -> tuple[byte
 
 
 def _arrays(batch: Batch) -> dict[str, list[Any]]:
+    """A batch's arrays as JSON values: [base64 of the compressed bytes, CRC-32]."""
     arrays = {}
     for name, kind in _ARRAYS.items():
         array = getattr(batch, name)

@@ -1,77 +1,49 @@
-"""How a run of the fast engine is divided: cells never depend on each other.
-
-Every division is into contiguous ranges of the cells of an early layer. That into jobs
-depends only on the network, slice and window, so job k of an interrupted run is job k of the
-next.
-"""
+"""The sizes that decide how a run of the fast engine is divided among processes (see `division`)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .refine import Engine, Task
-
-__all__ = ["Job", "alone", "divide", "shares"]
-
-_CELLS = 2048  # an early layer has at least so many cells before a run is divided into jobs,
-_EACH = 256  # and at least so many for each process before it is into shares
-_UNITS = 64  # so many units of a layer cut at a time until then
-_JOBS = 256  # about as many jobs, of 8 to 64 cells each: more would need memory at once
-_PARTS = 4  # a share is one in so many of what is left for a process to do,
-_LEAST = 4  # and at least so many cells: the last shares are small, so all end together
-_FEW, _MANY = 16, 512  # shares of equal size at most: each costs a batch for every layer
-_SLIGHT = 10_000_000  # regions times units: tens of milliseconds
-_ALONE = 0.02  # seconds at such a run before help is asked for: to fork takes some milliseconds
+__all__ = ["DEFAULT", "Schedule"]
 
 
 @dataclass(frozen=True)
-class Job:
-    """Job `number` of a run: some cells of an early layer with all that is needed to refine
-    them elsewhere, but for the setting (network, slice, window)."""
+class Schedule:
+    """The sizes that decide how a run is divided; results do not depend on them.
 
-    number: int
-    task: Task
+    Times in the comments are of one core of two, on random ReLU networks of two inputs:
+    A has three layers of 64 units (8,744 regions, 26 ms), B two of 400 (208,220, 1.5 s).
+    """
 
-
-def divide(engine: Engine) -> list[Job]:
-    """The run of an engine as jobs, in canonical order."""
-    tasks = _early(engine, _CELLS)
-    share = min(max(8, -(-sum(len(task.cells) for task in tasks) // _JOBS)), 64)
-    parts = (part for task in tasks for part in task.divided(share))
-    return [Job(number, part.alone()) for number, part in enumerate(parts)]
-
-
-def shares(engine: Engine, processes: int) -> list[Task]:
-    """The run in tasks of fewer and fewer cells, in canonical order, for processes that know
-    what this one does and take one after the other: at most 900, as `_early` has tasks of
-    eight cells and more."""
-    tasks, out = _early(engine, min(_CELLS, _EACH * processes)), []
-    left = sum(len(task.cells) for task in tasks)
-    least = max(_LEAST, left // (_FEW if alone(engine, tasks) else _MANY))
-    for task in tasks:
-        low = 0
-        while low < len(task.cells):
-            high = min(len(task.cells), low + max(least, left // (_PARTS * processes)))
-            out.append(task.part(low, high))
-            left, low = left - (high - low), high
-    return out
-
-
-def alone(engine: Engine, tasks: list[Task]) -> float:
-    """How many seconds one process should be at a run that begins with these tasks before it
-    asks for help. Regions are taken to grow as the square of the units that have cut."""
-    network, cells = engine.network, sum(len(task.cells) for task in tasks)
-    units = int(network.unit_offsets[tasks[0].activation]) + tasks[0].units
-    regions = cells * (network.units / max(1, units)) ** 2
-    return _ALONE if regions * network.units < _SLIGHT else 0.0
+    # Cells of an early layer before a run is divided into jobs. With 2,048 or more (A: 4,474, B:
+    # 5,495) a job has 17 to 97 regions in A and 108 to 2,701 in B: even enough for 250 jobs.
+    early_cells: int = 2048
+    # Cells per process before it is divided into shares. One process finds them while the others
+    # wait: of two, for 2 ms in A; with 2,048 cells it would be 10 of 26 ms.
+    cells_per_process: int = 256
+    # Units of a layer cut at a time until there are so many cells: 400 units at once would cut
+    # B's first cell into thousands before anything is divided.
+    units_at_once: int = 64
+    # About so many jobs, of `least_job` to `most_job` cells each. Each waiting job holds a copy of
+    # the forms it starts from, so more would need much memory at once.
+    jobs: int = 256
+    least_job: int = 8
+    most_job: int = 64
+    # Guided self-scheduling: a chunk is `remaining / (tail * processes)` cells. For two processes
+    # B's largest chunk takes 1,033 ms of 2,117 in all with a tail of 1, 546 of 1,712 with 2,
+    # 176 of 1,340 with 4 and 134 of 1,529 with 8: beyond 4 only the number of chunks grows.
+    tail: int = 4
+    # ... but at least so many cells: the last chunks then take about 1 ms, so all end together.
+    least_chunk: int = 4
+    # ... and at least so large that equal ones would be this many in a small run, and in others:
+    # every chunk costs a batch for each layer that is left.
+    chunks_if_small: int = 16
+    chunks: int = 512
+    # Regions times units of a small run: A has 1.7 million, B 167 million.
+    small: int = 10_000_000
+    # Seconds that one process works on a small run before it forks others: to fork and end one
+    # takes 14 ms, half of A.
+    head_start: float = 0.02
 
 
-def _early(engine: Engine, cells: int) -> list[Task]:
-    """At least so many cells of an early layer, if it has them, in order."""
-    tasks, units = [engine.start()], min(_UNITS, engine.units)
-    while sum(len(task.cells) for task in tasks) < cells:
-        if tasks[0].activation == len(engine.network.activations):
-            break
-        parts = (part for task in tasks for part in task.divided(engine.batch_size))
-        tasks = [engine.step(part, units) for part in parts]
-    return tasks
+DEFAULT = Schedule()

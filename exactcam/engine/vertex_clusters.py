@@ -1,8 +1,8 @@
-"""Which corners of some cells may be one vertex, and each cell's first corner.
+"""Cluster the corners of a batch of cells that may be one vertex; choose each cell's first corner.
 
-Corners whose error boxes meet share a cluster, so that equal vertices always do; whether a
-cluster is one vertex is for `glue` to prove, from all cells (Lemmas 26 and 27). Done batch by
-batch, where they are found: in cache, and by whoever has found them.
+Corners whose error boxes meet share a cluster, so that equal vertices always do; `glue` proves
+from all cells whether a cluster is one vertex (Lemmas 26 and 27). It is done batch by batch in
+the process that finds the cells, while their corners are in its cache.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from .region_store import Regions
 
 __all__ = ["pieces"]
 
-_CELLS = 128  # what is named at a time, at least
+_CELLS = 128  # cells clustered at a time, at least
 _VAGUE = 2.0**-8  # corners less certain than this would join everything: placed exactly at once
 
 
 def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
-    """What is kept of an engine's batches: each region from its lexicographically least
-    corner on, corners in one cluster of a batch having one number."""
+    """An engine's batches as compact `Regions`, each cell from its lexicographically least corner.
+
+    Corners in one cluster of a batch have one number. Exact arithmetic is used only where
+    float corners are vague or their order is not proven.
+    """
     kind = np.int32 if engine.trace.labels.starts[-1] < 1 << 31 else np.int64
     for batch in gathered(batches, _CELLS):
         points, corners = batch.corners[:, :3].copy(), np.arange(len(batch.corners))
@@ -47,6 +50,6 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
 
 
 def _least(exact: ExactCells, corners: np.ndarray) -> int:
-    """The lexicographically least of some corners."""
+    """The lexicographically least of some corners, by exact coordinates."""
     found = zip(exact.points(corners), corners.tolist(), strict=True)
     return min(found, key=lambda pair: cartesian(pair[0]))[1]

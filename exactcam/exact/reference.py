@@ -1,4 +1,4 @@
-"""The definition in code: every region, cell by cell, in exact integers only.
+"""Reference algorithm: find every activation region by recursive cutting, in exact integers.
 
 Starting from the window, each activation layer cuts each cell along the knot
 lines of its units (Lemmas 1 and 2 of proofs/partition.md, of SplineCam too: on a cell
@@ -20,17 +20,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arithmetic.rational import objects
-from ..model.geometry import Line, Point, Polygon, side, split
-from ..model.network import Network
-from ..model.nodes import Affine, Block, MaxGroups, Node, Pointwise
+from ..model.geometry import Line, Point, Polygon, clip
+from ..model.network import Layer, Network
+from ..model.nodes import Activation, Block, MaxGroups, Pointwise
 from ..model.slice import Slice, Window
 
-__all__ = ["RawCell", "Siblings", "activation_cells", "refine", "through_affine"]
+__all__ = ["RawCell", "Siblings", "activation_cells", "refine"]
 
 
 @dataclass(frozen=True)
 class RawCell:
-    """One activation region: corners counter-clockwise, codes of all units, output map."""
+    """One activation region: corners counter-clockwise, codes of all units, affine output map."""
 
     corners: tuple[Point, ...]
     codes: np.ndarray
@@ -46,26 +46,26 @@ def activation_cells(
     (units of a layer) x (corners + units cut) integer products.
     """
     outline: Polygon = list(zip(window.vertices, window.sides, strict=True))
-    values, node = through_affine(network, 0, {0: slice.block})
-    stack = [(node, outline, values, [np.zeros(0, dtype=np.int64)])]
+    values = network.blocks_before(0, {0: slice.block})
+    stack = [(0, outline, values, [np.zeros(0, dtype=np.int64)])]
     found = 0
     while stack:
-        k, polygon, values, codes = stack.pop()
-        if k == len(network.nodes):
+        number, polygon, values, codes = stack.pop()
+        if number == len(network.layers):
             found += 1
             if progress is not None and found % 64 == 0:
                 progress(found)
             corners = tuple(corner for corner, _ in polygon)
             yield RawCell(corners, np.concatenate(codes), values[network.output])
             continue
-        node_here = network.nodes[k]
-        parts = refine(polygon, node_here, values[node_here.inputs[0]])
-        siblings = Siblings(network, k, values, parts[0][1])
+        layer = network.layers[number]
+        parts = refine(polygon, layer.node, values[layer.source])
+        siblings = Siblings(network, layer, values, parts[0][1])
         for part, own in parts:
-            stack.append((siblings.stop, part, siblings.member(own), [*codes, own]))
+            stack.append((number + 1, part, siblings.member(own), [*codes, own]))
 
 
-def refine(polygon: Polygon, node: Node, block: Block) -> list[tuple[Polygon, np.ndarray]]:
+def refine(polygon: Polygon, node: Activation, block: Block) -> list[tuple[Polygon, np.ndarray]]:
     """Cut one convex cell along an activation node: [(part, codes of its units)].
 
     `block` is the node's input as affine forms on the cell: columns (u, v, 1).
@@ -73,13 +73,13 @@ def refine(polygon: Polygon, node: Node, block: Block) -> list[tuple[Polygon, np
     corners = objects((x for corner, _ in polygon for x in corner), (len(polygon), 3)).T
     if isinstance(node, Pointwise):
         return _refine_pointwise(polygon, corners, node, block)
-    assert isinstance(node, MaxGroups)
     return _refine_max(polygon, corners, node, block)
 
 
 def _refine_pointwise(
     polygon: Polygon, corners: np.ndarray, node: Pointwise, block: Block
 ) -> list[tuple[Polygon, np.ndarray]]:
+    """Cut a cell along the knot lines of a pointwise layer that cross it."""
     lines = node.knot_values(block)
     values = lines.dot(corners)
     above, below = (values > 0).any(axis=1), (values < 0).any(axis=1)
@@ -92,7 +92,8 @@ def _refine_pointwise(
         parts = [
             (piece, [*settled, state])
             for part, settled in parts
-            for piece, state in _cut(part, line)
+            for piece, state in zip(clip(part, line), (1, -1), strict=True)
+            if piece is not None
         ]
     out = []
     for part, settled in parts:
@@ -104,17 +105,10 @@ def _refine_pointwise(
     return out
 
 
-def _cut(polygon: Polygon, line: Line) -> list[tuple[Polygon, int]]:
-    signs = [side(line, corner) for corner, _ in polygon]
-    if 1 in signs and -1 in signs:
-        positive, negative = split(polygon, signs, line)
-        return [(positive, 1), (negative, -1)]
-    return [(polygon, 1 if 1 in signs else -1 if -1 in signs else 0)]
-
-
 def _refine_max(
     polygon: Polygon, corners: np.ndarray, node: MaxGroups, block: Block
 ) -> list[tuple[Polygon, np.ndarray]]:
+    """Cut a cell into the parts on which one member of each max group is the largest."""
     values = block.columns.dot(corners)
     settled = np.zeros(node.size, dtype=np.int64)
     cut: list[int] = []
@@ -142,6 +136,7 @@ def _refine_max(
 
 
 def _dominated(rows: np.ndarray, member: int) -> bool:
+    """Whether one other member is as large at every corner (of equal members the first counts)."""
     covered = (rows >= rows[member]).all(axis=1)
     same = (rows == rows[member]).all(axis=1)
     first_of_equals = np.arange(len(rows)) < member
@@ -156,77 +151,62 @@ def _where_largest(
         line: Line = tuple(forms[member] - forms[rival])
         if rival == member or not any(line):
             continue
-        signs = [side(line, corner) for corner, _ in polygon]
-        if 1 not in signs:
+        positive = clip(polygon, line)[0]
+        if positive is None:
             return None
-        if -1 in signs:
-            polygon = split(polygon, signs, line)[0]
+        polygon = positive
     return polygon
 
 
-def through_affine(
-    network: Network, start: int, values: dict[int, Block]
-) -> tuple[dict[int, Block], int]:
-    """Evaluate the affine nodes from `start` up to the next activation node, and its index."""
-    run = _affine_run(network, start)
-    for k, node in run:
-        values[k + 1] = node.apply([values[i] for i in node.inputs])
-    stop = start + len(run)
-    return _live(network, values, stop), stop
-
-
-def _affine_run(network: Network, start: int) -> list[tuple[int, Affine]]:
-    run: list[tuple[int, Affine]] = []
-    for k in range(start, len(network.nodes)):
-        node = network.nodes[k]
-        if not isinstance(node, Affine):
-            break
-        run.append((k, node))
-    return run
-
-
-def _live(network: Network, values: dict[int, Block], k: int) -> dict[int, Block]:
-    return {value: block for value, block in values.items() if network.last_use[value] >= k}
-
-
 class Siblings:
-    """The values behind activation node k, for cells with equal codes before it.
+    """The values behind one layer for cells with equal codes before it: one pass, then updates.
 
-    The first member is evaluated in full up to the next activation node; every other
-    differs from it in few units, so its values are the first's plus a low-rank update.
+    The first member is evaluated in full up to the next layer; every other differs from
+    it in few units, so its values are the first's plus a low-rank update.
+
+    Parameters
+    ----------
+    network : Network
+    layer : Layer
+        The layer in whose codes the members differ.
+    values : dict of int to Block
+        The live values at the layer, by number.
+    codes : np.ndarray, int64 (units of the layer,)
+        The first member's codes.
     """
 
     def __init__(
-        self, network: Network, k: int, values: dict[int, Block], codes: np.ndarray
+        self, network: Network, layer: Layer, values: dict[int, Block], codes: np.ndarray
     ) -> None:
-        node = network.nodes[k]
-        assert not isinstance(node, Affine)
-        self._network, self._k, self._node = network, k, node
-        self._source, self._codes = values[node.source], codes
-        self._run = _affine_run(network, k + 1)
-        self.stop = k + 1 + len(self._run)
-        self._first = {**values, k + 1: node.apply(self._source, codes)}
-        for m, affine in self._run:
-            self._first[m + 1] = affine.apply([self._first[i] for i in affine.inputs])
+        self._network, self._layer, self._codes = network, layer, codes
+        self._source, self._run = values[layer.source], network.affine_runs[layer.number + 1]
+        self._first = {**values, layer.value: layer.node.apply(self._source, codes)}
+        for k in self._run.nodes:
+            affine = network.affine_nodes[k]
+            self._first[k + 1] = affine.apply([self._first[i] for i in affine.inputs])
 
     def member(self, codes: np.ndarray) -> dict[int, Block]:
         """The live values of the sibling with these codes."""
         units = np.nonzero(codes != self._codes)[0]
-        if not len(units):
-            return _live(self._network, self._first, self.stop)
-        first, own = self._first, self._first[self._k + 1]
-        rows_now = self._node.apply(self._source, codes, units).columns
-        values = dict(first)
-        if self._network.last_use[self._k + 1] >= self.stop:  # read later, so wanted whole
+        values = dict(self._first)
+        if len(units):
+            self._update(values, codes, units)
+        return {v: block for v, block in values.items() if v in self._run.live}
+
+    def _update(self, values: dict[int, Block], codes: np.ndarray, units: np.ndarray) -> None:
+        """Turn the first member's values into those of the member that differs in `units`."""
+        first, at = self._first, self._layer.value
+        own, rows_now = first[at], self._layer.node.apply(self._source, codes, units).columns
+        if at in self._run.live:  # read later, so wanted whole
             columns = own.columns.copy()
             columns[units] = rows_now
-            values[self._k + 1] = Block(columns, own.weights, own.denominator)
+            values[at] = Block(columns, own.weights, own.denominator)
         # Per changed value: the rows that changed (None: all of them) and by how much.
         changed: dict[int, tuple[np.ndarray | None, np.ndarray]] = {
-            self._k + 1: (units, rows_now - own.columns[units])
+            at: (units, rows_now - own.columns[units])
         }
-        for m, affine in self._run:
-            base, update = first[m + 1], None
+        for k in self._run.nodes:
+            affine, base, update = self._network.affine_nodes[k], first[k + 1], None
             for matrix, value in zip(affine.matrices, affine.inputs, strict=True):
                 if value not in changed:
                     continue
@@ -240,6 +220,5 @@ class Siblings:
                 term = term * factor if factor != 1 else term
                 update = term if update is None else update + term
             if update is not None:
-                values[m + 1] = Block(base.columns + update, base.weights, base.denominator)
-                changed[m + 1] = (None, update)
-        return _live(self._network, values, self.stop)
+                values[k + 1] = Block(base.columns + update, base.weights, base.denominator)
+                changed[k + 1] = (None, update)

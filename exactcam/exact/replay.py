@@ -1,4 +1,4 @@
-"""Exact values along an activation pattern: the exact side of the fast engine.
+"""Replay of an activation pattern: exact affine forms and lines of a cell, computed on demand.
 
 The fast engine stores a region as its pattern and, per edge, the *label* of the
 knot line it lies on. Both are combinatorial, and together with the network they
@@ -10,182 +10,189 @@ pattern through the network in integers; siblings share what they have in common
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
+from collections.abc import Hashable
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 
 from ..arithmetic.matrix import Dense
 from ..model.geometry import Line
-from ..model.network import Network
-from ..model.nodes import Affine, Block, MaxGroups, Pointwise
+from ..model.network import Layer, Network
+from ..model.nodes import Affine, Block, Pointwise
 from ..model.slice import Slice, Window
-from .reference import Siblings, through_affine
+from .reference import Siblings
 
-__all__ = ["Labels", "Trace"]
+__all__ = ["LineLabels", "Trace"]
 
 
-class Labels:
-    """The numbering of knot lines: window side k is -1 - k; each activation node has a
-    run of numbers, one per knot or per pair of members of a max group."""
+class LineLabels:
+    """The numbering of all lines a cell's edge can lie on: knot lines and window sides.
+
+    Window side k has label -1 - k. Each layer has a run of labels from 0 up, in order: one per
+    knot of a pointwise layer, one per ordered pair of members of a max group.
+
+    Attributes
+    ----------
+    starts : np.ndarray, int64 (layers + 1,)
+        The first label of each layer; the last entry is the number of labels.
+    pairs : dict of int to np.ndarray
+        For each max layer, by number, where its groups' pairs start among its labels.
+    """
 
     def __init__(self, network: Network) -> None:
+        self._layers = network.layers
         sizes = []
         self.pairs: dict[int, np.ndarray] = {}
-        for a, k in enumerate(network.activations):
-            node = network.nodes[k]
-            if isinstance(node, Pointwise):
-                sizes.append(len(node.knots[0]))
+        for layer in network.layers:
+            if isinstance(layer.node, Pointwise):
+                sizes.append(len(layer.node.knots[0]))
             else:
-                assert isinstance(node, MaxGroups)
-                squares = [len(g) ** 2 for g in node.groups]
-                self.pairs[a] = np.asarray([0, *accumulate(squares)], dtype=np.int64)
+                squares = [len(g) ** 2 for g in layer.node.groups]
+                self.pairs[layer.number] = np.asarray([0, *accumulate(squares)], dtype=np.int64)
                 sizes.append(sum(squares))
         self._starts = [0, *accumulate(sizes)]
         self.starts = np.asarray(self._starts, dtype=np.int64)
 
-    def node(self, label: int) -> int:
-        """The activation (its position in the pattern) that a label belongs to."""
+    def layer(self, label: int) -> int:
+        """The number of the layer that a label belongs to."""
         return bisect_right(self._starts, label) - 1
 
-    def unit(self, network: Network, label: int) -> tuple[int, int, tuple[int, int] | None]:
-        """The activation and its unit that change on a label's line; of a max group also which
-        two of its members are equal there."""
-        a = self.node(label)
-        node, number = network.nodes[network.activations[a]], label - int(self.starts[a])
+    def unit(self, label: int) -> tuple[int, int, tuple[int, int] | None]:
+        """The layer and its unit that change on a label's line; of a max group also which two of
+        its members are equal there."""
+        a = self.layer(label)
+        node, number = self._layers[a].node, label - self._starts[a]
         if isinstance(node, Pointwise):
             return a, int(node.knots[0][number]), None
-        assert isinstance(node, MaxGroups)
         group = int(np.searchsorted(self.pairs[a], number, side="right")) - 1
         return a, group, divmod(number - int(self.pairs[a][group]), len(node.groups[group]))
 
-    def rows(self, network: Network, label: int) -> list[int]:
-        """The entries of its node's input that a label's line is made of."""
-        a, unit, members = self.unit(network, label)
-        if members is None:
+    def rows(self, label: int) -> list[int]:
+        """The entries of its layer's input that determine a label's line."""
+        a, unit, members = self.unit(label)
+        node = self._layers[a].node
+        if members is None or isinstance(node, Pointwise):
             return [unit]
-        node = network.nodes[network.activations[a]]
-        assert isinstance(node, MaxGroups)
         return [node.groups[unit][m] for m in members]
 
-    def line(self, network: Network, label: int, block: Block) -> Line:
+    def line(self, label: int, block: Block) -> Line:
         """The exact line of a label, `block` being its `rows` on the cell."""
-        a = self.node(label)
-        node = network.nodes[network.activations[a]]
+        a = self.layer(label)
+        node = self._layers[a].node
         if isinstance(node, Pointwise):
-            _, q, p = (array[label - int(self.starts[a])] for array in node.knots)
+            _, q, p = (array[label - self._starts[a]] for array in node.knots)
             row = q * block.columns[0] - p * block.denominator * block.weights
         else:
             row = block.columns[0] - block.columns[1]
         return row[0], row[1], row[2]
 
+    def lines_of(self, number: int, units: np.ndarray) -> list[int]:
+        """The labels of all lines on which some units of a layer change."""
+        node, start = self._layers[number].node, self._starts[number]
+        if isinstance(node, Pointwise):
+            return (start + np.nonzero(np.isin(node.knots[0], units))[0]).tolist()
+        bounds = (start + self.pairs[number]).tolist()
+        return [label for g in units for label in range(bounds[g], bounds[g + 1])]
+
 
 class Trace:
-    """Exact inputs of activation nodes for given patterns, with the recent ones kept."""
+    """The exact forms that layers read on cells given by their patterns, computed on demand.
+
+    Parameters
+    ----------
+    network, plane, window : Network, Slice, Window
+        The partition in question.
+    keep : int
+        So many families of siblings (cells with equal codes before a layer) are kept, the
+        latest used, so cells are best asked for in canonical order.
+    """
 
     def __init__(self, network: Network, plane: Slice, window: Window, keep: int = 64) -> None:
-        self.network, self.window, self.labels = network, window, Labels(network)
+        self.network, self.window, self.labels = network, window, LineLabels(network)
         self._keep = keep
-        self._root, _ = through_affine(network, 0, {0: plane.block})
+        self._root = network.blocks_before(0, {0: plane.block})
         self._families: OrderedDict[tuple[int, bytes], Siblings] = OrderedDict()
-        self._latest: dict[int, tuple[Any, dict[int, Block]]] = defaultdict(lambda: (None, {}))
-        self._direct = [self._only_affine(a) for a in range(len(network.activations))]
+        self._latest: dict[int, tuple[tuple[Hashable, bytes], dict[int, Block]]] = {}
+        self._direct = [self._only_affine(layer) for layer in network.layers]
         self._passed: dict[int, tuple[bytes, Block]] = {}
 
-    def input(self, codes: np.ndarray, activation: int) -> Block:
-        """The input of an activation node as exact forms on the cells with these codes
-        (only those of earlier nodes are read)."""
-        node = self.network.nodes[self.network.activations[activation]]
-        return self._values(codes, activation)[node.inputs[0]]
+    def input(self, codes: np.ndarray, number: int) -> Block:
+        """The input of layer `number` as exact forms on the cells with these codes (only those
+        of earlier layers are read)."""
+        return self._values(codes, number)[self.network.layers[number].source]
 
     def output(self, codes: np.ndarray) -> Block:
         """The network's output as exact forms on the cell with these codes."""
-        return self._values(codes, len(self.network.activations))[self.network.output]
+        return self._values(codes, len(self.network.layers))[self.network.output]
 
     def line(self, codes: np.ndarray, label: int) -> Line:
         """The exact line of a label on the cell with these codes (unoriented)."""
         if label < 0:
             return self.window.sides[-1 - label]
-        rows = self.labels.rows(self.network, label)
-        return self.labels.line(self.network, label, self._rows(codes, label, rows))
+        return self.labels.line(label, self._rows(codes, label, self.labels.rows(label)))
 
     def cut_labels(
-        self, codes: np.ndarray, activation: int, parts: list[np.ndarray]
+        self, codes: np.ndarray, number: int, parts: list[np.ndarray]
     ) -> dict[Line, int]:
-        """The labels of all lines, in both orientations, along which the parts of a cell
-        (given by their codes of this activation) may have been cut."""
-        a = activation
-        node = self.network.nodes[self.network.activations[a]]
+        """The labels of all lines, in both orientations, along which layer `number` may have cut
+        the cell with these codes into parts (given by their codes of the layer)."""
         units = np.nonzero((np.asarray(parts) != parts[0]).any(axis=0))[0]
-        block = self.input(codes, a)
-        if isinstance(node, Pointwise):
-            numbers = np.nonzero(np.isin(node.knots[0], units))[0].tolist()
-        else:
-            starts = self.labels.pairs[a]
-            numbers = [n for g in units for n in range(int(starts[g]), int(starts[g + 1]))]
+        block = self.input(codes, number)
         out: dict[Line, int] = {}
-        for number in numbers:
-            label = number + int(self.labels.starts[a])
-            rows = self.labels.rows(self.network, label)
-            some = Block(block.columns[rows], block.weights, block.denominator)
-            x, y, z = self.labels.line(self.network, label, some)
+        for label in self.labels.lines_of(number, units):
+            rows = block.columns[self.labels.rows(label)]
+            x, y, z = self.labels.line(label, Block(rows, block.weights, block.denominator))
             out.setdefault((x, y, z), label)
             out.setdefault((-x, -y, -z), label)
         return out
 
-    def _only_affine(self, activation: int) -> Affine | None:
-        """The node whose value is the input of an activation, if it is the one dense affine
-        node between that and the activation before: then its rows can be had one by one."""
-        if activation == 0:
+    def _only_affine(self, layer: Layer) -> Affine | None:
+        """The node whose value a layer reads, if it is the only one since the layer before and
+        dense: then its rows can be computed one by one."""
+        if layer.number == 0:
             return None
-        value = self.network.nodes[self.network.activations[activation]].inputs[0]
-        before = self.network.activations[activation - 1]
-        node = self.network.nodes[value - 1] if value else None
-        if not isinstance(node, Affine) or value - 1 < before:
+        before = self.network.layers[layer.number - 1]
+        node = self.network.affine_nodes.get(layer.source - 1)
+        if node is None or max(node.inputs) > before.value or layer.source < before.value:
             return None
-        plain = all(isinstance(matrix, Dense) for matrix in node.matrices)
-        return node if plain and max(node.inputs) <= before + 1 else None
+        return node if all(isinstance(matrix, Dense) for matrix in node.matrices) else None
 
     def _rows(self, codes: np.ndarray, label: int, rows: list[int]) -> Block:
-        """Some entries of the input of a label's node. A vertex needs one row for each of its
+        """Some entries of the input of a label's layer. A vertex needs one row for each of its
         lines, and all rows of a wide layer cost hundreds of times that."""
-        a = self.labels.node(label)
+        a = self.labels.layer(label)
         node = self._direct[a]
         if node is None:
             block = self.input(codes, a)
             return Block(block.columns[rows], block.weights, block.denominator)
-        k, offsets = self.network.activations[a - 1], self.network.unit_offsets
-        values = self._values(codes, a - 1)
-        key = codes[: offsets[a]].tobytes()
+        before = self.network.layers[a - 1]
+        values = self._values(codes, before.number)
+        key = codes[: before.units.stop].tobytes()
         seen, passed = self._passed.get(a, (b"", None))
         if passed is None or seen != key:
-            activation = self.network.nodes[k]
-            assert not isinstance(activation, Affine)
-            own = codes[offsets[a - 1] : offsets[a]].astype(np.int64)
-            passed = activation.apply(values[activation.source], own)
+            passed = before.node.apply(values[before.source], before.codes(codes))
             self._passed[a] = (key, passed)
         matrices = [m.with_rows(rows) for m in node.matrices if isinstance(m, Dense)]
         some = Affine(node.inputs, tuple(matrices), node.bias[rows], node.scale)
-        return some.apply([passed if i == k + 1 else values[i] for i in node.inputs])
+        return some.apply([passed if i == before.value else values[i] for i in node.inputs])
 
-    def _values(self, codes: np.ndarray, activation: int) -> dict[int, Block]:
-        if activation == 0:
+    def _values(self, codes: np.ndarray, number: int) -> dict[int, Block]:
+        """The live values at layer `number` on the cells with these codes."""
+        if number == 0:
             return self._root
-        offsets = self.network.unit_offsets
-        own = codes[offsets[activation - 1] : offsets[activation]].astype(np.int64)
-        key = (activation, codes[: offsets[activation - 1]].tobytes())
+        before = self.network.layers[number - 1]
+        own = before.codes(codes)
+        key = (number, codes[: before.units.start].tobytes())
         siblings = self._families.get(key)
         if siblings is None:
-            before = self._values(codes, activation - 1)
-            k = self.network.activations[activation - 1]
-            siblings = self._families[key] = Siblings(self.network, k, before, own)
+            values = self._values(codes, before.number)
+            siblings = self._families[key] = Siblings(self.network, before, values, own)
             if len(self._families) > self._keep:
                 self._families.popitem(last=False)
         else:
             self._families.move_to_end(key)
-        latest, values = self._latest[activation]
-        if latest != (key, own.tobytes()):
-            values = siblings.member(own)
-            self._latest[activation] = ((key, own.tobytes()), values)
-        return values
+        member = (key, own.tobytes())
+        if number not in self._latest or self._latest[number][0] != member:
+            self._latest[number] = (member, siblings.member(own))
+        return self._latest[number][1]

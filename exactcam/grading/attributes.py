@@ -149,7 +149,9 @@ class Attributes:
         off = np.abs(numbers * form_scale - forms * scale)
         error, unit = off.max(axis=(1, 2), initial=mpz(0)), scale * form_scale
         mark = self.tolerance
-        size = np.maximum(np.abs(forms * scale).max(axis=(1, 2), initial=mpz(0)), unit)
+        size = np.maximum(
+            np.abs(forms * scale).max(axis=(1, 2), initial=mpz(0)), np.asarray(unit, object)
+        )
         wrong = ~finite | (error * mark.denominator > size * mark.numerator)
         return error, unit, wrong.astype(bool), finite
 

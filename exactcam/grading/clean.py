@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arithmetic.rational import common_integers, mpq, sign
+from ..arithmetic.rational import common_integers, mpq, mpz, sign
 from ..errors import InvariantError
 from ..model.geometry import Point, area2, edges_of, homogeneous, join, side
 from .output import EngineOutput
@@ -178,7 +178,7 @@ def _take_apart(k: int, corners: np.ndarray, tolerance: mpq, good: _Collector) -
     be simple, and is cut into triangles.
     """
     flat, _ = common_integers(mpq(x) for x in corners.ravel())
-    points = list(zip(flat[::2], flat[1::2], [1] * len(corners), strict=True))
+    points = list(zip(flat[::2], flat[1::2], [mpz(1)] * len(corners), strict=True))
     doubled = area2(points)
     if doubled == 0:
         return "zero area"

@@ -215,7 +215,7 @@ class Shapes:
         exact: dict[int, Point] = {}
         for k in np.nonzero(~self.contains(np.arange(len(self)), means))[0]:
             corners = [cartesian(p) for p in self.points(int(k))]
-            u, v = (sum(c[axis] for c in corners) / len(corners) for axis in (0, 1))
+            u, v = (sum((c[axis] for c in corners), mpq(0)) / len(corners) for axis in (0, 1))
             exact[int(k)] = homogeneous(u, v)
             means[k] = to_float(u), to_float(v)
         return means, exact

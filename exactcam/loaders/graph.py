@@ -150,7 +150,7 @@ class Graph:
             for value, matrix, scale in form.terms
             if isinstance(matrix, Sparse)
         ]
-        numbers = np.where(picks < 0, mpz(0), form.numbers[picks])
+        numbers = np.where(picks < 0, np.asarray(mpz(0), object), form.numbers[picks])
         mass = np.where(picks < 0, 0.0, form.mass[picks])
         return Form(len(picks), form.name, terms, numbers, form.scale, mass)
 
@@ -277,7 +277,8 @@ class Graph:
         except (ValueError, IndexError) as error:
             raise NetworkError(f"layer {self.layer}: {error} (input shape {a.shape})") from None
         taken = a.ravel()[places] if a.size else np.zeros(places.shape, a.dtype)
-        return np.where(places < 0, a.dtype.type(0) if a.dtype != object else mpz(0), taken)
+        nothing = np.asarray(mpz(0) if a.dtype == object else 0, a.dtype)
+        return np.where(places < 0, nothing, taken)
 
     def concatenate(self, tensors: Sequence[Operand], axis: int) -> Operand:
         """Concatenate along an axis; constants and computed tensors may be mixed."""

@@ -1,4 +1,4 @@
-"""The exact network: what every engine, file, certificate and picture is about.
+"""A continuous piecewise-linear network with exact rational parameters.
 
 A network is a list of nodes in single-assignment order; value 0 is the input and
 value k + 1 the output of node k (see `exactcam.model.nodes` for the three kinds). It is
@@ -21,7 +21,7 @@ from ..errors import NetworkError
 from ..files.strict_json import dump
 from ..runtime.cached import WithoutCaches, cached_property
 from .node_document import node_document
-from .nodes import Affine, Block, MaxGroups, Node, Pointwise, check_node
+from .nodes import Activation, Affine, Block, Node, check_node
 
 __all__ = ["AffineRun", "Layer", "Network"]
 
@@ -46,40 +46,64 @@ class Layer:
 
     number: int
     index: int
-    node: Pointwise | MaxGroups
+    node: Activation
     units: slice
+
+    def __repr__(self) -> str:
+        return f"<Layer {self.number}: {self.node!r}>"
 
     @property
     def source(self) -> int:
+        """The number of the value that the layer reads."""
         return self.node.source
 
     @property
     def value(self) -> int:
+        """The number of the value that the layer computes."""
         return self.index + 1
+
+    def codes(self, patterns: np.ndarray) -> np.ndarray:
+        """The layer's columns of one pattern or of several, as int64."""
+        return patterns[..., self.units].astype(np.int64)
 
 
 @dataclass(frozen=True)
 class AffineRun:
-    """Affine nodes `first` to `stop` - 1 of a network, evaluated in a row between two layers;
-    `live` are the values that are read at `stop` or later."""
+    """The affine nodes evaluated between one layer of activation units and the next.
 
-    first: int
-    stop: int
+    Attributes
+    ----------
+    nodes : range
+        Their indices.
+    live : frozenset of int
+        The values, by number, that are read after the run: by the next layer or later.
+    """
+
+    nodes: range
     live: frozenset[int]
-
-    @property
-    def nodes(self) -> range:
-        return range(self.first, self.stop)
 
 
 @dataclass(frozen=True, eq=False)
 class Network(WithoutCaches):
     """A continuous piecewise-linear network with exact rational parameters.
 
-    `inputs` is the input size, `output` the number of the value that is the
-    network's output, `names` one label per node for messages, `notes` the
-    substitutions a loader made (G4), which every report repeats. Raises
-    NetworkError where nodes do not fit together.
+    Parameters
+    ----------
+    inputs : int
+        The size of the input, value 0.
+    nodes : tuple of Affine, Pointwise or MaxGroups
+        In an order of evaluation; node k computes value k + 1 from earlier ones.
+    output : int
+        The number of the value that is the network's output.
+    names : tuple of str
+        One label per node for messages, by default its index.
+    notes : tuple of str
+        The substitutions a loader made (G4), which every report repeats.
+
+    Raises
+    ------
+    NetworkError
+        Nodes do not fit together.
     """
 
     inputs: int
@@ -88,6 +112,15 @@ class Network(WithoutCaches):
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     sizes: tuple[int, ...] = field(init=False)
+
+    def __repr__(self) -> str:
+        parameters = sum(len(m.numbers) for n in self.affine_nodes.values() for m in n.matrices)
+        parameters += sum(node.size for node in self.affine_nodes.values())
+        layers = f"{len(self.layers)} layer{'s' if len(self.layers) != 1 else ''}"
+        return (
+            f"<Network {self.inputs} -> {self.outputs}, {self.units:,} units in {layers}, "
+            f"{parameters:,} parameters>"
+        )
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -112,11 +145,6 @@ class Network(WithoutCaches):
         return self.sizes[self.output]
 
     @cached_property
-    def activations(self) -> tuple[int, ...]:
-        """The indices of the Pointwise and MaxGroups nodes: the layers of the pattern."""
-        return tuple(k for k, n in enumerate(self.nodes) if not isinstance(n, Affine))
-
-    @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The activation nodes in order, with their columns of a pattern."""
         out: list[Layer] = []
@@ -127,14 +155,28 @@ class Network(WithoutCaches):
         return tuple(out)
 
     @cached_property
+    def activations(self) -> tuple[int, ...]:
+        """The indices of the activation nodes, one per layer."""
+        return tuple(layer.index for layer in self.layers)
+
+    @cached_property
+    def affine_nodes(self) -> dict[int, Affine]:
+        """The affine nodes by index."""
+        return {k: node for k, node in enumerate(self.nodes) if isinstance(node, Affine)}
+
+    @cached_property
     def affine_runs(self) -> tuple[AffineRun, ...]:
-        """The affine nodes before each layer, and last those between the last layer and the end."""
-        ends = [*self.activations, len(self.nodes)]
-        starts = [0, *(k + 1 for k in self.activations)]
+        """The affine nodes before each layer; the last run leads from the last layer to the end."""
+        starts = [0, *(layer.value for layer in self.layers)]
+        stops = [*(layer.index for layer in self.layers), len(self.nodes)]
         return tuple(
-            AffineRun(first, stop, frozenset(v for v, k in enumerate(self.last_use) if k >= stop))
-            for first, stop in zip(starts, ends, strict=True)
+            AffineRun(range(start, stop), self._live(stop))
+            for start, stop in zip(starts, stops, strict=True)
         )
+
+    def _live(self, stop: int) -> frozenset[int]:
+        """The values computed before node `stop` that it or later nodes read."""
+        return frozenset(v for v in range(stop + 1) if self.last_use[v] >= stop)
 
     def through_affine(
         self,
@@ -142,30 +184,50 @@ class Network(WithoutCaches):
         values: Mapping[int, Value],
         apply: Callable[[int, list[Value]], Value],
     ) -> dict[int, Value]:
-        """Evaluate the affine nodes that precede layer `number`; the values still read then.
+        """Evaluate the affine nodes that precede a layer, on values of any type.
 
-        `values` are the live ones by number, `apply(k, inputs)` is affine node k. A `number`
-        of len(layers) leads to the output.
+        Parameters
+        ----------
+        number : int
+            The number of the layer; len(layers) stands for the end of the network.
+        values : mapping of int
+            The values known so far, by number: the live ones and the output of the layer before.
+        apply : callable
+            `apply(k, inputs)` is the value of affine node k, given the values it reads.
+
+        Returns
+        -------
+        dict
+            The values that are read by that layer or later. Others are dropped after
+            their last use.
         """
         run, found = self.affine_runs[number], dict(values)
         for k in run.nodes:
-            found[k + 1] = apply(k, [found[i] for i in self.nodes[k].inputs])
+            inputs = self.nodes[k].inputs
+            found[k + 1] = apply(k, [found[i] for i in inputs])
+            for i in set(inputs):
+                if self.last_use[i] == k:
+                    del found[i]
         return {v: x for v, x in found.items() if v in run.live}
+
+    def blocks_before(self, number: int, values: Mapping[int, Block]) -> dict[int, Block]:
+        """The exact blocks that layer `number` or later nodes read: `through_affine` of blocks."""
+        return self.through_affine(number, values, lambda k, x: self.affine_nodes[k].apply(x))
 
     @cached_property
     def unit_offsets(self) -> tuple[int, ...]:
         """Where each activation node's units start in the pattern; the last entry is their number."""
-        sizes = [self.nodes[k].size for k in self.activations]
-        return (0, *(int(n) for n in np.cumsum(sizes)))
+        return (0, *(layer.units.stop for layer in self.layers))
 
     @property
     def units(self) -> int:
+        """The number of activation units: the length of a pattern."""
         return self.unit_offsets[-1]
 
     @cached_property
     def code_limits(self) -> np.ndarray:
         """The largest code of every unit, in pattern order; int64 (units,)."""
-        limits = [self.nodes[k].code_limits for k in self.activations]  # type: ignore[union-attr]
+        limits = [layer.node.code_limits for layer in self.layers]
         return np.concatenate([np.zeros(0, dtype=np.int64), *limits])
 
     @cached_property
@@ -190,7 +252,7 @@ class Network(WithoutCaches):
 
     def evaluate_many(self, points: Sequence[Sequence[Any]]) -> list[tuple[mpq, ...]]:
         """The exact outputs at several input vectors."""
-        block, _ = self._forward(self._points(points))
+        block, _ = self.forward(self._points(points))
         scales = block.weights * block.denominator
         return [
             tuple(mpq(entry, scale) for entry in column)
@@ -199,13 +261,21 @@ class Network(WithoutCaches):
 
     def patterns(self, points: Sequence[Sequence[Any]]) -> np.ndarray:
         """The codes of every unit at several points, (points, units); odd codes are ties."""
-        return self._forward(self._points(points))[1].T.astype(self.pattern_dtype)
+        return self.forward(self._points(points))[1].T.astype(self.pattern_dtype)
 
     def forward(self, block: Block) -> tuple[Block, np.ndarray]:
         """(output block, codes (units, columns)) at a block of points in input space."""
-        return self._forward(block)
+        values = self.blocks_before(0, {0: block})
+        codes = [np.zeros((0, len(block.weights)), dtype=np.int64)]
+        for layer in self.layers:
+            source = values[layer.source]
+            codes.append(layer.node.codes(source))
+            values[layer.value] = layer.node.apply(source, codes[-1])
+            values = self.blocks_before(layer.number + 1, values)
+        return values[self.output], np.concatenate(codes)
 
     def _points(self, points: Sequence[Sequence[Any]]) -> Block:
+        """Input vectors as a block of columns, each in lowest terms."""
         vectors = []
         for k, point in enumerate(points):
             if len(point) != self.inputs:
@@ -214,20 +284,6 @@ class Network(WithoutCaches):
         pairs = [common_integers(vector) for vector in vectors]
         columns = objects((x for numbers, _ in pairs for x in numbers), (len(pairs), self.inputs))
         return Block(columns.T, objects(scale for _, scale in pairs), mpz(1))
-
-    def _forward(self, block: Block) -> tuple[Block, np.ndarray]:
-        values: dict[int, Block] = {0: block}
-        codes = [np.zeros((0, len(block.weights)), dtype=np.int64)]
-        for k, node in enumerate(self.nodes):
-            if isinstance(node, Affine):
-                values[k + 1] = node.apply([values[i] for i in node.inputs])
-            else:
-                codes.append(node.codes(values[node.source]))
-                values[k + 1] = node.apply(values[node.source], codes[-1])
-            for value in {0, *node.inputs}:
-                if self.last_use[value] <= k:
-                    values.pop(value, None)
-        return values[self.output], np.concatenate(codes)
 
     def document(self) -> dict[str, Any]:
         """The computation as JSON values (proofs/network.md); names and notes are not in it."""

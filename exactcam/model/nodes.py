@@ -1,6 +1,9 @@
-"""The three kinds of node that make every continuous piecewise-linear network: `Affine` (any number of inputs, so skip connections and
-concatenations are plain), `Pointwise` (one CPWL function of one variable per
-unit) and `MaxGroups` (max-pooling, maxout; a minimum is a negated maximum).
+"""The nodes of a network: affine maps, pointwise activation functions and maxima.
+
+These three make every continuous piecewise-linear network: `Affine` has any number of inputs,
+so skip connections and concatenations are affine too; `Pointwise` has one piecewise-linear
+function of one variable per unit; `MaxGroups` is max-pooling and maxout (a minimum is a
+negated maximum).
 
 All numbers are integers over one positive scale a node, so that exact work is
 integer work: a block of columns X with column weights kappa and denominator D
@@ -23,16 +26,23 @@ from ..arithmetic.rational import common_integers, integer_matrix, mpq, mpz, obj
 from ..errors import NetworkError
 from ..runtime.cached import WithoutCaches, cached_property
 
-__all__ = ["Affine", "Block", "Cpwl", "MaxGroups", "Node", "Pointwise", "check_node"]
+__all__ = ["Activation", "Affine", "Block", "Cpwl", "MaxGroups", "Node", "Pointwise", "check_node"]
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Vectors `columns[:, k] / (denominator * weights[k])`; weights and denominator >= 0."""
+    """Exact vectors over one denominator: vector k is columns[:, k] / (denominator * weights[k]).
+
+    `columns` (size, vectors) and `weights` (vectors,) are object arrays of mpz, weights >= 0 and
+    denominator > 0. A vector of weight 0 is a direction: a column u or v of an affine form.
+    """
 
     columns: np.ndarray
     weights: np.ndarray
     denominator: mpz
+
+    def __repr__(self) -> str:
+        return f"<Block of {self.columns.shape[1]} vectors of {self.columns.shape[0]} entries>"
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,9 @@ class Cpwl:
 
     breakpoints: tuple[mpq, ...]
     pieces: tuple[tuple[mpq, mpq], ...]
+
+    def __repr__(self) -> str:
+        return f"<Cpwl of {len(self.pieces)} pieces>"
 
     def __init__(self, breakpoints: Sequence[Any], pieces: Sequence[tuple[Any, Any]]) -> None:
         knots = [rational(t, "breakpoint") for t in breakpoints]
@@ -125,8 +138,13 @@ class Affine:
             )
         return Affine.combine([source], [(Dense(entries), weight_scale)], (shift, bias_scale))
 
+    def __repr__(self) -> str:
+        sources = ", ".join(map(str, self.inputs[:8])) + (", ..." if len(self.inputs) > 8 else "")
+        return f"<Affine of values {sources}, {self.size:,} outputs>"
+
     @property
     def size(self) -> int:
+        """The number of outputs."""
         return len(self.bias)
 
     def apply(self, blocks: Sequence[Block]) -> Block:
@@ -155,12 +173,18 @@ class Pointwise(WithoutCaches):
     functions: tuple[Cpwl, ...]
     which: np.ndarray
 
+    def __repr__(self) -> str:
+        kinds = f"{len(self.functions)} function{'s' if len(self.functions) != 1 else ''}"
+        return f"<Pointwise of value {self.source}, {self.size:,} units, {kinds}>"
+
     @property
     def inputs(self) -> tuple[int, ...]:
+        """The one value that is read, as a tuple."""
         return (self.source,)
 
     @property
     def size(self) -> int:
+        """The number of units."""
         return len(self.which)
 
     @cached_property
@@ -173,10 +197,12 @@ class Pointwise(WithoutCaches):
 
     @cached_property
     def scale(self) -> mpz:
+        """The common denominator of all slopes and intercepts."""
         return common_integers(v for f in self.functions for piece in f.pieces for v in piece)[1]
 
     @cached_property
     def _pieces(self) -> tuple[np.ndarray, np.ndarray]:
+        """(slopes, intercepts) times `scale`, each (functions, pieces) of mpz."""
         width = max(len(f.pieces) for f in self.functions)
         slopes = objects([mpz(0)] * (len(self.functions) * width), (len(self.functions), width))
         intercepts = slopes.copy()
@@ -229,12 +255,17 @@ class MaxGroups(WithoutCaches):
     source: int
     groups: tuple[tuple[int, ...], ...]
 
+    def __repr__(self) -> str:
+        return f"<MaxGroups of value {self.source}, {self.size:,} units>"
+
     @property
     def inputs(self) -> tuple[int, ...]:
+        """The one value that is read, as a tuple."""
         return (self.source,)
 
     @property
     def size(self) -> int:
+        """The number of units."""
         return len(self.groups)
 
     @property
@@ -275,7 +306,8 @@ class MaxGroups(WithoutCaches):
         return Block(columns, block.weights, block.denominator)
 
 
-Node = Affine | Pointwise | MaxGroups
+Activation = Pointwise | MaxGroups
+Node = Affine | Activation
 
 
 def check_node(where: str, node: Node, sizes: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""Slice and window: which 2-D piece of the input space is looked at.
+"""Slice and window: the plane of the input space, and the polygon in it, that is partitioned.
 
 A slice is the affine map (u, v) -> origin + u e1 + v e2 with exact rational
 vectors, e1 and e2 linearly independent. A window is a convex polygon with
@@ -14,18 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
+from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational, shortened
 from ..errors import SliceError
 from ..runtime.cached import WithoutCaches, cached_property
 from .geometry import Line, Point, area2, homogeneous, polygon_of, side
 from .nodes import Block
 
-__all__ = ["Slice", "Window", "window_of"]
+__all__ = ["Slice", "Window", "WindowLike", "window_of"]
 
 Vector = tuple[mpq, ...]
 
 
 def _vector(values: Sequence[Any], where: str) -> Vector:
+    """Exact rational entries; a NumberError names the entry of `where`."""
     return tuple(rational(x, f"{where}[{i}]") for i, x in enumerate(values))
 
 
@@ -52,6 +53,12 @@ class Slice(WithoutCaches):
         object.__setattr__(self, "origin", base)
         object.__setattr__(self, "e1", first)
         object.__setattr__(self, "e2", second)
+
+    def __repr__(self) -> str:
+        if self.size > 2:
+            return f"<Slice of {self.size:,} inputs>"
+        origin, e1, e2 = (", ".join(map(shortened, v)) for v in (self.origin, self.e1, self.e2))
+        return f"<Slice ({origin}) + u ({e1}) + v ({e2})>"
 
     @staticmethod
     def axes(at: Sequence[Any], i: int = 0, j: int = 1) -> Slice:
@@ -142,6 +149,18 @@ class Window(WithoutCaches):
                         f"side from corner {k}"
                     )
 
+    def __repr__(self) -> str:
+        (umin, umax), (vmin, vmax) = ((min(t), max(t)) for t in zip(*self.corners, strict=True))
+        u, v = (f"[{shortened(a)}, {shortened(b)}]" for a, b in ((umin, umax), (vmin, vmax)))
+        box = len(self.corners) == 4 and all(
+            s in (umin, umax) and t in (vmin, vmax) for s, t in self.corners
+        )
+        return (
+            f"<Window {u} x {v}>"
+            if box
+            else f"<Window of {len(self.corners)} corners in {u} x {v}>"
+        )
+
     @staticmethod
     def rectangle(umin: Any, vmin: Any, umax: Any, vmax: Any) -> Window:
         """The axis-parallel rectangle [umin, umax] x [vmin, vmax]."""
@@ -163,10 +182,14 @@ class Window(WithoutCaches):
 
     @property
     def area(self) -> mpq:
+        """The exact area in slice coordinates."""
         return area2(self.vertices) / 2
 
 
-def window_of(window: Window | Sequence[Any]) -> Window:
+WindowLike = Window | Sequence[Any]  # a Window, (umin, vmin, umax, vmax), or corners (u, v)
+
+
+def window_of(window: WindowLike) -> Window:
     """A Window from itself, from (umin, vmin, umax, vmax) or from corners."""
     if isinstance(window, Window):
         return window

@@ -1,8 +1,8 @@
-"""Large arrays of a batch, their memory kept for the next one.
+"""Arena allocation: reuse the memory of large temporary arrays from batch to batch.
 
-What is freed in large pieces malloc gives back to the system, and to have it again costs a
-page fault for every 4 kB: a third of the time on small networks. So the memory of a batch's
-arrays is used again as soon as nothing refers to it any more.
+malloc returns large freed blocks to the system, and to get them again costs a page fault for
+every 4 kB: a third of the time on small networks. So the memory of a batch's arrays is used
+again as soon as its reference count says that nothing refers to it any more.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ _PAGE = 1 << 21  # bytes of a huge page: numpy asks for them
 
 
 class _Arena(np.ndarray):
-    """A type of its own: else numpy would name the arena, not the part, as the base of what is
-    made of a part, and parts in use would look free."""
+    """The memory of one thread, a type of its own: with a plain array numpy would name the
+    arena, not the part, as the base of an array made of a part, and parts in use look free."""
 
 
 class _Pool(local):
+    """The arena of one thread and the parts of it that have been given out."""
+
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
+        """Begin a new arena; arrays in use keep the old one alive."""
         arena = _Arena(_KEPT + _PAGE, np.uint8)
         begin = -arena.ctypes.data % _PAGE
         self.arena, self.used = arena[begin : begin + _KEPT], 0
@@ -48,7 +51,10 @@ if hasattr(os, "register_at_fork"):  # what both know is copied page by page whe
 
 
 def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
-    """numpy.empty, faster again and again; for arrays that do not outlive a batch by long."""
+    """numpy.empty in reused memory, for arrays that do not outlive a batch by long.
+
+    Between 64 kB and 8 MB; smaller and larger ones come from numpy.
+    """
     size = prod(shape) * (8 if dtype is np.float64 else np.dtype(dtype).itemsize)
     if _LARGE <= size <= _MOST:
         parts = _pool.parts
@@ -60,13 +66,14 @@ def empty(shape: tuple[int, ...], dtype: Any = np.float64) -> np.ndarray:
 
 
 def taken(array: np.ndarray, places: np.ndarray, axis: int = 0) -> np.ndarray:
-    """array.take(places, axis) in such memory."""
+    """array.take(places, axis) in reused memory."""
     shape = (*array.shape[:axis], len(places), *array.shape[axis + 1 :])
     out = empty(shape, array.dtype)
     return array.take(places, axis, out, "clip")  # "raise" would make a copy first
 
 
 def _new(size: int) -> np.ndarray:
+    """A part of the arena of at least so many bytes."""
     size = (size + size // 4) & ~63  # for somewhat larger ones too; whole cache lines
     if _pool.used + size > _KEPT:
         _pool.forget()

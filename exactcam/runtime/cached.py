@@ -1,4 +1,4 @@
-"""Attributes that are computed once, without a lock.
+"""Attributes that are computed at first use: without a lock, and not part of a pickle.
 
 Before Python 3.12 functools.cached_property holds one lock for an attribute of all objects
 while it computes. A process forked from one thread while another holds it would wait for ever.

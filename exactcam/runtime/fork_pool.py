@@ -1,10 +1,10 @@
-"""Work on several processors of this machine, by processes that know all that this one does.
+"""Fork-join pool: copy-on-write inputs, self-scheduled tasks, results in mapped files.
 
-An executor's processes are handed jobs and send what they find through pipes, some
-milliseconds a time: much where a whole run takes half a second. Here this process forks
-helpers when all is prepared (and, where little may be left to do, some time has passed), and
-works with them: each takes the next share of the work until none is left. What helpers find
-waits in files.
+An executor's processes are handed jobs and send their results through pipes, some
+milliseconds each: much where a whole run takes half a second. Here this process forks
+helpers when all is prepared (for a small run only after a head start), and they share its
+memory copy-on-write. It works beside them: each process takes the number of the next task from
+a pipe until there is none. Helpers write results to files, which this process maps at the end.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import mmap
 import os
 import pickle
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sized
 from contextlib import ExitStack, contextmanager
 from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from tempfile import TemporaryFile
 from time import monotonic
 from typing import IO, TypeVar
@@ -28,16 +30,16 @@ from .processes import FORKS, serve
 
 __all__ = ["chunks", "spread"]
 
-_MOST = 1024  # shares: their numbers, four bytes each, fit in the smallest pipe
+_MOST = 1024  # tasks: their numbers, four bytes each, fit in the smallest pipe
 _ALIGNED = 64  # bytes: arrays in a file begin at multiples of it
 
 Found = TypeVar("Found", bound=Sized)
-Work = Iterator[tuple[int, Found]]  # shares by number, solved
+Work = Iterator[tuple[int, Found]]  # (number of a task, its result), in the order of completion
 
 
 def chunks(array: np.ndarray, processes: int, least: int) -> list[np.ndarray]:
-    """An array in contiguous parts for `spread`: eight a process, as neighbours have much in
-    common, but of some `least` entries."""
+    """Split an array into contiguous tasks for `spread`: eight per process (neighbours share
+    work, so not one per entry), each of about `least` entries or more."""
     return np.array_split(array, min(_MOST, 8 * processes, 1 + len(array) // least))
 
 
@@ -46,14 +48,29 @@ def spread(
     count: int,
     processes: int,
     progress: Callable[[int], None] | None = None,
-    alone: float = 0.0,
+    head_start: float = 0.0,
 ) -> list[Found]:
-    """[solve(0), ..., solve(count - 1)] by this process and, where it can be forked, others: up
-    to four for each processor, and not from a helper.
+    """[solve(0), ..., solve(count - 1)], computed by this process and by forked helpers.
 
-    `count` is at most 1,024. `progress` gets the lengths, summed, of what is found so far.
-    Others are asked for help if there is work left after so many seconds `alone`: a fork
-    takes some milliseconds. Raises ExactcamError where a process dies.
+    Parameters
+    ----------
+    solve : callable
+        The result of one task, by number; it must be possible to pickle it.
+    count : int
+        The number of tasks, at most 1,024.
+    processes : int
+        How many processes work, this one among them: at most four per processor, and one
+        where processes cannot be forked or this is a helper itself.
+    progress : callable, optional
+        Called with the summed lengths of the results found so far, by all processes.
+    head_start : float
+        Seconds after which helpers are forked if tasks are left: to fork one takes
+        several milliseconds.
+
+    Raises
+    ------
+    ExactcamError
+        A helper died, or its task raised this; MemoryError and OSError are passed on too.
     """
     assert count <= _MOST
     if not FORKS or current_process().daemon:
@@ -63,7 +80,7 @@ def spread(
     found: dict[int, Found] = {}
     with _numbers(count, processes) as numbers, ExitStack() as stack:
         mine, *others = (_work(solve, numbers, sizes[k : k + 1]) for k in range(processes))
-        until, helpers = monotonic() + alone, []
+        until, helpers = monotonic() + head_start, []
 
         def ask() -> None:
             if others and len(found) < count and monotonic() >= until:
@@ -88,7 +105,7 @@ def spread(
 
 @contextmanager
 def _numbers(count: int, processes: int) -> Iterator[Iterator[int]]:
-    """The numbers below `count`; of several processes each gets what no other has taken."""
+    """The numbers below `count`, each given to exactly one of the processes that iterate."""
     if processes == 1:
         yield iter(range(count))
         return
@@ -106,6 +123,7 @@ def _numbers(count: int, processes: int) -> Iterator[Iterator[int]]:
 
 
 def _taken(take: int) -> Iterator[int]:
+    """The numbers that this process reads from a pipe until it is empty."""
     while True:
         try:
             number = os.read(take, 4)
@@ -115,6 +133,7 @@ def _taken(take: int) -> Iterator[int]:
 
 
 def _work(solve: Callable[[int], Found], numbers: Iterator[int], size: np.ndarray) -> Work[Found]:
+    """Solve the tasks of one process, adding up the lengths of its results in `size`."""
     for k in numbers:
         part = solve(k)
         size += len(part)
@@ -123,12 +142,12 @@ def _work(solve: Callable[[int], Found], numbers: Iterator[int], size: np.ndarra
 
 @contextmanager
 def _helper(work: Work[Found]) -> Iterator[tuple[Connection, IO[bytes]]]:
-    """A process that does some work, until the block is left; see `_help`."""
+    """Fork a process that does some work, killed when the block is left; see `_help`."""
     context = get_context("fork")
     done, say = context.Pipe(duplex=False)
     with done, TemporaryFile() as file:
         child = context.Process(target=_help, args=(os.getpid(), work, file, say), daemon=True)
-        child.start()
+        _start(child)
         say.close()
         heard = False
         try:
@@ -140,9 +159,22 @@ def _helper(work: Work[Found]) -> Iterator[tuple[Connection, IO[bytes]]]:
                 child.join()
 
 
+def _start(child: BaseProcess) -> None:
+    """Fork, without the warning of Python 3.12 and later where this process has threads.
+
+    It warns of locks that a thread may hold at the fork and nobody releases in the child. Those
+    that a helper can meet are cared for: numba's is held across the fork (`jit`), cached
+    properties have none (`cached`), modules are imported and kernels loaded before (`fast`),
+    and malloc and BLAS have fork handlers of their own. A helper starts no other code.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
+        child.start()
+
+
 def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> None:
-    """Put solved shares into a file, arrays as they are; say the sizes of what is written, or
-    what went wrong."""
+    """The main function of a helper: write its results to a file, arrays as raw bytes, and
+    send the sizes of what is written, or the error that ended it."""
     serve(parent)
     written: list[list[int]] = []
     try:
@@ -160,7 +192,7 @@ def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> N
 
 
 def _received(done: Connection, file: IO[bytes]) -> Work[Found]:
-    """What a helper has found; its arrays stay where it has put them."""
+    """The results of a helper; their arrays are views of its file, mapped copy-on-write."""
     try:
         answer = done.recv()
     except EOFError:

@@ -1,4 +1,4 @@
-"""Processes of this machine that work for this one, and end with it however it ends."""
+"""Worker processes on this machine that end with the process that started them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..errors import ExactcamError
 
 __all__ = ["FORKS", "checked", "serve", "workers"]
 
-# A forked process knows all that its parent does. Libraries of macOS do not survive it.
+# A forked process shares its parent's memory copy-on-write. Libraries of macOS do not survive it.
 FORKS = "fork" in get_all_start_methods() and sys.platform != "darwin"
 
 
 def checked(jobs: int) -> int:
-    """The number of processes asked for. Raises ExactcamError unless it is at least 1."""
+    """Return `jobs`, a number of processes; raise ExactcamError unless it is at least 1."""
     if jobs < 1:
         raise ExactcamError(f"jobs is {jobs}: give the number of processes, at least 1")
     return jobs
@@ -29,11 +29,25 @@ def checked(jobs: int) -> int:
 
 @contextmanager
 def workers(jobs: int, executor: Executor | None = None) -> Iterator[Executor | None]:
-    """The executor; else `jobs` processes of this machine, forked where that is possible (it
-    is quicker), but None for one. Raises ExactcamError if jobs is less than 1.
+    """Provide the executor for a block of work: a given one, or a pool of `jobs` new processes.
 
-    They end with the block, at once if it is left by an exception, and with the process
-    that started them, however that ends.
+    Parameters
+    ----------
+    jobs : int
+        The number of processes; for one none is started and None is provided. They are
+        forked where that is possible, which is quicker than to spawn them.
+    executor : Executor, optional
+        Used as it is, instead.
+
+    Raises
+    ------
+    ExactcamError
+        `jobs` is less than 1.
+
+    Notes
+    -----
+    The processes end with the block, at once if it is left by an exception, and with the
+    process that started them, however that ends.
     """
     if executor is not None or checked(jobs) == 1:
         yield executor
@@ -53,7 +67,7 @@ def workers(jobs: int, executor: Executor | None = None) -> Iterator[Executor | 
 
 
 def serve(parent: int) -> None:
-    """What a worker does first: leave Ctrl-C to its parent, and end when that is gone."""
+    """Set up a worker process: it ignores Ctrl-C and ends when its parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:

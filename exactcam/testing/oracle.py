@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arithmetic.matrix import Dense, Matrix
-from ..arithmetic.rational import mpq, to_float
+from ..arithmetic.rational import mpq, mpz, to_float
 from ..complex.partition import Partition
 from ..grading.shapes import Shapes
 from ..model.geometry import homogeneous
@@ -172,7 +172,7 @@ class _FloatLayer:
         return value, bound if self.safe else np.full_like(bound, np.inf)
 
 
-def _compressed(matrix: Matrix, scale: object) -> Rows:
+def _compressed(matrix: Matrix, scale: mpz) -> Rows:
     if isinstance(matrix, Dense):  # rows of full length keep the product a plain one
         rows, columns = matrix.shape
         indptr, indices = columns * np.arange(rows + 1), np.tile(np.arange(columns), rows)
@@ -322,10 +322,9 @@ def region_lower_bound(oracle: Oracle, points: np.ndarray) -> int:
     """
     patterns = oracle.patterns(points).astype(np.int64)
     tied = np.zeros(patterns.shape, dtype=bool)
-    for k, start in zip(oracle.network.activations, oracle.network.unit_offsets, strict=False):
-        node = oracle.network.nodes[k]
-        units = np.s_[start : start + node.size]
-        if isinstance(node, Pointwise):
+    for layer in oracle.network.layers:
+        units = layer.units
+        if isinstance(layer.node, Pointwise):
             tied[:, units] = patterns[:, units] % 2 == 1
         else:
             # A maximum's code names the first of equal members, so it cannot rule out a tie.

@@ -54,7 +54,7 @@ OPTIONAL = {
 }
 
 # Sizes, and what may exceed them.
-LINES = 60  # of a function; more with a comment "# Long because ..." above it or at its start
+LINES = 60  # of a function without its docstring; more with a comment "# Long because ..." above it or at its start
 ARGUMENTS = 8  # of a function, self and cls apart
 TOP_FILES = 8  # .py files directly in the package
 FORMAT_SKIPS = 165  # "fmt: skip" in the whole tree
@@ -225,6 +225,12 @@ def functions(path: Path) -> list[ast.FunctionDef]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
 
 
+def docstring_lines(node: ast.FunctionDef) -> int:
+    first = node.body[0]
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return 1 + (first.end_lineno or 0) - first.lineno if is_text else 0
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_files_open_with_their_reason_and_functions_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
@@ -234,7 +240,7 @@ def test_files_open_with_their_reason_and_functions_stay_small(path: Path) -> No
         top = min([node.lineno, *(d.lineno for d in node.decorator_list)])
         opening = text.split("\n")[max(0, top - 4) : node.body[0].lineno + 2]
         if name not in LONG and not any("# Long because" in line for line in opening):
-            lines = 1 + (node.end_lineno or 0) - node.lineno
+            lines = 1 + (node.end_lineno or 0) - node.lineno - docstring_lines(node)
             assert lines <= LINES, f"{name} has {lines} lines: split it"
         given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         given += [x for x in (node.args.vararg, node.args.kwarg) if x is not None]

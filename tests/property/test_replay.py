@@ -46,8 +46,8 @@ def compare(network: Network, plane: Slice, window: Window) -> None:
     for batch in Engine(network, plane, window).run():
         for codes in batch.codes:
             for label in range(int(whole.labels.starts[-1])):
-                full = whole.input(codes, whole.labels.node(label))
-                rows = whole.labels.rows(network, label)
+                full = whole.input(codes, whole.labels.layer(label))
+                rows = whole.labels.rows(label)
                 block = Block(full.columns[rows], full.weights, full.denominator)
-                line = whole.labels.line(network, label, block)
+                line = whole.labels.line(label, block)
                 assert lazy.line(codes, label) == line

@@ -11,8 +11,9 @@ from threading import Event, Thread
 import pytest
 
 import exactcam
-from exactcam import Network, compute
+from exactcam import Network
 from exactcam.cli import main
+from exactcam.engine import fast
 from exactcam.runtime.cached import cached_property
 from exactcam.runtime.processes import FORKS
 
@@ -23,8 +24,13 @@ MODEL = Path(exactcam.__file__).with_name("data") / "two_moons.json"
 BEFORE = """
 import os, threading
 import exactcam
-from exactcam.engine import schedule
-schedule._ALONE = 0.0  # a helper from the start, small as the networks are
+from exactcam.engine.fast import fast_partition
+from exactcam.engine.schedule import Schedule
+
+def partition(net, jobs):
+    plane, window = exactcam.Slice.plane(2), exactcam.Window.rectangle(-1, -1, 1, 1)
+    soon = Schedule(head_start=0.0)  # a helper from the start, small as the networks are
+    return fast_partition(net, plane, window, jobs=jobs, schedule=soon)
 """
 
 LOADING = """
@@ -94,14 +100,13 @@ def network(depth, width, largest):
     nodes.append(Affine.dense(len(nodes), *numbers(1, last)))
     return Network(2, tuple(nodes), len(nodes))
 
-exactcam.partition(network(2, 8, None), engine="fast", jobs=2)
+partition(network(2, 8, None), 2)
 nets = network(1, 4, 0), network(4, 48, 3)
 """
 
 BESIDE = """
 threads = [
-    threading.Thread(target=exactcam.partition, args=(net,), kwargs={"engine": "fast", "jobs": jobs})
-    for net, jobs in zip(nets, (1, 2))
+    threading.Thread(target=partition, args=(net, jobs)) for net, jobs in zip(nets, (1, 2))
 ]
 for thread in threads:
     thread.daemon = True
@@ -185,7 +190,7 @@ def test_another_system_error_stays_one(
     def fails(*_: object) -> None:
         raise SystemError("inside")
 
-    monkeypatch.setattr(compute, "_fast", fails)
+    monkeypatch.setattr(fast, "fast_partition", fails)
     with pytest.raises(SystemError, match="inside"):
         exactcam.partition(random_network([2, 4, 1], 0), engine="fast")
     with pytest.raises(SystemError, match="inside"):

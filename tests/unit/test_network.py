@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
@@ -13,7 +14,8 @@ import pytest
 
 import exactcam
 from exactcam import Network, from_arrays
-from exactcam.arithmetic.rational import mpq
+from exactcam.arithmetic.matrix import Dense
+from exactcam.arithmetic.rational import integer_matrix, mpq
 from exactcam.errors import FileFormatError, NetworkError, NumberError
 from exactcam.model.nodes import Affine, Cpwl, MaxGroups, Pointwise
 
@@ -168,3 +170,104 @@ def test_network_files_are_strict(random_network: Callable[..., Network], tmp_pa
         with pytest.raises(FileFormatError) as error:
             exactcam.load(path)
         assert "\n" not in str(error.value)
+
+
+def skipping() -> Network:
+    """Activation first, two in a row, skips past layers, a value nobody reads, affine last."""
+    relu = (Cpwl.relu(),), np.zeros(2, dtype=np.int64)
+    nodes = (
+        Pointwise(0, *relu),  # value 1
+        MaxGroups(1, ((0, 1), (1,))),  # value 2, straight after
+        Affine.dense(2, [[1, -1], [2, 1]], [0, 1]),  # value 3
+        Affine.dense(3, [[1, 1]], [5]),  # value 4, never read
+        Affine.dense(3, [[1, 0], [1, 1]], [-1, 0]),  # value 5
+        Pointwise(5, *relu),  # value 6
+        Affine.combine(
+            (6, 1), [(dense([[1, 2]]), 1), (dense([[3, 1]]), 2)], (dense([1]).entries, 1)
+        ),  # value 7, a skip over two layers
+        Affine.dense(7, [[2]], [1]),  # value 8
+    )
+    return Network(2, nodes, 8)
+
+
+def dense(rows: list) -> Dense:
+    return Dense(integer_matrix(rows, "rows")[0])
+
+
+def test_layers_are_the_activation_nodes_in_order() -> None:
+    network = skipping()
+    found = [(e.number, e.index, e.source, e.value, e.units) for e in network.layers]
+    assert found == [
+        (0, 0, 0, 1, slice(0, 2)),
+        (1, 1, 1, 2, slice(2, 4)),
+        (2, 5, 5, 6, slice(4, 6)),
+    ]
+    assert [e.node for e in network.layers] == [network.nodes[k] for k in (0, 1, 5)]
+    assert network.activations == (0, 1, 5)
+    assert network.unit_offsets == (0, 2, 4, 6)
+    pattern = np.arange(6, dtype=np.uint8)
+    assert network.layers[1].codes(pattern).tolist() == [2, 3]
+    assert network.layers[2].codes(pattern[None]).tolist() == [[4, 5]]
+
+
+def test_affine_runs_lie_between_the_layers() -> None:
+    network = skipping()
+    assert [run.nodes for run in network.affine_runs] == [
+        range(0, 0), range(1, 1), range(2, 5), range(6, 8),
+    ]  # fmt: skip
+    assert [set(run.live) for run in network.affine_runs] == [{0}, {1}, {1, 5}, {8}]
+    assert sorted(network.affine_nodes) == [2, 3, 4, 6, 7]
+
+
+def test_through_affine_keeps_what_is_read_later_and_works_on_any_type() -> None:
+    network, asked = skipping(), []
+
+    def apply(k: int, inputs: list[str]) -> str:
+        asked.append(k)
+        return f"f{k}({','.join(inputs)})"
+
+    assert network.through_affine(0, {0: "x"}, apply) == {0: "x"}
+    assert network.through_affine(1, {0: "x", 1: "a"}, apply) == {1: "a"}
+    between = network.through_affine(2, {1: "a", 2: "b"}, apply)
+    assert between == {1: "a", 5: "f4(f2(b))"}
+    assert network.through_affine(3, {1: "a", 6: "c"}, apply) == {8: "f7(f6(c,a))"}
+    assert asked == [2, 3, 4, 6, 7]
+
+
+def test_skips_and_neighbouring_layers_evaluate_by_hand() -> None:
+    network = skipping()
+    # (3, -1): relu (3, 0), max (3, 0), then (3, 7), (2, 10), relu, 1 + 22 + 9/2, 2 y + 1
+    assert network.evaluate([3, -1]) == (56,)
+    assert network.patterns([[3, -1]]).tolist() == [[2, 0, 0, 0, 2, 2]]
+    part = exactcam.partition(network, engine="reference")
+    assert np.array_equal(part.patterns, exactcam.partition(network, engine="fast").patterns)
+
+
+def test_a_network_without_layers_is_one_affine_run() -> None:
+    network = from_arrays([(np.eye(2), [1, 2])])
+    assert network.layers == ()
+    assert [run.nodes for run in network.affine_runs] == [range(0, 1)]
+    assert network.evaluate([1, 1]) == (2, 3)
+
+
+def test_a_network_is_one_short_line() -> None:
+    assert repr(skipping()) == "<Network 2 -> 1, 6 units in 3 layers, 22 parameters>"
+    wide = from_arrays([(np.ones((64, 2)), np.ones(64)), (np.ones((1, 64)), [0])])
+    assert repr(wide) == "<Network 2 -> 1, 64 units in 1 layer, 257 parameters>"
+    for thing in (*skipping().nodes, *skipping().layers, Cpwl.relu(), skipping().nodes[2].matrices):
+        assert len(repr(thing)) <= 100
+        assert "\n" not in repr(thing)
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_network_pickles_without_what_it_has_computed(used: bool) -> None:
+    network = skipping()
+    fresh = len(pickle.dumps(skipping()))
+    if used:
+        exactcam.partition(network, engine="fast")
+    text = pickle.dumps(network)
+    assert len(text) == fresh
+    again = pickle.loads(text)
+    assert again.sha256 == network.sha256
+    assert (again.names, again.notes, again.sizes) == (network.names, network.notes, network.sizes)
+    assert again.evaluate([3, -1]) == (56,)

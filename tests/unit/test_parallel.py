@@ -24,14 +24,13 @@ import exactcam
 from exactcam import ExactcamError, Network, Partition, Slice, Window
 from exactcam.arithmetic.rational import mpq
 from exactcam.engine import executor_jobs as parallel
-from exactcam.engine import run_file
-from exactcam.engine import schedule as division
-from exactcam.engine import vertex_clusters as naming
+from exactcam.engine import fast, run_file
 from exactcam.engine.assemble import glue
+from exactcam.engine.division import divide, shares
 from exactcam.engine.executor_jobs import solve, solved
 from exactcam.engine.refine import Engine
 from exactcam.engine.run_file import RunTotals, _arrays, read_run, write_run
-from exactcam.engine.schedule import divide, shares
+from exactcam.engine.schedule import DEFAULT, Schedule
 from exactcam.errors import FileFormatError
 from exactcam.runtime import fork_pool as forked
 from exactcam.runtime.float_mode import _blas, quiet
@@ -42,10 +41,15 @@ pytestmark = pytest.mark.xdist_group("processes")
 needs_fork = pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
 
 
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small runs have help from the start too."""
-    monkeypatch.setattr(division, "_ALONE", 0.0)
+AT_ONCE = Schedule(head_start=0.0)  # small runs have help from the start too
+
+
+def forked_partition(
+    network: Network, jobs: int, progress: Callable[[int], None] | None = None
+) -> Partition:
+    """`partition` by the fast engine, with helpers from the start."""
+    outline = Window.rectangle(-1, -1, 1, 1)
+    return fast.fast_partition(network, Slice.plane(2), outline, progress, jobs, schedule=AT_ONCE)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +62,8 @@ def truth(network: Network) -> Partition:
     return exactcam.partition(network)
 
 
-def engine(network: Network) -> Engine:
-    return Engine(network, Slice.plane(2), Window.rectangle(-1, -1, 1, 1))
+def engine(network: Network, schedule: Schedule = DEFAULT) -> Engine:
+    return Engine(network, Slice.plane(2), Window.rectangle(-1, -1, 1, 1), schedule=schedule)
 
 
 def assert_same(ours: Partition, truth: Partition) -> None:
@@ -71,6 +75,7 @@ def assert_same(ours: Partition, truth: Partition) -> None:
 
 def test_processes_give_the_same_partition(network: Network, truth: Partition) -> None:
     assert_same(exactcam.partition(network, jobs=2), truth)
+    assert_same(forked_partition(network, 2), truth)
 
 
 def test_any_executor_gives_the_same_partition(network: Network, truth: Partition) -> None:
@@ -79,11 +84,9 @@ def test_any_executor_gives_the_same_partition(network: Network, truth: Partitio
 
 
 def test_a_layer_may_be_divided_before_all_its_units_have_cut(
-    network: Network, truth: Partition, monkeypatch: pytest.MonkeyPatch
+    network: Network, truth: Partition
 ) -> None:
-    monkeypatch.setattr(division, "_UNITS", 4)
-    monkeypatch.setattr(division, "_CELLS", 20)
-    run = engine(network)
+    run = engine(network, Schedule(units_at_once=4, early_cells=20))
     jobs = divide(run)
     assert {job.task.activation for job in jobs} == {0}
     assert {job.task.units for job in jobs} <= {4, 8, 12}
@@ -138,14 +141,14 @@ def test_helpers_give_the_same_partition(
     network: Network, truth: Partition, processes: int
 ) -> None:
     heard: list[int] = []
-    part = exactcam.partition(network, engine="fast", jobs=processes, progress=heard.append)
+    part = forked_partition(network, processes, heard.append)
     assert_same(part, truth)
     assert heard == sorted(heard)
     assert heard[-1] == len(truth)
     assert part.decision_boundary() == truth.decision_boundary()
     assert part.counts == truth.counts
     assert list(part.vertices) == list(truth.vertices)
-    run = engine(network)
+    run = engine(network, AT_ONCE)
     tasks = shares(run, processes)
     assert len(tasks) > processes
     assert sum(len(batch) for task in tasks for batch in run.run([task])) == len(truth)
@@ -172,11 +175,11 @@ def test_help_is_asked_for_where_work_is_left_after_a_while(
 
     clock = itertools.count()
     monkeypatch.setattr(forked, "monotonic", lambda: next(clock))  # once before each share
-    both = spread(by(2), 20, 2, alone=3.0)
+    both = spread(by(2), 20, 2, head_start=3.0)
     assert both[0] == both[1] == [here]
     assert len({who for (who,) in both}) == 2
     assert len({who for (who,) in spread(by(0), 8, 2)}) == 2
-    assert spread(by(8), 8, 2, alone=99.0) == [[here]] * 8
+    assert spread(by(8), 8, 2, head_start=99.0) == [[here]] * 8
 
 
 @needs_fork
@@ -186,22 +189,22 @@ def test_a_slight_run_is_begun_alone(
     def refused(*_: Any) -> Any:
         raise AssertionError("a helper was asked for")
 
-    monkeypatch.setattr(division, "_ALONE", 60.0)
     monkeypatch.setattr(forked, "_helper", refused)
+    patient, outline = Schedule(head_start=60.0), Window.rectangle(-1, -1, 1, 1)
     small, large = random_network([2, 20, 20, 1], 0), random_network([2, 400, 400, 1], 0)
-    part = exactcam.partition(small, jobs=2, engine="fast")
+    part = fast.fast_partition(small, Slice.plane(2), outline, jobs=2, schedule=patient)
     assert_same(part, exactcam.partition(small, engine="reference"))
     assert part.counts == exactcam.partition(small, engine="reference").counts
-    assert len(shares(engine(small), 2)) <= 40
+    assert len(shares(engine(small, patient), 2)) <= 40
     with pytest.raises(AssertionError, match="a helper"):
-        exactcam.partition(large, jobs=2)
-    assert 40 < len(shares(engine(large), 1000)) <= 900
+        fast.fast_partition(large, Slice.plane(2), outline, jobs=2, schedule=patient)
+    assert 40 < len(shares(engine(large, patient), 1000)) <= 900
 
 
 @needs_fork
 def test_helpers_without_anything_to_do(random_network: Callable[..., Network]) -> None:
     small = random_network([2, 2, 1], 0)
-    assert_same(exactcam.partition(small, jobs=5), exactcam.partition(small, engine="reference"))
+    assert_same(forked_partition(small, 5), exactcam.partition(small, engine="reference"))
 
 
 @needs_fork
@@ -212,7 +215,7 @@ def test_helpers_without_anything_to_do(random_network: Callable[..., Network]) 
 def test_a_helper_that_fails_is_heard(
     network: Network, monkeypatch: pytest.MonkeyPatch, end: Callable[[], Any], message: str
 ) -> None:
-    here, find, shares_here = os.getpid(), naming.pieces, []
+    here, find, shares_here = os.getpid(), fast.pieces, []
 
     def pieces(*given: Any) -> Any:
         if os.getpid() != here:
@@ -222,10 +225,10 @@ def test_a_helper_that_fails_is_heard(
         shares_here.append(given)
         return find(*given)
 
-    monkeypatch.setattr(naming, "pieces", pieces)
+    monkeypatch.setattr(fast, "pieces", pieces)
     with pytest.raises((ExactcamError, OSError), match=message):
-        exactcam.partition(network, engine="fast", jobs=3)
-    assert len(shares_here) < len(shares(engine(network), 3)) / 2
+        forked_partition(network, 3)
+    assert len(shares_here) < len(shares(engine(network, AT_ONCE), 3)) / 2
     assert not active_children()
 
 
@@ -236,12 +239,12 @@ def test_helpers_end_with_a_run_that_is_interrupted(
     def interrupt(_: int) -> None:
         raise KeyboardInterrupt
 
-    here, find = os.getpid(), naming.pieces
+    here, find = os.getpid(), fast.pieces
     monkeypatch.setattr(
-        naming, "pieces", lambda *given: time.sleep(5 * (os.getpid() != here)) or find(*given)
+        fast, "pieces", lambda *given: time.sleep(5 * (os.getpid() != here)) or find(*given)
     )
     with pytest.raises(KeyboardInterrupt):
-        exactcam.partition(network, engine="fast", jobs=3, progress=interrupt)
+        forked_partition(network, 3, interrupt)
     assert not active_children()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from exactcam import Slice, Window
@@ -122,3 +124,26 @@ def test_empty_rectangles(box: tuple) -> None:
 
 def test_nearly_flat_is_still_a_window() -> None:
     assert Window([(0, 0), (1, 0), (2, "1e-300")]).area == mpq(1, 2 * 10**300)
+
+
+def test_slices_and_windows_are_one_short_line() -> None:
+    assert repr(Slice.plane(2)) == "<Slice (0, 0) + u (1, 0) + v (0, 1)>"
+    assert repr(Slice.axes([0] * 3072)) == "<Slice of 3,072 inputs>"
+    assert repr(Window.rectangle(-1, "-1/3", 1, 2)) == "<Window [-1, 1] x [-1/3, 2]>"
+    assert repr(Window([(0, 0), (1, 0), (0, 1)])) == "<Window of 3 corners in [0, 1] x [0, 1]>"
+    long = -1.2345678901e-300
+    for thing in (
+        Slice([long, long], [long, 0], [long, long]),
+        Window.rectangle(long, long, -long, -long),
+    ):
+        assert len(repr(thing)) <= 100
+        assert "\n" not in repr(thing)
+
+
+def test_slices_and_windows_pickle() -> None:
+    plane, window = Slice.through([0, 0], ["1/3", 2], [5, 1]), Window([(0, 0), (1, 0), (0, 1)])
+    assert window.area == plane.at(0, 1)[1] / 2
+    for thing in (plane, window):
+        again = pickle.loads(pickle.dumps(thing))
+        assert again == thing
+        assert set(again.__dict__) <= {"origin", "e1", "e2", "corners"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,7 @@ def test_the_cache_of_an_earlier_process_counts(tmp_path: Path) -> None:
             check=True,
         )
         assert done.stdout.strip() == found
+
+
+def test_the_example_of_the_documentation_is_right() -> None:
+    assert doctest.testmod(compute).failed == 0
