@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -220,10 +220,7 @@ class Convolution(WithoutCaches):
 
     def with_numbers(self, numbers: np.ndarray) -> Convolution:
         """The same structure with other entries, flat in file order."""
-        return Convolution(
-            self.source, self.target, numbers.reshape(self.kernel.shape),
-            self.stride, self.padding, self.dilation, self.groups, self.transpose,
-        )  # fmt: skip
+        return replace(self, kernel=numbers.reshape(self.kernel.shape))
 
     @property
     def fan_in(self) -> int:
@@ -312,10 +309,8 @@ class Convolution(WithoutCaches):
             indices.append(columns[kept] + (row // per_group) * channels * plane)
             data.append(np.broadcast_to(kernel[None], kept.shape)[kept])
         indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
-        matrix = Sparse(
-            (math.prod(target), math.prod(source)),
-            indptr, np.concatenate(indices), np.concatenate(data),
-        )  # fmt: skip
+        shape = (math.prod(target), math.prod(source))
+        matrix = Sparse(shape, indptr, np.concatenate(indices), np.concatenate(data))
         return matrix.transposed() if self.transpose else matrix
 
 

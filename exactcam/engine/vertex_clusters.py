@@ -43,10 +43,8 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
             first, last = int(batch.start[cell]), int(batch.start[cell + 1])
             choice[cell] = _least(exact, np.arange(first, last))
         order = kernels.turned(batch.start, choice)
-        yield Regions(
-            batch.start, names[order].astype(np.int32), batch.labels[order].astype(kind),
-            kernels.hulls(points, names), patterns,
-        )  # fmt: skip
+        corners, labels = names[order].astype(np.int32), batch.labels[order].astype(kind)
+        yield Regions(batch.start, corners, labels, kernels.hulls(points, names), patterns)
 
 
 def _least(exact: ExactCells, corners: np.ndarray) -> int:

@@ -56,8 +56,10 @@ def slice_from_document(document: Any, where: str) -> tuple[Slice, Window]:
     if (kind, version) != ("exactcam-slice", 1):
         raise FileFormatError(f"{where}: is not an exactcam-slice file of version 1")
     try:
-        plane = Slice(*([rational_from_hex(x, name) for x in items(v, f"{where}: {name}")]
-                        for name, v in zip(names[2:5], vectors, strict=True)))  # fmt: skip
+        named = zip(names[2:5], vectors, strict=True)
+        plane = Slice(
+            *([rational_from_hex(x, n) for x in items(v, f"{where}: {n}")] for n, v in named)
+        )
         corners = [
             [rational_from_hex(x, "window corner") for x in items(c, f"{where}: window", 2)]
             for c in items(window, f"{where}: window")

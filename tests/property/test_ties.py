@@ -1,4 +1,4 @@
-"""Lemmas F4 and F5 of `exactcam.engine.value_numbers`: one class, one exact form; above, positive inside."""
+"""Lemmas 24 and 25, for `exactcam.engine.value_numbers`: one class, one exact form; above, positive inside."""
 
 from __future__ import annotations
 
