@@ -69,7 +69,7 @@ def partition(
 def _uncompiled(network: Network, plane: Slice, outline: Window) -> Partition | None:
     """What the reference finds in the time that compiling the fast engine is no gain;
     None where that is not everything, or the engine is compiled."""
-    from .runtime.jit import ready
+    from .engine.kernels import ready
 
     if ready():
         return None

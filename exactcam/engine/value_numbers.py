@@ -32,7 +32,7 @@ import numpy as np
 from ..model.network import Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from ..model.slice import Slice
-from .float_affine import kernels
+from .kernels.forms import row_classes
 
 __all__ = ["Ties"]
 
@@ -128,7 +128,7 @@ class _Rows:
     ) -> tuple[np.ndarray, int]:
         out = np.empty(len(self.bias), dtype=np.int64)
         known = np.concatenate(inputs)
-        return out, kernels().row_classes(
+        return out, row_classes(
             self.starts, self.columns, self.numbers, self.bias, known, free, out
         )
 

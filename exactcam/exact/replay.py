@@ -36,7 +36,7 @@ class Labels:
         for a, k in enumerate(network.activations):
             node = network.nodes[k]
             if isinstance(node, Pointwise):
-                sizes.append(len(node.knots[0]))
+                sizes.append(len(node.knots.unit))
             else:
                 assert isinstance(node, MaxGroups)
                 squares = [len(g) ** 2 for g in node.groups]
@@ -55,7 +55,7 @@ class Labels:
         a = self.node(label)
         node, number = network.nodes[network.activations[a]], label - int(self.starts[a])
         if isinstance(node, Pointwise):
-            return a, int(node.knots[0][number]), None
+            return a, int(node.knots.unit[number]), None
         assert isinstance(node, MaxGroups)
         group = int(np.searchsorted(self.pairs[a], number, side="right")) - 1
         return a, group, divmod(number - int(self.pairs[a][group]), len(node.groups[group]))
@@ -74,7 +74,7 @@ class Labels:
         a = self.node(label)
         node = network.nodes[network.activations[a]]
         if isinstance(node, Pointwise):
-            _, q, p = (array[label - int(self.starts[a])] for array in node.knots)
+            _, p, q = (array[label - int(self.starts[a])] for array in node.knots)
             row = q * block.columns[0] - p * block.denominator * block.weights
         else:
             row = block.columns[0] - block.columns[1]
@@ -120,7 +120,7 @@ class Trace:
         units = np.nonzero((np.asarray(parts) != parts[0]).any(axis=0))[0]
         block = self.input(codes, a)
         if isinstance(node, Pointwise):
-            numbers = np.nonzero(np.isin(node.knots[0], units))[0].tolist()
+            numbers = np.nonzero(np.isin(node.knots.unit, units))[0].tolist()
         else:
             starts = self.labels.pairs[a]
             numbers = [n for g in units for n in range(int(starts[g]), int(starts[g + 1]))]

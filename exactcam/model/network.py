@@ -153,11 +153,12 @@ class Network:
         """Evaluate the affine nodes that precede layer `number`; the values still read then.
 
         `values` are the live ones by number, `apply(k, inputs)` is affine node k. A `number`
-        of len(layers) leads to the output.
+        of len(layers) leads to the output. Nodes whose value is given are not evaluated.
         """
         run, found = self.affine_runs[number], dict(values)
         for k in run.nodes:
-            found[k + 1] = apply(k, [found[i] for i in self.nodes[k].inputs])
+            if k + 1 not in found:
+                found[k + 1] = apply(k, [found[i] for i in self.nodes[k].inputs])
         return {v: x for v, x in found.items() if v in run.live}
 
     @cached_property

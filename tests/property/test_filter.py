@@ -384,7 +384,7 @@ def test_pointwise_errors_cover(data: st.DataObject) -> None:
     truth = [values(node.apply(block(exact[cell]), codes[cell])) for cell in range(2)]
     assert_covered(ready.apply(x, codes), truth)
     knots = Forms(*ready._knot_forms(x), None)
-    units, q, p = node.knots
+    units, p, q = node.knots
     at = objects([mpq(0), mpq(0), mpq(1)])[:, None] * (p / (q * mpq(1)))[None, :]
     assert_covered(knots, [exact[cell][:, units] - at for cell in range(2)])
 
