@@ -37,11 +37,12 @@ __all__ = ["cut_max"]
 
 class _Members(NamedTuple):
     """The input of a max node on one cell: `coefficients` (3, size) and `errors` (2, size) of
-    its forms, and what is known of them otherwise."""
+    its forms, and what else is known of them (see `KnownValues`)."""
 
     coefficients: np.ndarray
     errors: np.ndarray
-    known: KnownValues
+    classes: np.ndarray
+    above: np.ndarray
 
 
 class _Group(NamedTuple):
@@ -101,10 +102,10 @@ def _sign_on(corners: np.ndarray, low: int, high: int, form: FloatForm, signs: n
 
 @jit()
 def _compare(
-    scratch: _Scratch, low: int, high: int, members: _Members, m: int, r: int
+    corners: np.ndarray, low: int, high: int, members: _Members, m: int, r: int, signs: np.ndarray
 ) -> tuple[int, FloatForm]:
-    """`_sign_on` of member m minus member r on a polygon of the stack, and that form."""
-    classes, above = members.known
+    """`_sign_on` of member m minus member r, and that form."""
+    coefficients, errors, classes, above = members
     nothing = FloatForm(0.0, 0.0, 0.0, 0.0, 0.0)
     if classes[m] == classes[r]:
         return ZERO, nothing
@@ -113,8 +114,8 @@ def _compare(
         return POS, nothing
     if classes[m] == 0 and above[r]:
         return NEG, nothing
-    form = _difference(members.coefficients, members.errors, m, r)
-    return _sign_on(scratch.corners.rows, low, high, form, scratch.signs), form
+    form = _difference(coefficients, errors, m, r)
+    return _sign_on(corners, low, high, form, signs), form
 
 
 @jit()
@@ -148,10 +149,18 @@ def _all_positive(
 
 
 @jit()
-def _largest(scratch: _Scratch, low: int, high: int, members: _Members, own: np.ndarray) -> int:
-    """The first of a group's members `own` that is largest on a whole polygon of the stack,
-    which `scratch.about` measures; or NOT_CONSTANT, or UNDECIDED."""
-    coefficients, classes, about = members.coefficients, members.known.classes, scratch.about
+def _largest(
+    corners: np.ndarray,
+    low: int,
+    high: int,
+    about: np.ndarray,
+    members: _Members,
+    own: np.ndarray,
+    signs: np.ndarray,
+) -> int:
+    """The first of a group's members `own` that is largest on the whole polygon with corners
+    low..high, which `about` measures; or NOT_CONSTANT, or UNDECIDED."""
+    coefficients, errors, classes, _ = members
     tied = True
     for k in range(1, len(own)):
         tied = tied and classes[own[k]] == classes[own[0]]
@@ -169,10 +178,10 @@ def _largest(scratch: _Scratch, low: int, high: int, members: _Members, own: np.
         if k == best or classes[m] == classes[r]:
             first = min(first, k)
             continue
-        form = _difference(coefficients, members.errors, m, r)
-        if _all_positive(scratch.corners.rows, low, high, about, form):
+        form = _difference(coefficients, errors, m, r)
+        if _all_positive(corners, low, high, about, form):
             continue
-        sign, _ = _compare(scratch, low, high, members, m, r)
+        sign, _ = _compare(corners, low, high, members, m, r, signs)
         if sign == UNKNOWN:
             return UNDECIDED
         if sign in (NEG, CROSSES):
@@ -191,13 +200,13 @@ def _clip(
 
     Clips between two areas of the arena above row `free`.
     """
-    own, size, stack = group.members, len(group.members), scratch.corners
+    own, size, stack, signs = group.members, len(group.members), scratch.corners, scratch.signs
     for rival in range(size):
         if rival == code:
             continue
-        if high - low > len(scratch.signs):
+        if high - low > len(signs):
             return SCRATCH_FULL, SCRATCH_FULL
-        sign, line = _compare(scratch, low, high, members, own[code], own[rival])
+        sign, line = _compare(stack.rows, low, high, members, own[code], own[rival], signs)
         if sign == UNKNOWN:
             return UNDECIDED, UNDECIDED
         if sign == NEG or (sign == ZERO and rival < code):
@@ -207,14 +216,8 @@ def _clip(
             if at + high - low + 4 > len(stack.labels):
                 return SCRATCH_FULL, SCRATCH_FULL
             label = group.label + min(code, rival) * size + max(code, rival)
-            low, high = split(stack, low, high, scratch.signs, line, label, stack, at)
+            low, high = split(stack, low, high, signs, line, label, stack, at)
     return low, high
-
-
-@jit()
-def _group(groups: Groups, number: int) -> _Group:
-    members = groups.members[groups.start[number] : groups.start[number + 1]]
-    return _Group(members, groups.labels[number])
 
 
 @jit()
@@ -223,15 +226,18 @@ def _settle_whole(scratch: _Scratch, corners: int, members: _Members, groups: Gr
 
     Returns the number of groups without one, now listed in `scratch.todo`; or UNDECIDED.
     """
-    _measure(scratch.corners.rows, 0, corners, scratch.about)
+    stack, _, todo, codes, signs, about = scratch
+    rows = stack.rows
+    _measure(rows, 0, corners, about)
     count = 0
-    for number in range(len(scratch.codes)):
-        found = _largest(scratch, 0, corners, members, _group(groups, number).members)
+    for number in range(len(codes)):
+        own = groups.members[groups.start[number] : groups.start[number + 1]]
+        found = _largest(rows, 0, corners, about, members, own, signs)
         if found == UNDECIDED:
             return UNDECIDED
-        scratch.codes[number] = found
+        codes[number] = found
         if found == NOT_CONSTANT:
-            scratch.todo[count] = number
+            todo[count] = number
             count += 1
     return count
 
@@ -244,10 +250,12 @@ def _settle(scratch: _Scratch, frame: int, count: int, members: _Members, groups
     Returns the place of the first group without one, `count` if there is none; or UNDECIDED.
     """
     low, high, place = scratch.frames[frame, 0], scratch.frames[frame, 1], scratch.frames[frame, 2]
-    _measure(scratch.corners.rows, low, high, scratch.about)
+    rows, signs, about = scratch.corners.rows, scratch.signs, scratch.about
+    _measure(rows, low, high, about)
     while place < count:
         number = scratch.todo[place]
-        found = _largest(scratch, low, high, members, _group(groups, number).members)
+        own = groups.members[groups.start[number] : groups.start[number + 1]]
+        found = _largest(rows, low, high, about, members, own, signs)
         if found == UNDECIDED:
             return UNDECIDED
         if found == NOT_CONSTANT:
@@ -262,7 +270,8 @@ def _divide(scratch: _Scratch, frame: int, place: int, members: _Members, groups
     """Replace the polygon of the last frame by its parts, one for each member of the group at
     `place` that is largest somewhere; the number of frames then, or what prevents it."""
     stack, frames, number = scratch.corners, scratch.frames, scratch.todo[place]
-    group, depth = _group(groups, number), frame
+    own = groups.members[groups.start[number] : groups.start[number + 1]]
+    group, depth = _Group(own, groups.labels[number]), frame
     low, high = frames[frame, 0], frames[frame, 1]
     free = high
     for code in range(len(group.members) - 1, -1, -1):  # the first member's on top
@@ -370,7 +379,8 @@ def cut_max(
     out.cells.start[0] = 0
     parts, missed, cell = 0, 0, 0
     while cell < cells.start.shape[0] - 1:
-        own = _Members(forms.coefficients[cell], forms.errors[forms.owner[cell]], known)
+        coefficients, errors = forms.coefficients[cell], forms.errors[forms.owner[cell]]
+        own = _Members(coefficients, errors, known.classes, known.above)
         found = _cut_cell(cells, cell, own, groups, scratch, out, parts)
         if found == SCRATCH_FULL:
             corners, frames, todo, codes, signs, about = scratch
