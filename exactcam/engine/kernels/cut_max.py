@@ -148,7 +148,7 @@ def _all_positive(
     return proven
 
 
-@jit()
+@jit(inline="always")  # called, it would count references to six arrays each time
 def _largest(
     corners: np.ndarray,
     low: int,
@@ -227,11 +227,11 @@ def _settle_whole(scratch: _Scratch, corners: int, members: _Members, groups: Gr
     Returns the number of groups without one, now listed in `scratch.todo`; or UNDECIDED.
     """
     stack, _, todo, codes, signs, about = scratch
-    rows = stack.rows
+    rows, begin, everyone = stack.rows, groups.start, groups.members
     _measure(rows, 0, corners, about)
     count = 0
     for number in range(len(codes)):
-        own = groups.members[groups.start[number] : groups.start[number + 1]]
+        own = everyone[begin[number] : begin[number + 1]]
         found = _largest(rows, 0, corners, about, members, own, signs)
         if found == UNDECIDED:
             return UNDECIDED
@@ -251,10 +251,11 @@ def _settle(scratch: _Scratch, frame: int, count: int, members: _Members, groups
     """
     low, high, place = scratch.frames[frame, 0], scratch.frames[frame, 1], scratch.frames[frame, 2]
     rows, signs, about = scratch.corners.rows, scratch.signs, scratch.about
+    begin, everyone = groups.start, groups.members
     _measure(rows, low, high, about)
     while place < count:
         number = scratch.todo[place]
-        own = groups.members[groups.start[number] : groups.start[number + 1]]
+        own = everyone[begin[number] : begin[number + 1]]
         found = _largest(rows, low, high, about, members, own, signs)
         if found == UNDECIDED:
             return UNDECIDED
