@@ -96,23 +96,12 @@ def split(
     target: Corners,
     at: int,
 ) -> tuple[int, int]:
-    """Split a convex polygon by a line that crosses it, as `geometry.split` does.
+    """Split the polygon in rows low..high by a line that crosses it, as `geometry.split` does.
 
-    Parameters
-    ----------
-    source, low, high
-        The polygon: rows low..high.
-    signs : int64
-        The sign of `line`, named `label`, at each corner; both signs occur.
-    target, at
-        Where the parts go, which have at most four corners more than the whole.
-
-    Returns
-    -------
-    middle, end : int
-        The negative part is in rows at..middle and the positive one in rows middle..end.
-
-    The line is stored unoriented, since only its zero set matters from here on.
+    `signs` are those of `line`, named `label`, at the corners. The parts go to the target from row
+    `at` on and have at most four corners more than the whole: returns (middle, end), the
+    negative part being in rows at..middle and the positive one in rows middle..end. The
+    line is stored unoriented, since only its zero set matters from here on.
     """
     corners, labels, to_corners, to_labels = source.rows, source.labels, target.rows, target.labels
     n = high - low
