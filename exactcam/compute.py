@@ -103,7 +103,7 @@ def partition(
 def _uncompiled(network: Network, plane: Slice, outline: Window) -> Partition | None:
     """Try the reference for up to 2 s before paying for JIT compilation; None where that is not
     enough, or the kernels are compiled already."""
-    from .runtime.jit import ready  # imports numba, as the fast engine does
+    from .engine.kernels import ready  # imports numba, as the fast engine does
 
     if ready():
         return None

@@ -20,8 +20,8 @@ def rounded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int | None]:
     """(floats, relative errors, grid) of an object array of rationals.
 
     A relative error is 0 where the float is exact, u where it is correctly rounded,
-    and infinite where it over- or underflows. `grid` as in `Forms`, None unless all
-    are exact dyadic numbers.
+    and infinite where it over- or underflows. `grid` is the least p for which
+    all are multiples of 2^-p, None unless all floats are exact.
     """
     flat = [mpq(x) for x in values.ravel()]
     floats = np.asarray([to_float(x) for x in flat], dtype=np.float64)
@@ -39,7 +39,7 @@ def rounded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int | None]:
 
 
 def rounded_quotients(numbers: np.ndarray, scale: mpz) -> tuple[np.ndarray, np.ndarray, int | None]:
-    """`rounded` of integers over one positive scale; quick where all are exact floats."""
+    """`rounded` of integers over one positive scale; fast where all are exact floats."""
     exponent = scale.bit_length() - 1
     if scale == 1 << exponent and exponent < 900 and numbers.size > 0:
         try:

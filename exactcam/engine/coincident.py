@@ -8,7 +8,7 @@ zero; knowing it beforehand keeps such networks as fast as any other.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,22 +16,27 @@ from ..arithmetic.matrix import Dense
 from ..arithmetic.rational import mpq, mpz
 from ..model.nodes import Affine, Pointwise
 
-__all__ = ["copied_knots", "separate", "tied_knots"]
+__all__ = ["Copies", "copied_knots", "separate", "tied_knots"]
 
-Copies = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+class Copies(NamedTuple):
+    """Knots whose lines coincide: knot k has the sign of knot first[which[k]] times factor[k]."""
+
+    first: np.ndarray
+    which: np.ndarray
+    factor: np.ndarray
 
 
 def copied_knots(node: Pointwise, source: Affine, floats: np.ndarray) -> Copies | None:
     """Knots whose lines coincide everywhere: copied, scaled and negated units.
 
     `floats` (knots, inputs + 1) are roughly the lines, in the inputs of the layer `source`
-    in front. (first, which, factor): knot k has the state of knot first[which[k]] times
-    factor[k]. None where no two exact rows (q w, q b - p) are seen to be proportional.
+    in front. None where no two exact rows (q w, q b - p) are seen to be proportional.
     """
     knots = np.nonzero(_likely_copies(floats))[0]
     if not len(knots):
         return None
-    units, q, p = (array[knots] for array in node.knots)
+    units, p, q = (array[knots] for array in node.knots)
     rows = np.concatenate([m.entries for m in source.matrices if isinstance(m, Dense)], axis=1)
     last = q * source.bias[units] - p * source.scale
     table = np.concatenate([rows[units] * q[:, None], last[:, None]], axis=1)
@@ -45,22 +50,22 @@ def copied_knots(node: Pointwise, source: Affine, floats: np.ndarray) -> Copies 
             head[k], positive = seen.setdefault(key, (k, lead > 0))
             factor[k] = 1 if (lead > 0) == positive else -1
     first, which = np.unique(head, return_inverse=True)
-    return None if len(first) == len(floats) else (first, which.ravel(), factor)
+    return None if len(first) == len(floats) else Copies(first, which.ravel(), factor)
 
 
 def separate(knots: int) -> Copies:
-    """Where no two of so many knots coincide."""
-    return np.arange(knots), np.arange(knots), np.ones(knots, np.int8)
+    """So many knots of which no two coincide."""
+    return Copies(np.arange(knots), np.arange(knots), np.ones(knots, np.int8))
 
 
 def tied_knots(copies: Copies | None, classes: np.ndarray, breakpoint: np.ndarray) -> Copies:
     """`copies` with the knots that coincide on a cell: those with one class of input (see
-    `ties`) and one breakpoint, both named by numbers, int64 (knots,)."""
+    `value_numbers`) and one breakpoint, both named by numbers, int64 (knots,)."""
     first, which, factor = copies or separate(len(classes))
     keys = np.stack([classes[first], breakpoint[first]])
     _, head, number = np.unique(keys, axis=1, return_index=True, return_inverse=True)
     kept, place = np.unique(head[number.ravel()], return_inverse=True)
-    return first[kept], place.ravel()[which], factor
+    return Copies(first[kept], place.ravel()[which], factor)
 
 
 def _likely_copies(table: np.ndarray) -> np.ndarray:

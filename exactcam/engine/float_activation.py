@@ -1,13 +1,13 @@
-"""The float filter on activation nodes: their cuts and their values, with proven errors.
+"""The float filter on activation layers: their cuts and their values, with proven errors.
 
-What `filter` is for affine nodes: Lemma F1's part on pointwise nodes (Lemma 21 of
-proofs/filter.md), breakpoints by Knuth's two-sum, max groups that copy. A cut looks at
-the forms of all knots on a cell; knots that coincide (`copies`, `ties`) cut once.
+What `float_affine` is for affine nodes: Lemma 21's part on pointwise nodes (proofs/filter.md),
+breakpoints by Knuth's two-sum, max groups that copy. A cut looks at the forms of all
+knots on a cell; knots that coincide (`coincident`, `value_numbers`) cut once.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,17 +19,21 @@ from ..model.network import Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from ..runtime.arena import empty
 from .coincident import copied_knots, separate, tied_knots
-from .float_affine import Family, FloatAffine, Polygons, kernels
-from .float_forms import Forms
+from .float_affine import Family, FloatAffine
+from .float_forms import FloatValue
+from .kernels.arrays import Cells, CutResult, FloatForms, Groups, KnownValues, Pieces, Siblings
+from .kernels.cut_lines import cut_pointwise
+from .kernels.cut_max import cut_max
+from .kernels.forms import apply_pieces, steepest, widest
 
-__all__ = ["FloatMax", "FloatNode", "FloatPointwise", "in_floats"]
+__all__ = ["FloatLayer", "FloatMax", "FloatNodes", "FloatPointwise", "in_floats"]
 
 
 class FloatPointwise:
     """A pointwise node prepared: forms of its knots, and its value on chosen pieces."""
 
     def __init__(self, node: Pointwise, source: FloatAffine | None = None) -> None:
-        self.units, q, p = node.knots
+        self.units, p, q = node.knots
         pairs = list(zip(p.tolist(), q.tolist(), strict=True))
         names = {pair: k for k, pair in enumerate(dict.fromkeys(pairs))}
         self.breakpoint = np.asarray([names[pair] for pair in pairs], dtype=np.int64)
@@ -58,11 +62,12 @@ class FloatPointwise:
         nothing = (self.slopes[:, 0] == 0.0) & (self.intercepts[:, 0] == 0.0)
         self.vanishes = nothing[self.which]  # units that are zero on their first piece
         self.grid = grid
+        self.pieces = Pieces(self.which, self.slopes, self.intercepts)
 
-    def _knot_forms(self, x: Forms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(coefficients, errors, owner) of input minus breakpoint, one column per knot."""
+    def _knot_forms(self, x: FloatForms) -> FloatForms:
+        """The forms of input minus breakpoint, one column per knot."""
         if self.plain:
-            return x.coefficients, x.errors, x.owner
+            return x
         coefficients = x.coefficients.take(self.units, axis=2)
         errors = x.errors[x.owner].take(self.units, axis=2)
         shifted = coefficients[:, 2] - self.at
@@ -72,36 +77,39 @@ class FloatPointwise:
         extra = np.abs(lost) + self.at_error
         errors[:, 1] = np.where(extra == 0.0, errors[:, 1], (errors[:, 1] + extra) * UP + TINY)
         coefficients[:, 2] = shifted
-        return coefficients, errors, np.arange(len(errors))
+        return FloatForms(coefficients, errors, np.arange(len(errors)))
 
     def family(
-        self, x: Forms, cells: np.ndarray, codes: np.ndarray,
-        after: FloatAffine, which: int, closely: bool,
-    ) -> Family:  # fmt: skip
+        self,
+        value: FloatValue,
+        cells: np.ndarray,
+        codes: np.ndarray,
+        after: FloatAffine,
+        which: int,
+        closely: bool,
+    ) -> Family:
         """Siblings among `cells`: equal neighbours are one family. Their values are to be
         input `which` of the node `after`."""
-        new = np.ones(len(cells), dtype=bool)
+        x, new = value.forms, np.ones(len(cells), dtype=bool)
         new[1:] = cells[1:] != cells[:-1]
         first = np.nonzero(new)[0]
         codes = np.ascontiguousarray(codes)
         kept = np.arange(codes.shape[1])
         if after.products[which].dense.size:
             kept = np.nonzero((codes[first].max(axis=0) > 1) | ~self.vanishes)[0]
-        heads, steepest = cells[first], self.steepest
+        heads, most = cells[first], self.steepest
         sizes = np.zeros((0, 2, 0))
         if closely:
-            slopes = np.abs(self.slopes)
-            most, varies = kernels().steepest(codes, first, self.which, slopes)
-            steepest, errors = most[:, None], x.errors[x.owner[heads]]
+            own, varies = steepest(codes, first, self.which, np.abs(self.slopes))
+            most, errors = own[:, None], x.errors[x.owner[heads]]
             # An error that is not zero must not become zero by underflow, here and in `apply`.
-            errors = np.where(
-                (errors == 0.0) | (steepest == 0.0), 0.0, np.maximum(errors * steepest, TINY)
-            )
+            nothing = (errors == 0.0) | (most == 0.0)
+            errors = np.where(nothing, 0.0, np.maximum(errors * most, TINY))
         else:
-            errors = kernels().widest(x.errors, steepest)[x.owner[heads]]
-        safe = self._safe(x.grid)[self.which].all()
+            errors = widest(x.errors, most)[x.owner[heads]]
+        safe = self._safe(value.grid)[self.which].all()
         if closely or not safe:
-            a, b, c = np.moveaxis(np.abs(x.coefficients[heads]) * steepest, 1, 0)
+            a, b, c = np.moveaxis(np.abs(x.coefficients[heads]) * most, 1, 0)
             sizes = np.stack([a + b, c + np.abs(self.intercepts).max()], axis=1)
         if not safe:
             unit = np.inf if self.lost else 4.0 * UNIT
@@ -109,21 +117,20 @@ class FloatPointwise:
             errors = (errors + unit * largest) * UP + TINY
         if closely:  # what changes in a family is added, taken away and added anew
             sizes = np.where(varies[:, None], 3.0 * sizes, sizes)
-        return Family(
-            np.cumsum(new) - 1, first, kept, codes, x.coefficients, cells,
-            self.which, self.slopes, self.intercepts, errors, sizes, which,
-        )  # fmt: skip
+        siblings = Siblings(np.cumsum(new) - 1, first, codes, x.coefficients, cells)
+        return Family(siblings, self.pieces, kept, errors, sizes, which)
 
-    def heads(self, x: Forms, family: Family) -> Forms:
-        """The node's forms on the first member of each family, of the units kept, with the
-        family's errors."""
-        out = empty((len(family.first), 3, len(family.kept)))
-        kernels().apply_pieces(
-            x.coefficients, family.cells, family.codes, family.first, family.kept,
-            self.which, self.slopes, self.intercepts, out,
-        )  # fmt: skip
-        grid = None if self.grid is None or x.grid is None else self.grid + x.grid
-        return Forms(out, family.errors, np.arange(len(out)), grid)
+    def heads(self, value: FloatValue, family: Family) -> FloatValue:
+        """The node's value on the first member of each family, of the units kept, with the
+        family's errors; `value` is that of its input."""
+        out = empty((len(family.siblings.first), 3, len(family.kept)))
+        apply_pieces(family.siblings, family.kept, self.pieces, out)
+        forms = FloatForms(out, family.errors, np.arange(len(out)))
+        return FloatValue(forms, self._grid(value.grid))
+
+    def _grid(self, grid: int | None) -> int | None:
+        """The grid of the node's value, from that of its input."""
+        return None if self.grid is None or grid is None else self.grid + grid
 
     def _safe(self, grid: int | None) -> np.ndarray:
         """Which pieces of which functions are applied to exact forms without rounding."""
@@ -133,67 +140,85 @@ class FloatPointwise:
         return self.exact & (np.abs(self.slopes) == np.abs(np.rint(self.slopes)))
 
     def cut(
-        self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray,
-        classes: np.ndarray | None = None, above: np.ndarray | None = None,
-    ) -> Any:  # fmt: skip
-        """`kernels.cut_pointwise` along this node, with codes in place of states.
+        self, cells: Cells, x: FloatForms, label: int, known: KnownValues | None = None
+    ) -> CutResult:
+        """Cut cells along all knots of the node (`kernels.cut_pointwise`).
 
-        `classes` (size,): units whose input has one class have the same exact input on all
-        these cells, zero for class 0; where `above` it is positive inside them (`value_numbers`).
+        Parameters
+        ----------
+        cells : Cells
+        x : FloatForms
+            The node's input on the cells.
+        label : int
+            The name of the first knot's line.
+        known : KnownValues, optional
+            What value numbering says of that input on all these cells.
         """
         copies = self.copies
-        if classes is not None:
-            x = x.without(classes == 0)
-            copies = tied_knots(self.copies, classes[self.units], self.breakpoint)
-        forms, errors, owner = self._knot_forms(x)
-        labels = np.arange(label, label + forms.shape[2])
+        if known is not None:
+            x = x.without(known.classes == 0)
+            copies = tied_knots(self.copies, known.classes[self.units], self.breakpoint)
+        forms = self._knot_forms(x)
+        labels = np.arange(label, label + forms.coefficients.shape[2])
         if copies is not None:
-            first, which, factor = copies
-            forms, errors = forms.take(first, axis=2), errors.take(first, axis=2)
-            labels = labels[first]
-        *parts, state, undecided = _cut(polygons, forms, errors, owner, labels, blind)
+            forms = FloatForms(
+                forms.coefficients.take(copies.first, axis=2),
+                forms.errors.take(copies.first, axis=2),
+                forms.owner,
+            )
+            labels = labels[copies.first]
+        room = _room(cells, len(labels), np.int8)
+        parts = _kept(cut_pointwise(cells, forms, labels, room))
+        signs = parts.codes
         if copies is not None:
-            state = state[:, which] * factor
+            signs = signs[:, copies.which] * copies.factor
         if self.plain:
-            codes = np.add(state, np.int8(1), out=empty(state.shape, np.int8))
-            return *parts, codes, undecided
-        codes = np.zeros((len(self.which), len(state)), dtype=np.int64)
-        np.add.at(codes, self.units, state.T.astype(np.int64) + 1)
-        return *parts, codes.T, undecided
+            codes = np.add(signs, np.int8(1), out=empty(signs.shape, np.int8))
+            return parts._replace(codes=codes)
+        codes = np.zeros((len(self.which), len(signs)), dtype=np.int64)
+        np.add.at(codes, self.units, signs.T.astype(np.int64) + 1)
+        return parts._replace(codes=codes.T)
 
     def cut_some(
-        self, polygons: Polygons, x: Forms, rows: np.ndarray, label: int, blind: np.ndarray,
-        known: np.ndarray, stop: int, classes: np.ndarray | None = None,
-    ) -> Any:  # fmt: skip
-        """`cut` along the units up to `stop` of a `plain` node, when the first have cut
-        already and the cells have codes `known` (cells, units); cell i has forms x.of(rows[i])."""
-        low, copies = known.shape[1], self.copies
-        if classes is not None:
-            x = x.without(classes == 0)
-            copies = tied_knots(copies, classes, self.breakpoint)
+        self,
+        cells: Cells,
+        x: FloatForms,
+        rows: np.ndarray,
+        label: int,
+        before: np.ndarray,
+        stop: int,
+        known: KnownValues | None = None,
+    ) -> CutResult:
+        """`cut` along some units of a `plain` node: those up to `stop`, of which the first have
+        cut already and the cells have codes `before` (cells, units); cell i has forms
+        x.of(rows[i])."""
+        low, copies = before.shape[1], self.copies
+        if known is not None:
+            x = x.without(known.classes == 0)
+            copies = tied_knots(copies, known.classes, self.breakpoint)
         first, which, factor = copies or separate(len(self.units))
         lead, factor = first[which[low:stop]], factor[low:stop]
         leads, place = np.unique(lead, return_inverse=True)
         new = int(np.searchsorted(leads, low))
         knots = leads[new:]
-        *parts, parents, state, undecided = _cut(
-            polygons, x.coefficients.take(knots, axis=2)[rows], x.errors.take(knots, axis=2),
-            x.owner[rows], label + knots, blind,
-        )  # fmt: skip
+        coefficients = x.coefficients.take(knots, axis=2)[rows]
+        forms = FloatForms(coefficients, x.errors.take(knots, axis=2), x.owner[rows])
+        room = _room(cells, len(knots), np.int8)
+        parts = _kept(cut_pointwise(cells, forms, label + knots, room))
         # Copies of units that have cut are where those are.
-        old = known[parents][:, leads[:new]].astype(np.int8) - np.int8(1)
-        both = np.concatenate([old, state], axis=1)
-        return *parts, parents, both[:, place.ravel()] * factor + np.int8(1), undecided
+        old = before[parts.parents][:, leads[:new]].astype(np.int8) - np.int8(1)
+        signs = np.concatenate([old, parts.codes], axis=1)[:, place.ravel()]
+        return parts._replace(codes=signs * factor + np.int8(1))
 
-    def apply(self, x: Forms, codes: np.ndarray) -> Forms:
-        """The node's forms where the units have `codes` (cells, units)."""
-        piece = codes // 2
+    def apply(self, value: FloatValue, codes: np.ndarray) -> FloatValue:
+        """The node's value where the units have `codes` (cells, units)."""
+        x, piece = value.forms, codes // 2
         slope, intercept = self.slopes[self.which, piece], self.intercepts[self.which, piece]
         out = x.coefficients * slope[:, None]
         out[:, 2] += intercept
         size = np.abs(slope)
         errors = x.errors[x.owner]
-        exact = self._safe(x.grid)[self.which, piece]
+        exact = self._safe(value.grid)[self.which, piece]
         lin = const = unit = np.zeros(())
         if not exact.all():
             lin = np.abs(x.coefficients[:, 0]) + np.abs(x.coefficients[:, 1])
@@ -203,25 +228,27 @@ class FloatPointwise:
         f = errors[:, 1] * size + unit * const
         e = np.where(exact & ((errors[:, 0] == 0.0) | (size == 0.0)), 0.0, e * UP + TINY)
         f = np.where(exact & ((errors[:, 1] == 0.0) | (size == 0.0)), 0.0, f * UP + TINY)
-        grid = None if self.grid is None or x.grid is None else self.grid + x.grid
-        return Forms(out, np.stack([e, f], axis=1), np.arange(len(out)), grid)
+        forms = FloatForms(out, np.stack([e, f], axis=1), np.arange(len(out)))
+        return FloatValue(forms, self._grid(value.grid))
 
 
-def _cut(polygons: Polygons, forms: np.ndarray, *given: np.ndarray) -> Any:
-    """`kernels.cut_pointwise`, with room for what comes of most batches."""
-    from .kernels.cut_lines import cut_pointwise
+def _room(cells: Cells, units: int, dtype: type) -> CutResult:
+    """Memory for the parts of cells, enough for those of most batches."""
+    number = len(cells.start) - 1
+    parts, corners = 2 * number + 1024, 2 * len(cells.corners) + 4096
+    start, parents = empty((parts,), np.int64), empty((parts,), np.int64)
+    room = Cells(start, empty((corners, 8)), empty((corners,), np.int64))
+    return CutResult(room, parents, empty((parts, units), dtype), np.empty(number, np.int64))
 
-    most, rows = 2 * len(forms) + 1024, 2 * len(polygons[1]) + 4096
-    *parts, state, undecided = cut_pointwise(
-        *polygons, forms, *given,
-        empty((most,), np.int64), empty((rows, 8)), empty((rows,), np.int64),
-        empty((most, forms.shape[2]), np.int8),
-    )  # fmt: skip
-    return *(_own(array) for array in parts), state, undecided
+
+def _kept(parts: CutResult) -> CutResult:
+    """A copy of the cells and parents, which are kept and must not keep the room for them."""
+    cells = Cells(*(_own(array) for array in parts.cells))
+    return parts._replace(cells=cells, parents=_own(parts.parents))
 
 
 def _own(array: np.ndarray) -> np.ndarray:
-    """A copy: what is kept must not keep the room for it."""
+    """A copy, in memory of the arena."""
     out = empty(array.shape, array.dtype)
     out[...] = array
     return out
@@ -231,67 +258,61 @@ class FloatMax:
     """A max node prepared: members of its groups as flat arrays."""
 
     def __init__(self, node: MaxGroups) -> None:
-        from .kernels.cut_max import cut_max  # not later: a forked process could wait for ever
-
-        self.kernel = cut_max
         sizes = np.asarray([len(g) for g in node.groups], dtype=np.int64)
-        self.start = np.concatenate([[0], np.cumsum(sizes)])
-        self.members = np.asarray([m for g in node.groups for m in g], dtype=np.int64)
-        self.labels = np.concatenate([[0], np.cumsum(sizes**2)[:-1]]).astype(np.int64)
+        start = np.concatenate([[0], np.cumsum(sizes)])
+        members = np.asarray([m for g in node.groups for m in g], dtype=np.int64)
+        labels = np.concatenate([[0], np.cumsum(sizes**2)[:-1]]).astype(np.int64)
+        self.groups = Groups(start, members, labels)
 
     def cut(
-        self, polygons: Polygons, x: Forms, label: int, blind: np.ndarray,
-        classes: np.ndarray | None = None, above: np.ndarray | None = None,
-    ) -> Any:  # fmt: skip
-        """`kernels.cut_max` along this node; `classes` and `above` as in `FloatPointwise.cut`."""
-        size = x.coefficients.shape[2]
-        above = np.zeros(size, dtype=np.bool_) if above is None else above
-        if classes is None:
-            classes = np.arange(1, size + 1)
+        self, cells: Cells, x: FloatForms, label: int, known: KnownValues | None = None
+    ) -> CutResult:
+        """Cut cells where maxima change hands (`kernels.cut_max`); see `FloatPointwise.cut`."""
+        if known is None:
+            size = x.coefficients.shape[2]
+            known = KnownValues(np.arange(1, size + 1), np.zeros(size, dtype=np.bool_))
         else:
-            x = x.without(classes == 0)
-        return self.kernel(
-            *polygons,
-            x.coefficients,
-            x.errors,
-            x.owner,
-            self.start,
-            self.members,
-            self.labels + label,
-            blind,
-            classes,
-            above,
-        )
+            x = x.without(known.classes == 0)
+        groups = self.groups._replace(labels=self.groups.labels + label)
+        room = _room(cells, len(groups.labels), np.int64)
+        return _kept(cut_max(cells, x, groups, known, room))
 
-    def apply(self, x: Forms, codes: np.ndarray) -> Forms:
-        """The node's forms where the groups take the members at positions `codes`."""
-        index = self.members[self.start[:-1] + codes][:, None, :]
-        return Forms(
+    def apply(self, value: FloatValue, codes: np.ndarray) -> FloatValue:
+        """The node's value where the groups take the members at positions `codes`."""
+        x = value.forms
+        index = self.groups.members[self.groups.start[:-1] + codes][:, None, :]
+        forms = FloatForms(
             np.take_along_axis(x.coefficients, index, axis=2),
             np.take_along_axis(x.errors[x.owner], index, axis=2),
             np.arange(len(codes)),
-            x.grid,
         )
+        return FloatValue(forms, value.grid)
 
 
-FloatNode = FloatAffine | FloatPointwise | FloatMax
-
-_known: WeakKeyDictionary[Network, list[FloatNode]] = WeakKeyDictionary()
+FloatLayer = FloatPointwise | FloatMax
 
 
-def in_floats(network: Network) -> list[FloatNode]:
+@dataclass(frozen=True)
+class FloatNodes:
+    """A network's nodes prepared for floats: the affine ones by number, and the layers in order."""
+
+    affine: dict[int, FloatAffine]
+    layers: list[FloatLayer]
+
+
+_prepared: WeakKeyDictionary[Network, FloatNodes] = WeakKeyDictionary()
+
+
+def in_floats(network: Network) -> FloatNodes:
     """The nodes prepared; once a network, as converting all its numbers takes a while."""
-    if network not in _known:
-        out: list[FloatNode] = []
-        for node in network.nodes:
+    if network not in _prepared:
+        nodes = FloatNodes({}, [])
+        for k, node in enumerate(network.nodes):
             if isinstance(node, Affine):
-                out.append(FloatAffine(node))
+                nodes.affine[k] = FloatAffine(node)
             elif isinstance(node, Pointwise):
-                before = out[node.source - 1] if node.source else None
-                out.append(
-                    FloatPointwise(node, before if isinstance(before, FloatAffine) else None)
-                )
+                nodes.layers.append(FloatPointwise(node, nodes.affine.get(node.source - 1)))
             else:
-                out.append(FloatMax(node))
-        _known[network] = out
-    return _known[network]
+                nodes.layers.append(FloatMax(node))
+        _prepared[network] = nodes
+    return _prepared[network]

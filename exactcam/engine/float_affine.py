@@ -4,13 +4,13 @@ Notation: u = 2^-53; fl is any IEEE rounding of one operation, so |fl(x) - x| <=
 u |x| + eta with eta the underflow unit; gamma_n = n u / (1 - n u). All bounds hold
 for any order of summation, with or without fused multiply-adds (Higham, Accuracy
 and Stability of Numerical Algorithms, 2nd ed., section 3.1 and problem 3.2). Proved
-in full in proofs/filter.md: F1 is Lemma 21 there, F2 Lemma 22, F3 Theorem 23.
+in full in proofs/filter.md under the same numbers.
 
 On a cell every value of the network is an affine form a u + b v + c in *local*
 coordinates, |u|, |v| <= 1 on the window. It is stored as floats (a, b, c) with
 e >= |error of a| + |error of b| and f >= |error of c|.
 
-Lemma F1 (affine layer). Let y = W x + t, where row i of the float W has absolute
+Lemma 21 (affine layer). Let y = W x + t, where row i of the float W has absolute
 sum r_i, W and t are correctly rounded from the exact ones, and x has forms with
 |a_j| + |b_j| <= M, |c_j| <= C, errors e_j <= E and f_j <= F. If n is the number of
 terms of row i and g = gamma_{n+8}, the computed form of y_i has errors at most
@@ -29,13 +29,13 @@ there are 2d more terms and at most 2 d max|w| M more in the sum of moduli, with
 bounding the changed entries too; in the first remark, three times the larger of |x_j| and
 |x'_j| covers an entry that changes.
 
-Lemma F2 (meet). Let p be the computed intersection of two float lines, D a lower
+Lemma 22 (meet). Let p be the computed intersection of two float lines, D a lower
 bound of the modulus of the determinant of the exact lines, and R_k a bound of the
 exact line k's value at p. The exact intersection P satisfies
     |P_u - p_u| <= (|b_2| R_1 + |b_1| R_2) / D, and alike for v with a.
 Proof: the exact lines' values at p are J (p - P) with J their gradients; invert J.
 
-Lemma F3 (sign). The exact form at the exact corner P, |P - p| <= delta, differs from
+Theorem 23 (sign). The exact form at the exact corner P, |P - p| <= delta, differs from
 fl(a p_u + b p_v + c) by at most 4u(|a p_u| + |b p_v| + |c|) + e max(|p_u|, |p_v|) + f
 + (|a| + |b| + e) delta. With p the centre of a cell's box and delta its half sides that
 holds for all its corners at once. A sign is given if the computed value exceeds that bound;
@@ -51,7 +51,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -61,23 +60,15 @@ from ..arithmetic.rounding import rounded_quotients
 from ..model.nodes import Affine
 from ..runtime.arena import empty, taken
 from ..runtime.cached import cached_property
-from .float_forms import Forms
+from .float_forms import FloatValue
+from .kernels.arrays import FloatForms, LayerBounds, Pieces, Siblings, Weights
+from .kernels.forms import add_differences, affine_errors, largest_moduli, sparse_product
 
-__all__ = ["Family", "FloatAffine", "Polygons", "kernels"]
-
-
-Polygons = tuple[np.ndarray, np.ndarray, np.ndarray]  # start, corners, labels
-
-
-def kernels() -> Any:
-    """The compiled batch kernels, imported at first use: numba takes a while to load."""
-    from .kernels import forms as kernels_batch
-
-    return kernels_batch
+__all__ = ["Family", "FloatAffine"]
 
 
 class FloatAffine:
-    """An affine node prepared for Lemma F1; asked to look `closely`, with its first remark."""
+    """An affine node in floats, with the error bounds of Lemma 21 (`closely`: its first remark)."""
 
     def __init__(self, node: Affine) -> None:
         self.node, self.inputs = node, node.inputs
@@ -103,43 +94,42 @@ class FloatAffine:
         parts = [product.dense.T for product in self.products]
         return np.concatenate([*parts, self.bias[:, None]], axis=1)
 
-    def apply(self, inputs: Sequence[Forms], closely: bool = False) -> Forms:
-        """The node's forms on all cells, errors by Lemma F1."""
+    def apply(self, inputs: Sequence[FloatValue], closely: bool = False) -> FloatValue:
+        """The node's forms on all cells, errors by Lemma 21."""
         grid = self._grid(inputs)
-        bounds = [_bounds(x) for x in inputs] if closely else []
-        errors = self._errors([_measure(x) for x in inputs], bounds, grid, 0, 0)
-        out = self._product(inputs)
+        forms = [x.forms for x in inputs]
+        bounds = [_bounds(x) for x in forms] if closely else []
+        errors = self._errors([_measure(x) for x in forms], bounds, grid, 0, 0)
+        out = self._product(forms)
         out[:, 2] += self.bias
-        return Forms(out, errors, np.arange(len(errors)), grid)
+        return FloatValue(FloatForms(out, errors, np.arange(len(errors))), grid)
 
     def apply_siblings(
-        self, inputs: Sequence[Forms], family: Family, closely: bool = False
-    ) -> Forms:
-        """The node's forms on families of siblings (Lemma F1 with its second remark).
+        self, inputs: Sequence[FloatValue], family: Family, closely: bool = False
+    ) -> FloatValue:
+        """The node's forms on families of siblings (Lemma 21 with its second remark).
 
         `inputs` are on the first member of each family, number `family.which` as
         `FloatPointwise.heads` has it (only the units kept); the others differ in few entries
         of that and get their differences added.
         """
-        product = self.products[family.which]
-        base = self._product(inputs, family)
-        out = empty((len(family.member), *base.shape[1:]))
-        measures = [_measure(x) for x in inputs]
-        own = measures[family.which]
-        changed = kernels().add_differences(
-            base, self.bias, family.member, family.first, family.codes, family.source,
-            family.cells, family.pieces, family.slopes, family.intercepts,
-            product.dense, *product.by_column, own[:, :2], out,
-        )  # fmt: skip
-        bounds = [
-            (family.errors, family.sizes) if k == family.which else _bounds(x)
-            for k, x in enumerate(inputs) if closely
-        ]  # fmt: skip
+        which, siblings = family.which, family.siblings
+        product, forms = self.products[which], [x.forms for x in inputs]
+        base = self._product(forms, family)
+        out = empty((len(siblings.member), *base.shape[1:]))
+        measures = [_measure(x) for x in forms]
+        changed = add_differences(
+            base, self.bias, siblings, family.pieces, product.weights, measures[which][:, :2], out
+        )
+        bounds = []
+        if closely:
+            bounds = [_bounds(x) for k, x in enumerate(forms) if k != which]
+            bounds.insert(which, (family.errors, family.sizes))
         grid = self._grid(inputs)
-        errors = self._errors(measures, bounds, grid, family.which, changed)
-        return Forms(out, errors, family.member, grid)
+        errors = self._errors(measures, bounds, grid, which, changed)
+        return FloatValue(FloatForms(out, errors, siblings.member), grid)
 
-    def _product(self, inputs: Sequence[Forms], family: Family | None = None) -> np.ndarray:
+    def _product(self, inputs: Sequence[FloatForms], family: Family | None = None) -> np.ndarray:
         """The forms without the bias."""
         out = empty((len(inputs[0].coefficients), 3, len(self.bias)))
         for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
@@ -148,10 +138,14 @@ class FloatAffine:
         return out
 
     def _errors(
-        self, measures: list[np.ndarray], bounds: list[Bounds], grid: int | None, which: int,
+        self,
+        measures: list[np.ndarray],
+        bounds: list[Bounds],
+        grid: int | None,
+        which: int,
         changed: int,
-    ) -> np.ndarray:  # fmt: skip
-        """Lemma F1 for cells with inputs of the given `_measure`, of which input `which` was
+    ) -> np.ndarray:
+        """Lemma 21 for cells with inputs of the given `_measure`, of which input `which` was
         changed afterwards in up to `changed` entries; with its first remark where `bounds`
         of the inputs are given. (cells, 2, size)."""
         gamma = (self.terms + 2 * changed + 8) * UNIT * 1.001 if self.sound else np.inf
@@ -165,12 +159,12 @@ class FloatAffine:
             moved[which] += 2 * changed * self.products[which].largest
         # Sums of moduli that cannot pass 2^53 units of the grid are exact; -1: none.
         limit = -1.0 if grid is None else 2.0 ** (53 - grid)
-        return kernels().affine_errors(
-            np.asarray(measures), each, self.sums, moved, self.bias_size, gamma, limit, self.sound,
-            empty((len(measures[0]), 2, len(self.bias))),
-        )  # fmt: skip
+        layer = LayerBounds(self.sums, moved, self.bias_size, gamma, limit, self.sound)
+        out = empty((len(measures[0]), 2, len(self.bias)))
+        return affine_errors(np.asarray(measures), each, layer, out)
 
-    def _grid(self, inputs: Sequence[Forms]) -> int | None:
+    def _grid(self, inputs: Sequence[FloatValue]) -> int | None:
+        """The grid of the forms behind the node."""
         grids = [self.bias_grid]
         for own, x in zip(self.grids, inputs, strict=True):
             grids.append(None if own is None or x.grid is None else own + x.grid)
@@ -179,43 +173,47 @@ class FloatAffine:
 
 
 Bounds = tuple[np.ndarray, np.ndarray]  # errors and moduli (cells, 2, size) of an input
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # a matrix in compressed sparse rows
 
 
-def _bounds(x: Forms) -> Bounds:
+def _bounds(x: FloatForms) -> Bounds:
+    """The errors and the moduli |a| + |b|, |c| of every entry."""
     a, b, c = np.moveaxis(np.abs(x.coefficients), 1, 0)
     return x.errors[x.owner], np.stack([a + b, c], axis=1)
 
 
-def _measure(x: Forms) -> np.ndarray:
+def _measure(x: FloatForms) -> np.ndarray:
     """Per cell: the largest |a| + |b|, |c|, e and f; (cells, 4)."""
     out = np.empty((len(x.coefficients), 4))
-    kernels().sizes(x.coefficients, out)
+    largest_moduli(x.coefficients, out)
     out[:, 2:] = x.errors.max(axis=2)[x.owner]
     return out
 
 
 @dataclass(frozen=True)
 class Family:
-    """Siblings: members of a family differ in few codes of one activation node.
+    """Cells whose parts are siblings, before an affine node: its input number `which` is the value
+    of an activation layer in whose codes the members of a family differ little.
 
-    `member` (cells,) is each cell's family, `first` (families,) its first cell; `kept` are
-    all units or, before a dense matrix, those that some first cell does not make zero; `codes`
-    (cells, units), `cells` (cells,) the rows of `source` (the node's input) they come
-    from; `pieces`, `slopes`, `intercepts` the node's functions. `errors` and `sizes`
-    (families, 2, units) bound the errors of each unit on its pieces in the family and the
-    moduli of all that is summed up of it, where one looks closely; else `errors`
-    (families, 2, 1) is for every unit on any piece. `which` input of the affine node.
+    Attributes
+    ----------
+    siblings : Siblings
+        The cells, their codes, and the input of the layer.
+    pieces : Pieces
+        The functions of the layer.
+    kept : int64 (k,)
+        All units or, before a dense matrix, those that are not zero on every first cell.
+    errors : float64 (families, 2, units or 1)
+        Bounds of the errors of each unit on its pieces in the family, where one looks closely;
+        else of every unit on any piece.
+    sizes : float64 (families, 2, units)
+        Bounds of the moduli of all that is summed up of each unit, where one looks closely.
+    which : int
     """
 
-    member: np.ndarray
-    first: np.ndarray
+    siblings: Siblings
+    pieces: Pieces
     kept: np.ndarray
-    codes: np.ndarray
-    source: np.ndarray
-    cells: np.ndarray
-    pieces: np.ndarray
-    slopes: np.ndarray
-    intercepts: np.ndarray
     errors: np.ndarray
     sizes: np.ndarray
     which: int
@@ -230,7 +228,8 @@ class _Product:
             weights = numbers.reshape(matrix.shape)
             self.terms = matrix.shape[1]
             self.dense = np.ascontiguousarray(weights.T)
-            self.by_row = self.by_column = (nothing, nothing, np.zeros(0))
+            self.by_row = (nothing, nothing, np.zeros(0))
+            self.weights = Weights(self.dense, *self.by_row)
             sums = np.abs(weights).sum(axis=1)
             self.largest = np.abs(weights).max(axis=1, initial=0.0)
         else:
@@ -245,7 +244,7 @@ class _Product:
             starts = np.concatenate(
                 [[0], np.cumsum(np.bincount(indices, minlength=matrix.shape[1]))]
             )
-            self.by_column = (starts, rows[order], values[order])
+            self.weights = Weights(self.dense, starts, rows[order], values[order])
             sums = np.bincount(rows, np.abs(values), matrix.shape[0])
             self.largest = np.zeros(matrix.shape[0])
             np.maximum.at(self.largest, rows, np.abs(values))
@@ -263,17 +262,22 @@ class _Product:
         self._times(x, out, add, *self._moduli)
 
     @cached_property
-    def _moduli(self) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _moduli(self) -> tuple[np.ndarray, Rows]:
         return np.abs(self.dense), (*self.by_row[:2], np.abs(self.by_row[2]))
 
     @staticmethod
     def _times(
-        x: np.ndarray, out: np.ndarray, add: bool, dense: np.ndarray, by_row: Any,
+        x: np.ndarray,
+        out: np.ndarray,
+        add: bool,
+        dense: np.ndarray,
+        by_row: Rows,
         kept: np.ndarray | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
+        """out = W x or out += W x for W given as `dense` or by its compressed rows."""
         flat, target = (a.reshape(a.shape[0] * a.shape[1], a.shape[2]) for a in (x, out))
         if not dense.size:
-            kernels().sparse_product(*by_row, flat, target, add)
+            sparse_product(*by_row, flat, target, add)
             return
         if kept is None:
             # Half the inputs are zero in all cells of a batch, as those are neighbours.

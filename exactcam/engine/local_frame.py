@@ -11,7 +11,8 @@ import numpy as np
 from ..arithmetic.rational import mpq, mpz
 from ..arithmetic.rounding import absolute_errors, rounded
 from ..model.slice import Slice, Window
-from .float_forms import Forms
+from .float_forms import FloatValue
+from .kernels.arrays import FloatForms
 
 __all__ = ["Frame"]
 
@@ -56,8 +57,8 @@ class Frame:
         absolute = absolute_errors(floats, errors)
         return np.column_stack([floats, absolute[:, 0] + absolute[:, 1], absolute[:, 2]])
 
-    def forms(self, plane: Slice) -> Forms:
-        """The network's input in local coordinates, as forms on one cell."""
+    def forms(self, plane: Slice) -> FloatValue:
+        """The network's input as affine forms of the local coordinates, on one cell."""
         block = plane.block
         rows = [self._local(*row) for row in block.columns]
         local = np.asarray(
@@ -66,9 +67,11 @@ class Frame:
         floats, errors, grid = rounded(local)
         absolute = absolute_errors(floats, errors)
         both = np.stack([absolute[0] + absolute[1], absolute[2]])
-        return Forms(floats[None], both[None], np.zeros(1, dtype=np.int64), grid)
+        forms = FloatForms(floats[None], both[None], np.zeros(1, dtype=np.int64))
+        return FloatValue(forms, grid)
 
     def _local(self, a: mpz, b: mpz, c: mpz) -> tuple[mpq, mpq, mpq]:
+        """The form a x + b y + c in local coordinates."""
         return mpq(a * self.scale), mpq(b * self.scale), a * self.centre[0] + b * self.centre[1] + c
 
 

@@ -1,12 +1,12 @@
 """The fast engine: exact combinatorics at the speed of floats.
 
-Cells are refined layer by layer exactly as in `reference`, but many at a time and
+Cells are refined layer by layer exactly as in `exact.reference`, but many at a time and
 in float64: the affine forms of a batch of cells go through a layer in one matrix
-product with proven error bounds (`float_affine`), compiled kernels decide signs and cut
-(`cut_lines`), and a cell with an undecided sign is cut again with its ties known (`value_numbers`)
-and, if that is not enough, by `reference.refine` in exact integers, before anything else
-happens to it. So every decision is the exact one
-(G1), cells never depend on each other (by continuity their pieces fit edge to
+product with proven error bounds (`float_affine`), and compiled kernels decide signs and cut
+(`kernels`). A cell with an undecided sign is cut again with its ties known
+(`value_numbers`) and, if that is not enough, by `reference.refine` in exact integers, before
+anything else happens to it: `Engine._cut` is where all three meet. So every decision
+is the exact one (G1), cells never depend on each other (by continuity their pieces fit edge to
 edge: Lemma 5 of proofs/partition.md), and batches can be bounded, streamed and computed anywhere.
 
 Batches are taken depth first and each part list is in the order of its codes, so
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -25,15 +25,16 @@ import numpy as np
 from ..exact.reference import refine
 from ..exact.replay import Trace
 from ..model.geometry import Line, Point, Polygon, meet, reduced, side
-from ..model.network import Network
-from ..model.nodes import Affine
+from ..model.network import Layer, Network
 from ..model.slice import Slice, Window
 from ..runtime.arena import taken
 from ..runtime.cached import cached_property
 from ..runtime.float_mode import quiet
-from .float_activation import FloatPointwise, in_floats
+from .batch import Batch, concatenated, gathered
+from .float_activation import FloatLayer, FloatPointwise, in_floats
 from .float_affine import FloatAffine
-from .float_forms import Forms
+from .float_forms import FloatValue
+from .kernels.arrays import CutResult, FloatForms, KnownValues
 from .local_frame import Frame
 from .schedule import DEFAULT, Schedule
 from .value_numbers import Ties
@@ -45,35 +46,10 @@ _LOSS = 2.0**24  # what bounds may lose between the layers before they are taken
 _UNITS = 512  # so many units of a wide layer cut at a time, lest a large cell fill the memory
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Cells in canonical order: cell i has corners start[i]:start[i+1].
-
-    `corners` (n, 8) are rows (u, v, delta, a, b, c, e, f) in local coordinates: a point
-    and the line of the edge that leaves it (see `predicates`), `labels` (n,) that line's
-    name (see `replay`); `codes` (cells, units) is the pattern as far as it is known.
-    """
-
-    start: np.ndarray
-    corners: np.ndarray
-    labels: np.ndarray
-    codes: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.start) - 1
-
-    def part(self, low: int, high: int) -> Batch:
-        """Cells low to high."""
-        a, b = self.start[low], self.start[high]
-        return Batch(
-            self.start[low : high + 1] - a, self.corners[a:b], self.labels[a:b],
-            self.codes[low:high],
-        )  # fmt: skip
-
-
 @dataclass
 class Statistics:
-    """What a run did: signs looked at, cells that needed exact arithmetic, batches."""
+    """What a run did: cells cut and the signs this took, those of the cells that needed exact
+    arithmetic, and batches."""
 
     cells_cut: int = 0
     signs: int = 0
@@ -85,7 +61,7 @@ class Statistics:
 class Task:
     """Cells that are to be cut by activation number `activation`.
 
-    `values` are the float forms that are still read, on the cells these are parts of;
+    `values` are the values that are still read, by number, on the cells these are parts of;
     `parents` (cells,) says which. Where the first `units` of the activation node have
     cut already, those are forms of its input, else of the activation's before.
     """
@@ -93,7 +69,7 @@ class Task:
     activation: int
     cells: Batch
     parents: np.ndarray
-    values: dict[int, Forms]
+    values: dict[int, FloatValue]
     units: int = 0
 
     def divided(self, size: int) -> Iterator[Task]:
@@ -105,25 +81,61 @@ class Task:
 
     def part(self, low: int, high: int) -> Task:
         """The same for cells low to high."""
-        return Task(
-            self.activation, self.cells.part(low, high), self.parents[low:high], self.values,
-            self.units,
-        )  # fmt: skip
+        cells, parents = self.cells.part(low, high), self.parents[low:high]
+        return Task(self.activation, cells, parents, self.values, self.units)
 
     def alone(self) -> Task:
         """The same task without what only other cells need."""
         kept, parents = np.unique(self.parents, return_inverse=True)
         if self.activation == 0:
             return self
-        values = {v: forms.of(kept).compact() for v, forms in self.values.items()}
+        values = {v: value.of(kept).compact() for v, value in self.values.items()}
         return Task(self.activation, self.cells, parents, values, self.units)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Some cells being cut by the units `first` to `stop` of a layer.
+
+    `x` are forms of the layer's input, of which cell i has number rows[i]; `label` is the
+    name of the layer's first line.
+    """
+
+    layer: Layer
+    node: FloatLayer
+    x: FloatForms
+    rows: np.ndarray
+    label: int
+    first: int
+    stop: int
+
+    def of(self, cells: np.ndarray) -> _Cut:
+        """The same for some of the cells."""
+        return replace(self, x=self.x.of(self.rows[cells]), rows=np.arange(len(cells)))
+
+    def by_floats(self, cells: Batch, known: KnownValues | None = None) -> CutResult:
+        """The parts of the cells as far as certified floats decide their signs."""
+        begin = self.layer.units.start
+        if isinstance(self.node, FloatPointwise) and self.stop - self.first < self.layer.node.size:
+            before = cells.codes[:, begin : begin + self.first]
+            return self.node.cut_some(
+                cells.polygons, self.x, self.rows, self.label, before, self.stop, known
+            )
+        return self.node.cut(cells.polygons, self.x, self.label, known)
+
+    def parts(self, cells: Batch, found: CutResult) -> Batch:
+        """What was found as a batch, with the codes that the cells had before."""
+        begin = self.layer.units.start
+        codes = taken(cells.codes, found.parents)
+        codes[:, begin + self.first : begin + self.stop] = found.codes
+        return Batch(*found.cells, codes)
 
 
 class Engine:
     """A network on a window, prepared; `run` yields its regions batch by batch.
 
-    `blind` forces the filter to leave cells undecided: given (activation, cells) it
-    returns a mask. Results do not depend on it (G1); tests do.
+    `blind` hides cells from the filter, so that exact arithmetic cuts them: given (activation,
+    number of cells) it returns a mask. Results do not depend on it (G1); tests do.
     """
 
     @quiet()
@@ -144,12 +156,7 @@ class Engine:
         self.units = _UNITS
         self._float = in_floats(network)
         self.closely = self._loss() > _LOSS
-        readers = Counter(v for node in network.nodes for v in node.inputs)
-        # Activations read only by the next node, once: siblings can share its product.
-        self._sequential = {
-            k for k in network.activations
-            if readers[k + 1] == 1 and network.last_use[k + 1] == k + 1
-        }  # fmt: skip
+        self._reader = self._sole_readers()
         cells = _BATCH_BYTES // (24 * max(network.sizes))
         # Weights that do not fit beside the forms are at least read for more cells at once.
         self.batch_size = int(min(4096, max(16, cells if cells >= 128 else 2 * cells)))
@@ -158,14 +165,28 @@ class Engine:
         """About how much faster than the values bounds grow that take all inputs of a layer for
         the worst one: where weights are random and half the inputs zero, sqrt(2 n) a layer."""
         loss = [1.0]
-        for node, ready in zip(self.network.nodes, self._float, strict=True):
-            own = sqrt(2.0 * ready.terms) if isinstance(ready, FloatAffine) else 1.0
+        for k, node in enumerate(self.network.nodes):
+            ready = self._float.affine.get(k)
+            own = 1.0 if ready is None else sqrt(2.0 * ready.terms)
             loss.append(own * max(loss[v] for v in node.inputs))
         return max(loss)
 
+    def _sole_readers(self) -> dict[int, FloatAffine]:
+        """By number of a pointwise layer the affine node just after it, where that alone reads
+        its value, once: siblings can then share the product."""
+        readers = Counter(v for node in self.network.nodes for v in node.inputs)
+        return {
+            layer.number: self._float.affine[layer.value]
+            for layer, ready in zip(self.network.layers, self._float.layers, strict=True)
+            if isinstance(ready, FloatPointwise)
+            and layer.value in self._float.affine
+            and readers[layer.value] == 1
+            and self.network.last_use[layer.value] == layer.value
+        }
+
     @cached_property
     def ties(self) -> Ties:
-        """What is computed alike on a cell; few networks ask."""
+        """Value numbers on a cell, which prove ties; few networks need them."""
         return Ties(self.network, self.plane)
 
     @quiet()
@@ -173,11 +194,10 @@ class Engine:
         """The window as a batch of one cell, before the first activation."""
         corners = self._rows(zip(self.window.vertices, self.window.sides, strict=True))
         labels = -1 - np.arange(len(corners), dtype=np.int64)
-        codes = np.zeros(
-            (1, self.network.units), dtype=self.network.pattern_dtype.newbyteorder("=")
-        )
+        kind = self.network.pattern_dtype.newbyteorder("=")
+        codes = np.zeros((1, self.network.units), dtype=kind)
         cells = Batch(np.asarray([0, len(corners)]), corners, labels, codes)
-        values = self._affine(0, {0: self.frame.forms(self.plane)})
+        values = self._through_affine(0, {0: self.frame.forms(self.plane)})
         return Task(0, cells, np.zeros(1, dtype=np.int64), values)
 
     def run(self, tasks: list[Task] | None = None) -> Iterator[Batch]:
@@ -185,19 +205,20 @@ class Engine:
         for task in self._leaves(tasks):
             yield task.cells
 
-    def outputs(self, tasks: list[Task] | None = None) -> Iterator[Forms]:
+    def outputs(self, tasks: list[Task] | None = None) -> Iterator[FloatForms]:
         """The network's output as forms on the regions, in the order of `run`."""
         for leaf in self._leaves(tasks):
             for task in leaf.divided(self.batch_size):
                 with quiet():
                     values = self._values(task)
-                yield values[self.network.output]
+                yield values[self.network.output].forms
 
     def _leaves(self, tasks: list[Task] | None) -> Iterator[Task]:
+        """The tasks behind the last layer."""
         stack = [self.start()] if tasks is None else tasks[::-1]
         while stack:
             task = stack.pop()
-            if task.activation == len(self.network.activations):
+            if task.activation == len(self.network.layers):
                 yield task
             elif len(task.cells) > self.batch_size:
                 stack.extend(reversed(list(task.divided(self.batch_size))))
@@ -208,156 +229,132 @@ class Engine:
     def step(self, task: Task, units: int | None = None) -> Task:
         """Cut every cell of a task along its activation node, or of a wide one the next
         `units` (the engine's own number if None)."""
-        a, first, units = task.activation, task.units, units or self.units
-        values = task.values if first else self._values(task)
-        k = self.network.activations[a]
-        node, ready = self.network.nodes[k], self._float[k]
-        low, cells = self.network.unit_offsets[a], task.cells
-        blind = (
-            np.zeros(len(cells), dtype=np.bool_)
-            if self.blind is None
-            else self.blind(a, len(cells))
-        )
-        assert not isinstance(node, Affine)
-        assert not isinstance(ready, FloatAffine)
-        polygons = (cells.start, cells.corners, cells.labels)
-        x, stop = values[node.source], node.size
-        rows = task.parents if first else np.arange(len(cells))
-        label = int(self.trace.labels.starts[a])
-        wide = first > 0 or node.size > 2 * units
-        if isinstance(ready, FloatPointwise) and ready.plain and wide:
-            stop = min(node.size, first + units)
-            start, corners, labels, parents, own, undecided = ready.cut_some(
-                polygons, x, rows, label, blind, cells.codes[:, low : low + first], stop
-            )
-        else:
-            start, corners, labels, parents, own, undecided = ready.cut(polygons, x, label, blind)
-        codes = taken(cells.codes, parents)
-        codes[:, low + first : low + stop] = own
+        layer = self.network.layers[task.activation]
+        values = task.values if task.units else self._values(task)
+        cut = self._next(task, layer, values[layer.source].forms, units or self.units)
+        parts, parents = self._cut(cut, task.cells)
+        if task.units:
+            parents = task.parents[parents]
+        if cut.stop < layer.node.size:
+            return Task(layer.number, parts, parents, values, cut.stop)
+        return Task(layer.number + 1, parts, parents, values)
+
+    def _next(self, task: Task, layer: Layer, x: FloatForms, units: int) -> _Cut:
+        """How a task's cells are cut next: by the whole layer, or some units of a wide one."""
+        ready, first, size = self._float.layers[layer.number], task.units, layer.node.size
+        rows = task.parents if first else np.arange(len(task.cells))
+        wide = first > 0 or size > 2 * units
+        in_turn = wide and isinstance(ready, FloatPointwise) and ready.plain
+        stop = min(size, first + units) if in_turn else size
+        return _Cut(layer, ready, x, rows, int(self.trace.labels.starts[layer.number]), first, stop)
+
+    def _cut(self, cut: _Cut, cells: Batch) -> tuple[Batch, np.ndarray]:
+        """The parts of cells, and the number of the cell that each is a part of.
+
+        A filtered predicate: the float filter cuts the cells whose signs it proves; the others
+        go on to floats that know which values are tied, then to exact integers.
+        """
         self.statistics.batches += 1
         self.statistics.cells_cut += len(cells)
-        self.statistics.signs += len(cells.corners) * (stop - first)
-        out = Batch(start, corners, labels, codes)
-        if len(undecided):
-            out, parents = self._merge(task, x, rows, stop, out, parents, undecided, blind)
-        if first:
-            parents = task.parents[parents]
-        if stop < node.size:
-            return Task(a, out, parents, values, stop)
-        return Task(a + 1, out, parents, values)
-
-    def _values(self, task: Task) -> dict[int, Forms]:
-        """The live forms on a task's cells, up to the input of its activation node."""
-        if task.activation == 0:
-            return task.values
-        a = task.activation - 1
-        k = self.network.activations[a]
-        node, ready = self.network.nodes[k], self._float[k]
-        assert not isinstance(node, Affine)
-        assert not isinstance(ready, FloatAffine)
-        low, high = self.network.unit_offsets[a], self.network.unit_offsets[a + 1]
-        codes, parents, values = task.cells.codes[:, low:high], task.parents, task.values
-        after = self._float[k + 1] if k + 1 < len(self._float) else None
-        if (
-            k in self._sequential
-            and isinstance(after, FloatAffine)
-            and isinstance(ready, FloatPointwise)
-        ):
-            which = after.inputs.index(k + 1)
-            family = ready.family(values[node.source], parents, codes, after, which, self.closely)
-            heads = parents[family.first]
-            value = ready.heads(values[node.source], family)
-            inputs = [value if v == k + 1 else values[v].of(heads) for v in after.inputs]
-            forms = {k + 2: after.apply_siblings(inputs, family, self.closely)}
-            return self._affine(k + 2, {**self._kept(values, k + 1, parents), **forms})
-        value = ready.apply(values[node.source].of(parents), codes)
-        return self._affine(k + 1, {**self._kept(values, k, parents), k + 1: value})
-
-    def _kept(self, values: dict[int, Forms], k: int, parents: np.ndarray) -> dict[int, Forms]:
-        """The values still read after node k, on the children of their cells."""
-        last = self.network.last_use
-        return {v: forms.of(parents) for v, forms in values.items() if last[v] > k}
-
-    def _affine(self, start: int, values: dict[int, Forms]) -> dict[int, Forms]:
-        while start < len(self._float) and isinstance(ready := self._float[start], FloatAffine):
-            values[start + 1] = ready.apply([values[i] for i in ready.inputs], self.closely)
-            start += 1
-        return {v: f for v, f in values.items() if self.network.last_use[v] >= start}
-
-    def _merge(
-        self, task: Task, x: Forms, rows: np.ndarray, stop: int, out: Batch, parents: np.ndarray,
-        undecided: np.ndarray, blind: np.ndarray,
-    ) -> tuple[Batch, np.ndarray]:  # fmt: skip
-        """Cut the undecided cells exactly and put their parts where they belong."""
-        batches, owners = [out], [parents]
-        for number in undecided.tolist():
-            cell = task.cells.part(number, number + 1)
-            own = x.of(rows[number : number + 1])
-            parts = None if blind[number] else self._tied_parts(task, cell, own, stop)
+        self.statistics.signs += len(cells.corners) * (cut.stop - cut.first)
+        hidden = np.zeros(len(cells), np.bool_)
+        if self.blind is not None:
+            hidden = self.blind(cut.layer.number, len(cells))
+        found = self._filtered(cut, cells, hidden)
+        batches, owners = [cut.parts(cells, found)], [found.parents]
+        if not len(found.undecided):
+            return batches[0], owners[0]
+        for number in found.undecided.tolist():
+            cell = cells.part(number, number + 1)
+            parts = None
+            if not hidden[number]:
+                parts = self._tied_parts(cut.of(np.asarray([number])), cell)
             if parts is None:
                 self.statistics.exact_cells += 1
-                parts = self._exact_parts(task.activation, cell)
+                parts = self._exact_parts(cut.layer, cell)
             batches.append(parts)
             owners.append(np.full(len(parts), number, dtype=np.int64))
         owner = np.concatenate(owners)
         order = np.argsort(owner, kind="stable")
-        merged = concatenated(batches)
-        sizes = np.diff(merged.start)[order]
-        start = np.concatenate([[0], np.cumsum(sizes)])
-        corners = np.repeat(merged.start[:-1][order] - start[:-1], sizes) + np.arange(start[-1])
-        return Batch(
-            start, merged.corners[corners], merged.labels[corners], merged.codes[order]
-        ), owner[order]  # fmt: skip
+        return concatenated(batches).take(order), owner[order]
 
-    def _tied_parts(self, task: Task, cell: Batch, x: Forms, stop: int) -> Batch | None:
+    def _filtered(self, cut: _Cut, cells: Batch, hidden: np.ndarray) -> CutResult:
+        """The parts of the cells by floats alone; those `hidden` from them are undecided."""
+        if not hidden.any():
+            return cut.by_floats(cells)
+        seen = np.nonzero(~hidden)[0]
+        found = cut.of(seen).by_floats(cells.take(seen))
+        undecided = np.union1d(np.nonzero(hidden)[0], seen[found.undecided])
+        return found._replace(parents=seen[found.parents], undecided=undecided)
+
+    def _values(self, task: Task) -> dict[int, FloatValue]:
+        """The values that are still read, on a task's cells, up to the input of its layer."""
+        if task.activation == 0:
+            return task.values
+        layer = self.network.layers[task.activation - 1]
+        ready, after = self._float.layers[layer.number], self._reader.get(layer.number)
+        codes, source = task.cells.codes[:, layer.units], task.values[layer.source]
+        done = layer.index if after is None else layer.value  # the last node computed here
+        live = {
+            v: value.of(task.parents)
+            for v, value in task.values.items()
+            if self.network.last_use[v] > done
+        }
+        if after is None:
+            live[layer.value] = ready.apply(source.of(task.parents), codes)
+        else:
+            live[layer.value + 1] = self._siblings(layer, task, after)
+        return self._through_affine(task.activation, live)
+
+    def _siblings(self, layer: Layer, task: Task, after: FloatAffine) -> FloatValue:
+        """The value of the affine node after a layer, by one product for all parts of a cell."""
+        ready, source = self._float.layers[layer.number], task.values[layer.source]
+        assert isinstance(ready, FloatPointwise)
+        codes, which = task.cells.codes[:, layer.units], after.inputs.index(layer.value)
+        family = ready.family(source, task.parents, codes, after, which, self.closely)
+        heads, value = task.parents[family.siblings.first], ready.heads(source, family)
+        inputs = [value if v == layer.value else task.values[v].of(heads) for v in after.inputs]
+        return after.apply_siblings(inputs, family, self.closely)
+
+    def _through_affine(self, number: int, values: dict[int, FloatValue]) -> dict[int, FloatValue]:
+        """`Network.through_affine` in floats."""
+        affine, closely = self._float.affine, self.closely
+        return self.network.through_affine(
+            number, values, lambda k, inputs: affine[k].apply(inputs, closely)
+        )
+
+    def _tied_parts(self, cut: _Cut, cell: Batch) -> Batch | None:
         """The parts of one cell by floats that know its ties; None if still undecided."""
-        a, first = task.activation, task.units
-        classes = self.ties.classes(cell.codes[0], a)
+        number = cut.layer.number
+        classes = self.ties.classes(cell.codes[0], number)
         if classes.all() and len(np.unique(classes)) == len(classes):
             return None
-        ready, low = self._float[self.network.activations[a]], self.network.unit_offsets[a]
-        assert not isinstance(ready, FloatAffine)
-        polygons, label = (cell.start, cell.corners, cell.labels), int(self.trace.labels.starts[a])
-        sees = np.zeros(1, dtype=np.bool_)
-        if isinstance(ready, FloatPointwise) and stop - first < len(classes):
-            known = cell.codes[:, low : low + first]
-            cut = ready.cut_some(
-                polygons, x, np.zeros(1, np.int64), label, sees, known, stop, classes
-            )
-        else:
-            cut = ready.cut(polygons, x, label, sees, classes, self.ties.above(cell.codes[0], a))
-        start, corners, labels, _, own, undecided = cut
-        if len(undecided):
-            return None
-        codes = np.repeat(cell.codes, len(start) - 1, axis=0)
-        codes[:, low + first : low + stop] = own
-        return Batch(start, corners, labels, codes)
+        known = KnownValues(classes, self.ties.above(cell.codes[0], number))
+        found = cut.by_floats(cell, known)
+        return None if len(found.undecided) else cut.parts(cell, found)
 
-    def _exact_parts(self, a: int, cell: Batch) -> Batch:
+    def _exact_parts(self, layer: Layer, cell: Batch) -> Batch:
+        """The parts of one cell in exact integers, correctly rounded at the end."""
         codes = cell.codes[0]
         lines = [self.trace.line(codes, label) for label in cell.labels.tolist()]
-        polygon = exact_polygon(lines)
-        parts = refine(polygon, self.network.layers[a].node, self.trace.input(codes, a))
+        outline = exact_polygon(lines)
+        parts = refine(outline, layer.node, self.trace.input(codes, layer.number))
         parts.sort(key=lambda part: tuple(part[1]))
-        return self._batch(a, cell, polygon, parts)
+        return self._batch(layer, cell, outline, parts)
 
     def _batch(
-        self, a: int, cell: Batch, outline: Polygon, parts: list[tuple[Polygon, np.ndarray]]
+        self, layer: Layer, cell: Batch, outline: Polygon, parts: list[tuple[Polygon, np.ndarray]]
     ) -> Batch:
         """Exact parts of one cell as a batch: correctly rounded, their edges labelled."""
-        low, high = self.network.unit_offsets[a], self.network.unit_offsets[a + 1]
-        labels = self.trace.cut_labels(cell.codes[0], a, [codes for _, codes in parts])
+        own = [codes for _, codes in parts]
+        labels = self.trace.cut_labels(cell.codes[0], layer.number, own)
         labels.update((line, int(k)) for (_, line), k in zip(outline, cell.labels, strict=True))
         edges = [edge for part, _ in parts for edge in part]
         codes = np.repeat(cell.codes, len(parts), axis=0)
-        for k, (_, own) in enumerate(parts):
-            codes[k, low:high] = own
-        return Batch(
-            np.cumsum([0, *(len(part) for part, _ in parts)]),
-            self._rows(edges),
-            np.asarray([labels[line] for _, line in edges], dtype=np.int64),
-            codes,
-        )
+        codes[:, layer.units] = own
+        names = np.asarray([labels[line] for _, line in edges], dtype=np.int64)
+        start = np.cumsum([0, *(len(part) for part, _ in parts)])
+        return Batch(start, self._rows(edges), names, codes)
 
     def _rows(self, edges: Iterable[tuple[Point, Line]]) -> np.ndarray:
         """Exact corners and lines as float rows with their errors."""
@@ -373,27 +370,3 @@ def exact_polygon(lines: list[Line]) -> Polygon:
         inside = side((a, b, c), corners[(k + 2) % len(lines)])
         out.append((corners[k], (a, b, c) if inside > 0 else (-a, -b, -c)))
     return out
-
-
-def concatenated(batches: list[Batch]) -> Batch:
-    """Several batches as one, in the given order."""
-    if len(batches) == 1:
-        return batches[0]
-    shifts = np.cumsum([0, *(b.start[-1] for b in batches[:-1])])
-    starts = [b.start[1:] + shift for b, shift in zip(batches, shifts, strict=True)]
-    return Batch(
-        np.concatenate([[0], *starts]),
-        *(np.concatenate([getattr(b, name) for b in batches]) for name in ("corners", "labels", "codes")),
-    )  # fmt: skip
-
-
-def gathered(batches: Iterable[Batch], cells: int) -> Iterator[Batch]:
-    """The same cells in the same order, at least so many in each batch but the last."""
-    waiting: list[Batch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(map(len, waiting)) >= cells:
-            yield concatenated(waiting)
-            waiting = []
-    if waiting:
-        yield concatenated(waiting)

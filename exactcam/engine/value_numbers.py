@@ -35,7 +35,7 @@ from ..arithmetic.rational import mpq
 from ..model.network import Layer, Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from ..model.slice import Slice
-from .float_affine import kernels
+from .kernels.forms import row_classes
 
 __all__ = ["Ties"]
 
@@ -156,7 +156,7 @@ class _Rows:
         """The classes of the rows, and the next free number."""
         out = np.empty(len(self.bias), dtype=np.int64)
         known = np.concatenate(inputs)
-        return out, kernels().row_classes(
+        return out, row_classes(
             self.starts, self.columns, self.numbers, self.bias, known, free, out
         )
 

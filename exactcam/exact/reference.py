@@ -100,7 +100,7 @@ def _refine_pointwise(
         state = sides.copy()
         state[crossing] = settled
         codes = np.zeros(node.size, dtype=np.int64)
-        np.add.at(codes, node.knots[0], state + 1)
+        np.add.at(codes, node.knots.unit, state + 1)
         out.append((part, codes))
     return out
 

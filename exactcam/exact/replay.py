@@ -46,7 +46,7 @@ class LineLabels:
         self.pairs: dict[int, np.ndarray] = {}
         for layer in network.layers:
             if isinstance(layer.node, Pointwise):
-                sizes.append(len(layer.node.knots[0]))
+                sizes.append(len(layer.node.knots.unit))
             else:
                 squares = [len(g) ** 2 for g in layer.node.groups]
                 self.pairs[layer.number] = np.asarray([0, *accumulate(squares)], dtype=np.int64)
@@ -64,7 +64,7 @@ class LineLabels:
         a = self.layer(label)
         node, number = self._layers[a].node, label - self._starts[a]
         if isinstance(node, Pointwise):
-            return a, int(node.knots[0][number]), None
+            return a, int(node.knots.unit[number]), None
         group = int(np.searchsorted(self.pairs[a], number, side="right")) - 1
         return a, group, divmod(number - int(self.pairs[a][group]), len(node.groups[group]))
 
@@ -81,7 +81,7 @@ class LineLabels:
         a = self.layer(label)
         node = self._layers[a].node
         if isinstance(node, Pointwise):
-            _, q, p = (array[label - self._starts[a]] for array in node.knots)
+            _, p, q = (array[label - self._starts[a]] for array in node.knots)
             row = q * block.columns[0] - p * block.denominator * block.weights
         else:
             row = block.columns[0] - block.columns[1]
@@ -91,7 +91,7 @@ class LineLabels:
         """The labels of all lines on which some units of a layer change."""
         node, start = self._layers[number].node, self._starts[number]
         if isinstance(node, Pointwise):
-            return (start + np.nonzero(np.isin(node.knots[0], units))[0]).tolist()
+            return (start + np.nonzero(np.isin(node.knots.unit, units))[0]).tolist()
         bounds = (start + self.pairs[number]).tolist()
         return [label for g in units for label in range(bounds[g], bounds[g + 1])]
 

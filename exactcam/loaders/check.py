@@ -144,9 +144,9 @@ class _Evaluator:
         segment = drawn[1][:, None] + np.linspace(0, 1, 9) * (drawn[2] - drawn[1])[:, None]
         steps = self.run(segment)
         for node in self.network.nodes:
-            if not isinstance(node, Pointwise) or not len(node.knots[0]):
+            if not isinstance(node, Pointwise) or not len(node.knots.unit):
                 continue
-            unit, below, at = node.knots
+            unit, at, below = node.knots
             heights = steps[node.source][0][unit] - (floats(at) / floats(below))[:, None]
             crossing = np.argwhere(heights[:, :-1] * heights[:, 1:] < 0)
             if len(crossing):

@@ -192,6 +192,7 @@ class Network(WithoutCaches):
             The number of the layer; len(layers) stands for the end of the network.
         values : mapping of int
             The values known so far, by number: the live ones and the output of the layer before.
+            Nodes whose value is among them are not evaluated.
         apply : callable
             `apply(k, inputs)` is the value of affine node k, given the values it reads.
 
@@ -204,10 +205,11 @@ class Network(WithoutCaches):
         run, found = self.affine_runs[number], dict(values)
         for k in run.nodes:
             inputs = self.nodes[k].inputs
-            found[k + 1] = apply(k, [found[i] for i in inputs])
-            for i in set(inputs):
+            if k + 1 not in found:
+                found[k + 1] = apply(k, [found[i] for i in inputs])
+            for i in inputs:
                 if self.last_use[i] == k:
-                    del found[i]
+                    found.pop(i, None)
         return {v: x for v, x in found.items() if v in run.live}
 
     def blocks_before(self, number: int, values: Mapping[int, Block]) -> dict[int, Block]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import gmpy2
 import numpy as np
@@ -26,7 +26,17 @@ from ..arithmetic.rational import common_integers, integer_matrix, mpq, mpz, obj
 from ..errors import NetworkError
 from ..runtime.cached import WithoutCaches, cached_property
 
-__all__ = ["Activation", "Affine", "Block", "Cpwl", "MaxGroups", "Node", "Pointwise", "check_node"]
+__all__ = [
+    "Activation",
+    "Affine",
+    "Block",
+    "Cpwl",
+    "Knots",
+    "MaxGroups",
+    "Node",
+    "Pointwise",
+    "check_node",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +171,15 @@ class Affine:
         return Block(out, weights, denominator * self.scale)
 
 
+class Knots(NamedTuple):
+    """Every breakpoint of every unit of a pointwise node, unit by unit, increasing: knot k is
+    where the input of `unit[k]` is numerator[k] / denominator[k], in lowest terms."""
+
+    unit: np.ndarray
+    numerator: np.ndarray
+    denominator: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Pointwise(WithoutCaches):
     """Unit i is functions[which[i]] of entry i of its input.
@@ -188,12 +207,12 @@ class Pointwise(WithoutCaches):
         return len(self.which)
 
     @cached_property
-    def knots(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(unit, q, p): every breakpoint p/q of every unit, unit by unit, increasing."""
+    def knots(self) -> Knots:
+        """The breakpoints of all units."""
         per_unit = [self.functions[f].breakpoints for f in self.which]
         unit = np.repeat(np.arange(self.size), [len(b) for b in per_unit])
         flat = [t for breakpoints in per_unit for t in breakpoints]
-        return unit, objects(t.denominator for t in flat), objects(t.numerator for t in flat)
+        return Knots(unit, objects(t.numerator for t in flat), objects(t.denominator for t in flat))
 
     @cached_property
     def scale(self) -> mpz:
@@ -219,14 +238,14 @@ class Pointwise(WithoutCaches):
 
     def knot_values(self, block: Block) -> np.ndarray:
         """Input minus breakpoint, times a positive number: one row per entry of `knots`."""
-        unit, q, p = self.knots
+        unit, p, q = self.knots
         return q[:, None] * block.columns[unit] - (p * block.denominator)[:, None] * block.weights
 
     def codes(self, block: Block) -> np.ndarray:
         """The code of every unit at every column; int64 (units, columns). For points only."""
         values = self.knot_values(block)
         out = np.zeros((self.size, block.columns.shape[1]), dtype=np.int64)
-        np.add.at(out, self.knots[0], 1 + np.sign(values).astype(np.int64))
+        np.add.at(out, self.knots.unit, 1 + np.sign(values).astype(np.int64))
         return out
 
     def apply(self, block: Block, codes: np.ndarray, units: np.ndarray | None = None) -> Block:

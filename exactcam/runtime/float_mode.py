@@ -17,9 +17,11 @@ __all__ = ["quiet"]
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """How the float engine computes (also a decorator): a float that overflows is no news,
-    since its bound proves nothing and exact arithmetic takes over; and products are made
-    for the cache of one core, so BLAS uses one thread."""
+    """No overflow warnings, and BLAS on one thread; a context manager, and a decorator.
+
+    A bound proves nothing about a float that overflows, and exact arithmetic takes over. Matrix
+    products are cut to the size of one core's cache, where more threads do not help.
+    """
     _one_thread.enter()
     try:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -29,8 +31,8 @@ def quiet() -> Iterator[None]:
 
 
 class _OneThread:
-    """BLAS on one thread while anyone is inside: the last to leave, who need not be the first
-    that entered, gives back the threads there were."""
+    """A counter of the callers for whom BLAS is limited to one thread; the last to leave, who need
+    not be the first that entered, restores the number of threads there were."""
 
     def __init__(self) -> None:
         self.begin()

@@ -26,11 +26,13 @@ from exactcam.arithmetic.rounding import rounded
 from exactcam.engine.assemble import glue
 from exactcam.engine.float_activation import FloatMax, FloatPointwise, in_floats
 from exactcam.engine.float_affine import FloatAffine
-from exactcam.engine.float_forms import Forms
+from exactcam.engine.float_forms import FloatValue
+from exactcam.engine.kernels.arrays import Cells, FloatForm, FloatForms
+from exactcam.engine.kernels.constants import UNKNOWN, UNSCANNED
 from exactcam.engine.kernels.cut_lines import _scan
 from exactcam.engine.kernels.cut_max import _difference
 from exactcam.engine.kernels.forms import widest
-from exactcam.engine.kernels.predicates import UNKNOWN, float_sign, plane_sign, sign_at
+from exactcam.engine.kernels.predicates import float_sign, plane_sign, sign_at
 from exactcam.engine.kernels.predicates import meet as float_meet
 from exactcam.engine.local_frame import Frame
 from exactcam.engine.refine import Engine
@@ -165,9 +167,9 @@ def test_a_scan_proves_the_sign_at_all_corners(line: Any, corners: Any, aim: flo
         nearest = min((a * u + b * v for u, v in cell[:, :2]), key=abs)
         c = normal(-nearest - aim * ((abs(a) + abs(b) + e) * float(cell[:, 2].max()) + f), f)
     state = np.empty(1, dtype=np.int8)
-    forms, errors = np.asarray([[[a], [b], [c]]]), np.asarray([[[e], [f]]])
-    _scan(cell, 0, len(cell), forms, 0, errors, 0, state)
-    if not np.isfinite([a, b, c]).all() or state[0] == 0:
+    forms = FloatForms(np.asarray([[[a], [b], [c]]]), np.asarray([[[e], [f]]]), np.zeros(1, int))
+    _scan(Cells(np.asarray([0, len(cell)]), cell, np.zeros(len(cell), int)), 0, forms, state)
+    if not np.isfinite([a, b, c]).all() or state[0] == UNSCANNED:
         return
     pushes = [(mpq(e), 0), (-mpq(e), 0), (0, mpq(e)), (0, -mpq(e))]
     for u, v, d in cell[:, :3]:
@@ -185,7 +187,7 @@ def test_meet_is_within_its_bound(pair: Any) -> None:
     (first, exact1), (second, exact2) = pair
     corners = np.zeros((2, 8))
     corners[0, 3:] = first
-    float_meet(corners, 0, np.asarray(second), corners, 1)
+    float_meet(corners, 0, FloatForm(*second), corners, 1)
     u, v, delta = corners[1, :3]
     if not delta < np.inf:
         return
@@ -266,12 +268,12 @@ def test_sign_at_is_the_side_of_the_vertex(
     if float_corner:
         scratch = np.zeros((2, 8))
         scratch[0, 3:] = corners[0, 3:]
-        float_meet(scratch, 0, corners[1, 3:].copy(), scratch, 1)
+        float_meet(scratch, 0, FloatForm(*corners[1, 3:].tolist()), scratch, 1)
         corners[1, :3] = scratch[1, :3]
     else:
         corners[1, :3] = frame.points([meet(l1, l2)])[0]
     row = frame.lines([form])[0]
-    verdict = sign_at(corners, 1, 0, *row)
+    verdict = sign_at(corners, 1, 0, FloatForm(*row.tolist()))
     assert verdict in (UNKNOWN, side(form, meet(l1, l2)))
     if max(abs(x) for line in (first, second, third) for x in line) < 100 and window[2] < 4:
         exact = not any([*corners[0, 6:], *corners[1, 6:], *row[3:]])
@@ -281,8 +283,8 @@ def test_sign_at_is_the_side_of_the_vertex(
 # --- forms through nodes: floats with errors beside the exact forms they stand for ---
 
 
-def stored(exact: np.ndarray, slip: float, pushes: Any) -> tuple[Forms, np.ndarray]:
-    """`Forms` of exact rationals (cells, 3, size), as `Frame.forms` makes them, and exact forms
+def stored(exact: np.ndarray, slip: float, pushes: Any) -> tuple[FloatValue, np.ndarray]:
+    """`FloatValue` of exact rationals (cells, 3, size), as `Frame.forms` makes them, and exact forms
     `slip` (relative) away from those, which the errors then allow too."""
     floats, errors, grid = rounded(exact)
     absolute = np.where(errors == 0.0, 0.0, np.abs(floats) * UNIT * UP + TINY)
@@ -293,11 +295,11 @@ def stored(exact: np.ndarray, slip: float, pushes: Any) -> tuple[Forms, np.ndarr
         for index in np.ndindex(exact.shape):
             moved[index] += pushes[sum(index) % len(pushes)] * mpq(float(amounts[index]))
     both = np.stack([absolute[:, 0] + absolute[:, 1], absolute[:, 2]], axis=1) * (UP if slip else 1)
-    return Forms(floats, both, np.arange(len(exact)), grid), moved
+    return FloatValue(FloatForms(floats, both, np.arange(len(exact))), grid), moved
 
 
 @st.composite
-def forms(draw: Any, size: int, cells: int = 2) -> tuple[Forms, np.ndarray]:
+def forms(draw: Any, size: int, cells: int = 2) -> tuple[FloatValue, np.ndarray]:
     pool = draw(st.lists(hostile, min_size=2, max_size=5))
     pool += [-x for x in pool] + [0.0]
     numbers = [draw(st.sampled_from(pool)) for _ in range(cells * 3 * size)]
@@ -345,16 +347,17 @@ def values(found: Block) -> np.ndarray:
     return np.asarray(found.columns.T / mpq(found.denominator))
 
 
-def assert_covered(found: Forms, truth: list[np.ndarray]) -> None:
+def assert_covered(found: FloatValue, truth: list[np.ndarray]) -> None:
     """The errors of `found` cover its distance from the exact forms, cell by cell.
 
     What is no number, as a coefficient or a bound, proves nothing (see
     `test_nothing_that_is_no_number_gets_a_sign`), so it is allowed.
     """
-    errors = found.errors[found.owner]
+    coefficients, bounds, owner = found.forms
+    errors = bounds[owner]
     for cell, exact in enumerate(truth):
         for unit in range(exact.shape[1]):
-            got = found.coefficients[cell, :, unit].tolist()
+            got = coefficients[cell, :, unit].tolist()
             e, f = errors[cell, :, unit].tolist()
             if not np.isfinite(got).all():
                 continue
@@ -405,8 +408,8 @@ def test_pointwise_errors_cover(data: st.DataObject) -> None:
     ready = FloatPointwise(node)
     truth = [values(node.apply(block(exact[cell]), codes[cell])) for cell in range(2)]
     assert_covered(ready.apply(x, codes), truth)
-    knots = Forms(*ready._knot_forms(x), None)
-    units, q, p = node.knots
+    knots = FloatValue(ready._knot_forms(x.forms), None)
+    units, p, q = node.knots
     at = objects([mpq(0), mpq(0), mpq(1)])[:, None] * (p / (q * mpq(1)))[None, :]
     assert_covered(knots, [exact[cell][:, units] - at for cell in range(2)])
 
@@ -434,7 +437,7 @@ def test_siblings_errors_cover(data: st.DataObject) -> None:
         codes[member, unit] = data.draw(st.integers(0, int(node.code_limits[unit])))
     ready, follower, closely = FloatPointwise(node), FloatAffine(after), data.draw(st.booleans())
     family = ready.family(source, cells, codes, follower, which, closely)
-    heads = cells[family.first]
+    heads = cells[family.siblings.first]
     others = [None if n == 4 else data.draw(forms(n)) for n in sizes]
     inputs = [ready.heads(source, family) if x is None else x[0].of(heads) for x in others]
     found = follower.apply_siblings(inputs, family, closely)
@@ -458,18 +461,18 @@ def test_an_error_never_becomes_zero() -> None:
 @pytest.mark.parametrize(("codes", "kept"), [([[0, 1, 2], [1, 0, 2]], [2]), ([[0, 1, 0]] * 2, [])])
 def test_units_that_are_zero_are_left_out(codes: list[list[int]], kept: list[int]) -> None:
     network = from_arrays([(np.eye(3), np.zeros(3)), ([[1, 2, 3], [4, 5, 6]], [7, 8])])
-    ready, after = in_floats(network)[1:]
+    prepared = in_floats(network)
+    ready, after = prepared.layers[0], prepared.affine[2]
     assert isinstance(ready, FloatPointwise)
-    assert isinstance(after, FloatAffine)
     coefficients = np.arange(18.0).reshape(2, 3, 3)
-    x = Forms(coefficients, np.zeros((2, 2, 3)), np.arange(2), None)
+    x = FloatValue(FloatForms(coefficients, np.zeros((2, 2, 3)), np.arange(2)), None)
     cells, chosen = np.arange(2), np.asarray(codes)
     family = ready.family(x, cells, chosen, after, 0, False)
     assert family.kept.tolist() == kept
     found = after.apply_siblings([ready.heads(x, family)], family)
     plain = after.apply([ready.apply(x, chosen)])
-    assert np.array_equal(found.coefficients, plain.coefficients)
-    assert found.coefficients[:, 2].any()
+    assert np.array_equal(found.forms.coefficients, plain.forms.coefficients)
+    assert found.forms.coefficients[:, 2].any()
 
 
 @SOME
@@ -482,9 +485,9 @@ def test_max_errors_cover(data: st.DataObject) -> None:
     truth = [values(node.apply(block(exact[cell]), codes[cell])) for cell in range(2)]
     assert_covered(FloatMax(node).apply(x, codes), truth)
     m, r = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))
-    out = np.empty(5)
-    _difference(x.coefficients[0], x.errors[0], m, r, out)
-    difference = Forms(out[None, :3, None], out[None, 3:, None], np.zeros(1, dtype=np.int64), None)
+    out = np.asarray(_difference(x.forms.coefficients[0], x.forms.errors[0], m, r))
+    form = FloatForms(out[None, :3, None], out[None, 3:, None], np.zeros(1, dtype=np.int64))
+    difference = FloatValue(form, None)
     assert_covered(difference, [(exact[0][:, m] - exact[0][:, r])[:, None]])
 
 

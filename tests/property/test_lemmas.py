@@ -26,7 +26,9 @@ from exactcam.complex.patterns import PackedPatterns
 from exactcam.engine.float_affine import FloatAffine
 from exactcam.engine.half_edges import _equal, _side, twins
 from exactcam.engine.kernels import vertices as kernels_names
-from exactcam.engine.kernels.predicates import UNKNOWN, float_sign
+from exactcam.engine.kernels.arrays import FloatForm
+from exactcam.engine.kernels.constants import UNKNOWN
+from exactcam.engine.kernels.predicates import float_sign
 from exactcam.engine.kernels.predicates import meet as float_meet
 from exactcam.engine.lazy_cells import ExactCells
 from exactcam.engine.local_frame import Frame
@@ -370,7 +372,7 @@ def test_lemma_21(case: Case, closely: bool) -> None:
     first = network.nodes[0]
     assert isinstance(first, Affine)
     frame = Frame(window)
-    found = FloatAffine(first).apply([frame.forms(plane)] * len(first.inputs), closely)
+    found = FloatAffine(first).apply([frame.forms(plane)] * len(first.inputs), closely).forms
     exact = first.apply([plane.block] * len(first.inputs))
     for row in range(first.size):
         local = frame._local(*exact.columns[row])
@@ -400,7 +402,7 @@ def _moved(line: Any, share: Any) -> list[Fraction]:
 @given(first=lines_with_errors, second=lines_with_errors, moves=st.tuples(shares, shares))
 def test_lemma_22(first: Any, second: Any, moves: Any) -> None:
     corners = np.asarray([[0.0, 0.0, 0.0, *first], [0.0] * 8])
-    float_meet(corners, 0, np.asarray(second), corners, 1)
+    float_meet(corners, 0, FloatForm(*second), corners, 1)
     out = corners[1]
     if np.isfinite(out[2]):
         (a, b, c), (d, e, f) = (_moved(x, m) for x, m in zip((first, second), moves, strict=True))

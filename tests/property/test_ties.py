@@ -188,26 +188,8 @@ def _cells(engine: Engine) -> Any:
 
 def _tied(engine: Engine, a: int, place: Any) -> tuple[Any, Any]:
     task, k = place
-    source = engine.network.nodes[engine.network.activations[a]].inputs[0]
-    cell = task.cells.part(k, k + 1)
-    x = engine._values(task)[source].of(np.asarray([k]))
-    ours = engine._tied_parts(
-        task, cell, x, engine.network.nodes[engine.network.activations[a]].size
-    )
-    truth = engine._exact_parts(a, cell)
+    layer, cell = engine.network.layers[a], task.cells.part(k, k + 1)
+    cut = engine._next(task, layer, engine._values(task)[layer.source].forms, layer.node.size)
+    ours = engine._tied_parts(cut.of(np.asarray([k])), cell)
+    truth = engine._exact_parts(layer, cell)
     return None if ours is None else ours.codes.tolist(), truth.codes.tolist()
-
-
-@pytest.mark.parametrize("bits", [60, 1100])
-def test_numbers_that_are_one_float_are_two(bits: int) -> None:
-    """1/3 and 1/3 + 2^-bits: the same float, not the same class."""
-    near = _third + Fraction(1, 1 << bits)
-    first = Affine.dense(
-        0, [[_third, 0], [near, 0], [_third, 0], [0, Fraction(1, 1 << 1100)], [0, 0]], [0] * 5
-    )
-    network = Network(2, (first, MaxGroups(1, ((0, 1, 2), (3, 4)))), 2)
-    a, b, c, d, zero = Ties(network, Slice.plane(2)).classes(np.zeros(2, np.int64), 0).tolist()
-    assert a == c != b
-    assert d != zero == 0
-    case = (network, Slice.plane(2), Window.rectangle(-1, -1, 1, 1))
-    assert len(assert_same(case)) == 4

@@ -11,31 +11,31 @@ from pathlib import Path
 
 import pytest
 
-from exactcam.runtime import jit as compiled
+import exactcam
+from exactcam.engine.kernels import jit
+from exactcam.runtime.jit import cache_folder
+
+PACKAGE = Path(exactcam.__file__).parent
 
 
 def test_a_change_anywhere_gives_a_new_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "package"
-    package.mkdir()
-    for name in compiled._SOURCES:
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(compiled._PACKAGE / name, package / name)
+    sources = [tmp_path / "package" / source.relative_to(PACKAGE) for source in jit.sources]
+    for original, copy in zip(jit.sources, sources, strict=True):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(original, copy)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(compiled, "_PACKAGE", package)
-    folders = {compiled._folder()}
-    for name in compiled._SOURCES:
-        with (package / name).open("a") as source:
+    folders = {cache_folder(sources)}
+    for changed in sources:
+        with changed.open("a") as source:
             source.write("# changed\n")
-        folders.add(compiled._folder())
-    assert len(folders) == 1 + len(compiled._SOURCES)
+        folders.add(cache_folder(sources))
+    assert len(folders) == 1 + len(sources)
 
 
 def test_every_kernel_module_is_among_the_sources() -> None:
-    users = {
-        path.relative_to(compiled._PACKAGE).as_posix()
-        for path in compiled._PACKAGE.rglob("*.py")
-        if "import jit" in path.read_text(encoding="utf-8")
-    }
-    assert users <= set(compiled._SOURCES)
+    users = {path for path in PACKAGE.rglob("*.py") if "import jit" in path.read_text("utf-8")}
+    users |= set((PACKAGE / "engine" / "kernels").glob("*.py"))
+    users |= {PACKAGE / "arithmetic" / "constants.py", PACKAGE / "runtime" / "jit.py"}
+    assert users <= set(jit.sources)

@@ -9,7 +9,9 @@ import pytest
 
 from exactcam import Network, Window, from_arrays, partition
 from exactcam.arithmetic.rational import mpq, mpz
-from exactcam.engine.kernels.predicates import UNKNOWN, float_sign, meet
+from exactcam.engine.kernels.arrays import FloatForm
+from exactcam.engine.kernels.constants import UNKNOWN
+from exactcam.engine.kernels.predicates import float_sign, meet
 from exactcam.engine.local_frame import Frame
 from exactcam.model.nodes import Affine, Cpwl, Pointwise
 
@@ -59,5 +61,5 @@ def test_products_of_errors_that_underflow_prove_nothing() -> None:
     assert float_sign(0.0, 0.0, tiny, 0.0, 0.0, 0.0, tiny, 0.0) == UNKNOWN
     corners = np.zeros((2, 8))
     corners[0, 3:] = [1.0, 2.0**-100, 0.0, 0.0, 0.0]
-    meet(corners, 0, np.asarray([0.0, 2.0**-100, 0.0, 0.0, tiny]), corners, 1)  # v may be 2^-900
+    meet(corners, 0, FloatForm(0.0, 2.0**-100, 0.0, 0.0, tiny), corners, 1)  # v may be 2^-900
     assert corners[1, 2] >= 2.0**-900

@@ -12,7 +12,7 @@ import pytest
 
 import exactcam
 from exactcam import compute
-from exactcam.runtime import jit as compiled
+from exactcam.engine import kernels as compiled
 
 
 def square(units: int) -> exactcam.Network:
@@ -50,8 +50,8 @@ def test_compiled_kernels_are_used() -> None:
 
 
 def test_the_cache_of_an_earlier_process_counts(tmp_path: Path) -> None:
-    code = "from exactcam.runtime.jit import ready, _FOLDER; from pathlib import Path; "
-    first = code + "print(ready()); (Path(_FOLDER) / 'cut_lines.cut_pointwise-1.nbi').touch()"
+    code = "from exactcam.engine.kernels import jit, ready; from pathlib import Path; "
+    first = code + "print(ready()); (Path(jit.folder) / 'cut_lines.cut_pointwise-1.nbi').touch()"
     for script, found in ((first, "False"), (code + "print(ready())", "True")):
         done = subprocess.run(
             [sys.executable, "-c", script],

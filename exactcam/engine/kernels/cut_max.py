@@ -1,282 +1,401 @@
 """The compiled kernel of the fast engine for max groups: cells cut where maxima change hands.
 
-Like `kernels.cut_pointwise`, with another rule of division: a group splits a cell
+Like `cut_lines.cut_pointwise`, with another rule of division: a group splits a cell
 into the parts where each member is the largest, each clipped from the whole by the
-differences to its rivals (`reference.refine` says the same in exact arithmetic).
+differences to its rivals (`exact.reference.refine` says the same in exact arithmetic).
 A cell with an UNKNOWN sign that matters is left to exact arithmetic.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from ...arithmetic.constants import TINY, UP
-from ...runtime.jit import jit
-from .cut_lines import copy_rows, grow, split
-from .predicates import U4, UNKNOWN, sign_at, two_sum
+from . import jit
+from .arrays import Cells, Corners, CutResult, FloatForm, FloatForms, Groups, KnownValues
+from .constants import (
+    CROSSES,
+    DELTA,
+    NEG,
+    NOT_CONSTANT,
+    OUTPUT_FULL,
+    POS,
+    SCRATCH_FULL,
+    UNDECIDED,
+    UNKNOWN,
+    ZERO,
+    U,
+    V,
+)
+from .cut_lines import copy_rows, doubled, finished, roomier, split
+from .predicates import U4, sign_at, two_sum
 
 __all__ = ["cut_max"]
 
 
+class _Members(NamedTuple):
+    """The input of a max node on one cell: `coefficients` (3, size) and `errors` (2, size) of
+    its forms, and what else is known of them (see `KnownValues`)."""
+
+    coefficients: np.ndarray
+    errors: np.ndarray
+    classes: np.ndarray
+    above: np.ndarray
+
+
+class _Group(NamedTuple):
+    """One max group: its members, and the name of the line of its first pair (see `Groups`)."""
+
+    members: np.ndarray
+    label: int
+
+
+class _Scratch(NamedTuple):
+    """Memory for cutting one cell.
+
+    A stack of polygons in an arena of corners; a row of `frames` is one polygon: its corners
+    low and high, the place in `todo` to look at next, the group just cut (-1 for none) and its
+    code. `todo` are the groups without one largest member on the whole cell: on its
+    parts the others keep theirs. `codes` are those of the groups settled so far, `signs` those
+    of one form at all corners, `about` is that of `_measure`.
+    """
+
+    corners: Corners
+    frames: np.ndarray
+    todo: np.ndarray
+    codes: np.ndarray
+    signs: np.ndarray
+    about: np.ndarray
+
+
 @jit()
-def _difference(forms: np.ndarray, errors: np.ndarray, m: int, r: int, out: np.ndarray) -> None:
-    """out = (a, b, c, e, f) of member m minus member r; rounding added to the bounds."""
-    out[0], p = two_sum(forms[0, m], -forms[0, r])
-    out[1], q = two_sum(forms[1, m], -forms[1, r])
-    out[2], s = two_sum(forms[2, m], -forms[2, r])
+def _difference(coefficients: np.ndarray, errors: np.ndarray, m: int, r: int) -> FloatForm:
+    """The form of member m minus that of member r; rounding added to the bounds."""
+    a, p = two_sum(coefficients[0, m], -coefficients[0, r])
+    b, q = two_sum(coefficients[1, m], -coefficients[1, r])
+    c, s = two_sum(coefficients[2, m], -coefficients[2, r])
     e = errors[0, m] + errors[0, r] + abs(p) + abs(q)
     f = errors[1, m] + errors[1, r] + abs(s)
-    out[3] = 0.0 if e == 0.0 else e * UP + TINY
-    out[4] = 0.0 if f == 0.0 else f * UP + TINY
+    e = 0.0 if e == 0.0 else e * UP + TINY
+    f = 0.0 if f == 0.0 else f * UP + TINY
+    return FloatForm(a, b, c, e, f)
 
 
 @jit()
-def _classify(corners: np.ndarray, low: int, high: int, cut: np.ndarray, signs: np.ndarray) -> Any:
-    """(any positive, any negative, any unknown) sign of a form at the corners; fills `signs`."""
-    positive, negative, unknown = False, False, False
+def _sign_on(corners: np.ndarray, low: int, high: int, form: FloatForm, signs: np.ndarray) -> int:
+    """The sign of a form on the cell with corners low..high: NEG or POS even if it is zero at
+    some of them; CROSSES; or UNKNOWN. Those at the corners go to `signs`."""
+    negative, positive = False, False
     for k in range(high - low):
-        before = low + k - 1 if k > 0 else high - 1
-        s = sign_at(corners, low + k, before, cut[0], cut[1], cut[2], cut[3], cut[4])
+        s = sign_at(corners, low + k, low + k - 1 if k > 0 else high - 1, form)
+        if s == UNKNOWN:
+            return UNKNOWN
         signs[k] = s
-        positive = positive or s == 1
-        negative = negative or s == -1
-        unknown = unknown or s == UNKNOWN
-    return positive, negative, unknown
+        negative |= s == NEG
+        positive |= s == POS
+    if negative and positive:
+        return CROSSES
+    return POS if positive else (NEG if negative else ZERO)
 
 
 @jit()
 def _compare(
-    corners: np.ndarray, low: int, high: int,
-    forms: np.ndarray, errors: np.ndarray, same: np.ndarray, above: np.ndarray,
-    m: int, r: int, cut: np.ndarray, signs: np.ndarray,
-) -> Any:  # fmt: skip
-    """`_classify` of member m minus member r, which goes to `cut` where both signs occur."""
-    if same[m] == same[r]:
-        return False, False, False
+    corners: np.ndarray, low: int, high: int, members: _Members, m: int, r: int, signs: np.ndarray
+) -> tuple[int, FloatForm]:
+    """`_sign_on` of member m minus member r, and that form."""
+    coefficients, errors, classes, above = members
+    nothing = FloatForm(0.0, 0.0, 0.0, 0.0, 0.0)
+    if classes[m] == classes[r]:
+        return ZERO, nothing
     # What is positive inside and zero on an edge: no bound proves that zero.
-    if same[r] == 0 and above[m]:
-        return True, False, False
-    if same[m] == 0 and above[r]:
-        return False, True, False
-    _difference(forms, errors, m, r, cut)
-    return _classify(corners, low, high, cut, signs)
+    if classes[r] == 0 and above[m]:
+        return POS, nothing
+    if classes[m] == 0 and above[r]:
+        return NEG, nothing
+    form = _difference(coefficients, errors, m, r)
+    return _sign_on(corners, low, high, form, signs), form
 
 
 @jit()
-def _inside(corners: np.ndarray, low: int, high: int, out: np.ndarray) -> None:
+def _measure(corners: np.ndarray, low: int, high: int, out: np.ndarray) -> None:
     """out = (mean u, mean v, largest coordinate, largest delta) of the corners."""
     out[:4] = 0.0
     for p in range(low, high):
-        out[0] += corners[p, 0]
-        out[1] += corners[p, 1]
-        out[2] = max(out[2], abs(corners[p, 0]), abs(corners[p, 1]))
-        out[3] = max(out[3], corners[p, 2])
+        out[0] += corners[p, U]
+        out[1] += corners[p, V]
+        out[2] = max(out[2], abs(corners[p, U]), abs(corners[p, V]))
+        out[3] = max(out[3], corners[p, DELTA])
     out[0] /= np.float64(high - low)
     out[1] /= np.float64(high - low)
 
 
 @jit(inline="always")
 def _all_positive(
-    corners: np.ndarray, low: int, high: int, size: float, far: float, cut: np.ndarray
+    corners: np.ndarray, low: int, high: int, about: np.ndarray, form: FloatForm
 ) -> bool:
-    """Whether one bound proves `cut` positive at all corners (Lemma F3), whose coordinates
-    and deltas are at most `size` and `far`."""
-    a, b, c = cut[0], cut[1], cut[2]
-    bound = (
-        (abs(a) + abs(b)) * (U4 * size + far + TINY) + U4 * abs(c) + cut[3] * (size + far) + cut[4]
-    )
+    """Whether one bound proves a form positive at all corners (Theorem 23), of which `about` says
+    how large their coordinates and deltas are."""
+    a, b, c, e, f = form
+    size, far = about[2], about[3]
+    bound = (abs(a) + abs(b)) * (U4 * size + far + TINY) + U4 * abs(c) + e * (size + far) + f
     bound = bound * UP + TINY
     proven = True
     for p in range(low, high):
-        value = a * corners[p, 0] + b * corners[p, 1] + c
+        value = a * corners[p, U] + b * corners[p, V] + c
         proven = proven and value + 0.0 * value > bound  # NaN, and so infinity, fails
     return proven
 
 
-@jit()
-def _winner(
-    corners: np.ndarray, low: int, high: int, inside: np.ndarray,
-    forms: np.ndarray, errors: np.ndarray, members: np.ndarray, start: int, size: int,
-    same: np.ndarray, above: np.ndarray, cut: np.ndarray, signs: np.ndarray,
-) -> int:  # fmt: skip
-    """The first member that is largest on the whole cell, -1 if none, -2 if undecided;
-    the members are `size` of `members` from `start`, `inside` is that of `_inside`."""
+@jit(inline="always")  # called, it would count references to six arrays each time
+def _largest(
+    corners: np.ndarray,
+    low: int,
+    high: int,
+    about: np.ndarray,
+    members: _Members,
+    own: np.ndarray,
+    signs: np.ndarray,
+) -> int:
+    """The first of a group's members `own` that is largest on the whole polygon with corners
+    low..high, which `about` measures; or NOT_CONSTANT, or UNDECIDED."""
+    coefficients, errors, classes, _ = members
     tied = True
-    for k in range(start + 1, start + size):
-        tied = tied and same[members[k]] == same[members[start]]
+    for k in range(1, len(own)):
+        tied = tied and classes[own[k]] == classes[own[0]]
     if tied:
         return 0
     best, best_value = 0, -np.inf
-    for k in range(size):
-        m = members[start + k]
-        value = forms[0, m] * inside[0] + forms[1, m] * inside[1] + forms[2, m]
+    for k in range(len(own)):
+        m = own[k]
+        value = coefficients[0, m] * about[0] + coefficients[1, m] * about[1] + coefficients[2, m]
         if value > best_value:
             best, best_value = k, value
     first = best
-    for k in range(size):
-        m, r = members[start + best], members[start + k]
-        if k == best or same[m] == same[r]:
+    for k in range(len(own)):
+        m, r = own[best], own[k]
+        if k == best or classes[m] == classes[r]:
             first = min(first, k)
             continue
-        _difference(forms, errors, m, r, cut)
-        if _all_positive(corners, low, high, inside[2], inside[3], cut):
+        form = _difference(coefficients, errors, m, r)
+        if _all_positive(corners, low, high, about, form):
             continue
-        positive, negative, unknown = _compare(
-            corners, low, high, forms, errors, same, above, m, r, cut, signs
-        )
-        if unknown:
-            return -2
-        if negative:
-            return -1
-        if not positive and k < first:
+        sign, _ = _compare(corners, low, high, members, m, r, signs)
+        if sign == UNKNOWN:
+            return UNDECIDED
+        if sign in (NEG, CROSSES):
+            return NOT_CONSTANT
+        if sign == ZERO and k < first:
             first = k
     return first
 
 
 @jit()
-def cut_max(
-    start: np.ndarray, corners: np.ndarray, labels: np.ndarray,
-    forms: np.ndarray, errors: np.ndarray, owner: np.ndarray,
-    group_start: np.ndarray, members: np.ndarray, group_labels: np.ndarray, blind: np.ndarray,
-    same: np.ndarray, above: np.ndarray,
-) -> Any:  # fmt: skip
-    """Cut every cell where a group's maximum changes hands; members with equal numbers in
-    `same` (size,) have the same exact forms on all these cells, 0 is zero; members that
-    are `above` (size,) are positive inside the cells.
+def _clip(
+    scratch: _Scratch, low: int, high: int, free: int, members: _Members, group: _Group, code: int
+) -> tuple[int, int]:
+    """The part of a polygon of the stack where member `code` of a group is the first that is
+    largest: its corners (low, high), equal if it is empty; or what prevents it, twice.
 
-    Returns the parts (start, corners, labels), their parents, the code of every
-    group on every part, and the undecided cells, which have no parts.
+    Clips between two areas of the arena above row `free`.
     """
-    cells, groups = start.shape[0] - 1, group_start.shape[0] - 1
-    room = corners.shape[0] + 256
-    o_start, o_parent = np.zeros(cells + 64, np.int64), np.empty(cells + 64, np.int64)
-    o_corners, o_labels = np.empty((room, 8)), np.empty(room, np.int64)
-    o_codes = np.empty((cells + 64, groups), np.int64)
-    undecided = np.empty(cells, np.int64)
-    parts, missed = 0, 0
-    codes = np.empty(groups, np.int64)
-    s_corners, s_labels = np.empty((256, 8)), np.empty(256, np.int64)
-    signs = np.empty(256, np.int64)
-    cut, inside = np.empty(5), np.empty(4)
-    # Groups without one winner on the whole cell: on its parts the others keep theirs.
-    todo = np.empty(groups, np.int64)
-    # Per frame: corners low, high; the place in `todo` to look at next; the group just cut
-    # and its code.
-    frames = np.empty((64, 5), np.int64)
-    for cell in range(cells):
-        unknown, x, y = blind[cell], forms[cell], errors[owner[cell]]
-        parts_before = parts
-        n = start[cell + 1] - start[cell]
-        s_corners, s_labels = grow(s_corners, n), grow(s_labels, n)
-        s_corners[:n] = corners[start[cell] : start[cell + 1]]
-        s_labels[:n] = labels[start[cell] : start[cell + 1]]
-        frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n, 0, -1
-        _inside(s_corners, 0, n, inside)
-        signs = grow(signs, 2 * n + 8)
-        count = 0
-        for group in range(groups):
-            if unknown:
-                break
-            codes[group] = _winner(
-                s_corners, 0, n, inside, x, y, members, group_start[group],
-                group_start[group + 1] - group_start[group], same, above, cut, signs,
-            )  # fmt: skip
-            unknown = codes[group] == -2
-            if codes[group] == -1:
-                todo[count] = group
-                count += 1
-        depth = 1
-        while depth > 0 and not unknown:
-            depth -= 1
-            lo, hi, place = frames[depth, 0], frames[depth, 1], frames[depth, 2]
-            if frames[depth, 3] >= 0:
-                codes[frames[depth, 3]] = frames[depth, 4]
-            n = hi - lo
-            signs = grow(signs, 2 * n + 8)
-            _inside(s_corners, lo, hi, inside)
-            group = -1
-            while place < count:
-                group = todo[place]
-                code = _winner(
-                    s_corners, lo, hi, inside, x, y, members, group_start[group],
-                    group_start[group + 1] - group_start[group], same, above, cut, signs,
-                )  # fmt: skip
-                if code < 0:
-                    unknown = code == -2
-                    break
-                codes[group] = code
-                place += 1
-            if unknown:
-                break
-            if place == count:
-                at = o_start[parts]
-                o_corners, o_start = grow(o_corners, at + n), grow(o_start, parts + 2)
-                o_labels = grow(o_labels, at + n)
-                o_parent, o_codes = grow(o_parent, parts + 1), grow(o_codes, parts + 1)
-                o_corners[at : at + n] = s_corners[lo:hi]
-                o_labels[at : at + n] = s_labels[lo:hi]
-                o_start[parts + 1] = at + n
-                o_parent[parts] = cell
-                o_codes[parts] = codes
-                parts += 1
-                continue
-            # One part per member that is largest somewhere, the first member's on top.
-            own = members[group_start[group] : group_start[group + 1]]
-            size = len(own)
-            base = hi
-            for code in range(size - 1, -1, -1):
-                # Clip between two scratch areas above everything kept so far.
-                a_lo, a_hi = lo, hi
-                empty = False
-                for rival in range(size):
-                    if rival == code:
-                        continue
-                    signs = grow(signs, a_hi - a_lo)
-                    positive, negative, vague = _compare(
-                        s_corners, a_lo, a_hi, x, y, same, above, own[code], own[rival], cut, signs
-                    )
-                    if vague:
-                        unknown = True
-                        break
-                    if not positive and (negative or rival < code):
-                        empty = True
-                        break
-                    if positive and negative:
-                        room = a_hi - a_lo + 4
-                        at = max(base, a_hi)
-                        s_corners = grow(s_corners, at + room)
-                        s_labels = grow(s_labels, at + room)
-                        first, second = min(code, rival), max(code, rival)
-                        label = group_labels[group] + first * size + second
-                        a_lo, a_hi = split(
-                            s_corners, s_labels, a_lo, a_hi, signs, cut, label,
-                            s_corners, s_labels, at,
-                        )  # fmt: skip
-                if unknown:
-                    break
-                if empty:
-                    continue
-                length = a_hi - a_lo
-                if a_lo != base:
-                    s_corners = grow(s_corners, base + length)
-                    s_labels = grow(s_labels, base + length)
-                    copy_rows(s_corners, s_labels, a_lo, a_hi, s_corners, s_labels, base)
-                frames = grow(frames, depth + 1)
-                frames[depth, 0], frames[depth, 1] = lo + base - hi, lo + base - hi + length
-                frames[depth, 2], frames[depth, 3], frames[depth, 4] = place + 1, group, code
-                depth += 1
-                base += length
-            if unknown:
-                break
-            copy_rows(s_corners, s_labels, hi, base, s_corners, s_labels, lo)
-        if unknown:
-            parts = parts_before
-            undecided[missed] = cell
+    own, size, stack, signs = group.members, len(group.members), scratch.corners, scratch.signs
+    for rival in range(size):
+        if rival == code:
+            continue
+        if high - low > len(signs):
+            return SCRATCH_FULL, SCRATCH_FULL
+        sign, line = _compare(stack.rows, low, high, members, own[code], own[rival], signs)
+        if sign == UNKNOWN:
+            return UNDECIDED, UNDECIDED
+        if sign == NEG or (sign == ZERO and rival < code):
+            return 0, 0
+        if sign == CROSSES:
+            at = max(free, high)
+            if at + high - low + 4 > len(stack.labels):
+                return SCRATCH_FULL, SCRATCH_FULL
+            label = group.label + min(code, rival) * size + max(code, rival)
+            low, high = split(stack, low, high, signs, line, label, stack, at)
+    return low, high
+
+
+@jit()
+def _settle_whole(scratch: _Scratch, corners: int, members: _Members, groups: Groups) -> int:
+    """Find the largest member of every group on a whole cell, the first polygon of the stack.
+
+    Returns the number of groups without one, now listed in `scratch.todo`; or UNDECIDED.
+    """
+    stack, _, todo, codes, signs, about = scratch
+    rows, begin, everyone = stack.rows, groups.start, groups.members
+    _measure(rows, 0, corners, about)
+    count = 0
+    for number in range(len(codes)):
+        own = everyone[begin[number] : begin[number + 1]]
+        found = _largest(rows, 0, corners, about, members, own, signs)
+        if found == UNDECIDED:
+            return UNDECIDED
+        codes[number] = found
+        if found == NOT_CONSTANT:
+            todo[count] = number
+            count += 1
+    return count
+
+
+@jit()
+def _settle(scratch: _Scratch, frame: int, count: int, members: _Members, groups: Groups) -> int:
+    """Find the largest members of groups on the polygon of a frame, from its place among the
+    `count` ones of `scratch.todo` on.
+
+    Returns the place of the first group without one, `count` if there is none; or UNDECIDED.
+    """
+    low, high, place = scratch.frames[frame, 0], scratch.frames[frame, 1], scratch.frames[frame, 2]
+    rows, signs, about = scratch.corners.rows, scratch.signs, scratch.about
+    begin, everyone = groups.start, groups.members
+    _measure(rows, low, high, about)
+    while place < count:
+        number = scratch.todo[place]
+        own = everyone[begin[number] : begin[number + 1]]
+        found = _largest(rows, low, high, about, members, own, signs)
+        if found == UNDECIDED:
+            return UNDECIDED
+        if found == NOT_CONSTANT:
+            return place
+        scratch.codes[number] = found
+        place += 1
+    return place
+
+
+@jit()
+def _divide(scratch: _Scratch, frame: int, place: int, members: _Members, groups: Groups) -> int:
+    """Replace the polygon of the last frame by its parts, one for each member of the group at
+    `place` that is largest somewhere; the number of frames then, or what prevents it."""
+    stack, frames, number = scratch.corners, scratch.frames, scratch.todo[place]
+    own = groups.members[groups.start[number] : groups.start[number + 1]]
+    group, depth = _Group(own, groups.labels[number]), frame
+    low, high = frames[frame, 0], frames[frame, 1]
+    free = high
+    for code in range(len(group.members) - 1, -1, -1):  # the first member's on top
+        first, last = _clip(scratch, low, high, free, members, group, code)
+        if first < 0:
+            return first
+        if first == last:
+            continue
+        length = last - first
+        if free + length > len(stack.labels) or depth == len(frames):
+            return SCRATCH_FULL
+        if first != free:
+            copy_rows(stack, first, last, stack, free)
+        frames[depth, 0], frames[depth, 1] = low + free - high, low + free - high + length
+        frames[depth, 2], frames[depth, 3], frames[depth, 4] = place + 1, number, code
+        depth += 1
+        free += length
+    copy_rows(stack, high, free, stack, low)
+    return depth
+
+
+@jit()
+def _cut_cell(
+    cells: Cells,
+    cell: int,
+    members: _Members,
+    groups: Groups,
+    scratch: _Scratch,
+    out: CutResult,
+    parts: int,
+) -> int:
+    """Append the parts of one cell to the output; their new number, or what prevents it.
+
+    Nothing is allocated: where room is short this says so and is called again with more.
+    """
+    start, corners, labels = out.cells
+    stack, frames, codes = scratch.corners, scratch.frames, scratch.codes
+    first = cells.start[cell]
+    n = cells.start[cell + 1] - first
+    if n > min(len(stack.labels), len(scratch.signs)):
+        return SCRATCH_FULL
+    copy_rows(Corners(cells.corners, cells.labels), first, first + n, stack, 0)
+    frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n, 0, -1
+    count = _settle_whole(scratch, n, members, groups)
+    if count == UNDECIDED:
+        return UNDECIDED
+    depth = 1
+    while depth > 0:
+        depth -= 1
+        low, high, cut = frames[depth, 0], frames[depth, 1], frames[depth, 3]
+        if cut >= 0:
+            codes[cut] = frames[depth, 4]
+        if high - low > len(scratch.signs):
+            return SCRATCH_FULL
+        place = _settle(scratch, depth, count, members, groups)
+        if place == UNDECIDED:
+            return UNDECIDED
+        if place < count:
+            depth = _divide(scratch, depth, place, members, groups)
+            if depth < 0:
+                return depth
+            continue
+        at, end = start[parts], start[parts] + high - low
+        if end > len(labels) or parts + 2 > len(start):
+            return OUTPUT_FULL
+        copy_rows(stack, low, high, Corners(corners, labels), at)
+        start[parts + 1] = end
+        out.codes[parts] = codes
+        parts += 1
+    return parts
+
+
+@jit()
+def cut_max(
+    cells: Cells, forms: FloatForms, groups: Groups, known: KnownValues, out: CutResult
+) -> CutResult:
+    """Cut every cell where a group's maximum changes hands.
+
+    Parameters
+    ----------
+    cells : Cells
+    forms : FloatForms
+        The node's input on every cell.
+    groups : Groups
+    known : KnownValues
+        What is known of that input on all these cells.
+    out : CutResult
+        Room for the result, of any size but `undecided`, which has room for all cells.
+
+    Returns
+    -------
+    CutResult
+        The parts with the code of every group (int64), in the arrays of `out` if these have
+        room for all.
+    """
+    number = groups.start.shape[0] - 1
+    scratch = _Scratch(
+        Corners(np.empty((256, 8)), np.empty(256, np.int64)),
+        np.empty((64, 5), np.int64),
+        np.empty(number, np.int64),
+        np.empty(number, np.int64),
+        np.empty(256, np.int64),
+        np.empty(4),
+    )
+    out.cells.start[0] = 0
+    parts, missed, cell = 0, 0, 0
+    while cell < cells.start.shape[0] - 1:
+        coefficients, errors = forms.coefficients[cell], forms.errors[forms.owner[cell]]
+        own = _Members(coefficients, errors, known.classes, known.above)
+        found = _cut_cell(cells, cell, own, groups, scratch, out, parts)
+        if found == SCRATCH_FULL:
+            corners, frames, todo, codes, signs, about = scratch
+            corners = Corners(doubled(corners.rows), doubled(corners.labels))
+            scratch = _Scratch(corners, doubled(frames), todo, codes, doubled(signs), about)
+            continue
+        if found == OUTPUT_FULL:
+            out = roomier(out)
+            continue
+        if found == UNDECIDED:
+            out.undecided[missed] = cell
             missed += 1
-    used = o_start[parts]
-    return (
-        o_start[: parts + 1], o_corners[:used], o_labels[:used],
-        o_parent[:parts], o_codes[:parts], undecided[:missed],
-    )  # fmt: skip
+        else:
+            out.parents[parts:found] = cell
+            parts = found
+        cell += 1
+    return finished(out, parts, missed)

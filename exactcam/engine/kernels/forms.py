@@ -1,6 +1,6 @@
 """Compiled loops of the fast engine over whole batches: products, differences between
-siblings and the bounds of both (Lemma F1 of `float_affine`); classes of values computed alike
-(Lemma F4 of `value_numbers`).
+siblings and the bounds of both (Lemma 21 of proofs/filter.md); classes of values computed alike
+(Lemma 24).
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from ...arithmetic.constants import TINY, UP
-from ...runtime.jit import jit
+from . import jit
+from .arrays import LayerBounds, Pieces, Siblings, Weights
 
 __all__ = [
     "add_differences",
     "affine_errors",
     "apply_pieces",
+    "largest_moduli",
     "row_classes",
-    "sizes",
     "sparse_product",
     "steepest",
     "widest",
@@ -24,10 +25,15 @@ __all__ = [
 
 @jit()
 def sparse_product(
-    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, x: np.ndarray, out: np.ndarray,
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    x: np.ndarray,
+    out: np.ndarray,
     add: bool,
-) -> None:  # fmt: skip
-    """out = x W^T, or out += where `add`, for a matrix W in compressed rows; x (k, cols), out (k, rows)."""
+) -> None:
+    """out = x W^T, or out += x W^T where `add`, for a matrix W in compressed sparse rows; x (k,
+    columns) and out (k, rows)."""
     for k in range(x.shape[0]):
         source, target = x[k], out[k]
         for row in range(target.shape[0]):
@@ -39,19 +45,41 @@ def sparse_product(
 
 @jit()
 def add_differences(
-    base: np.ndarray, bias: np.ndarray, member: np.ndarray, first: np.ndarray, codes: np.ndarray,
-    source: np.ndarray, cells: np.ndarray,
-    pieces: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray,
-    dense: np.ndarray, starts: np.ndarray, rows: np.ndarray, data: np.ndarray,
-    sizes: np.ndarray, out: np.ndarray,
-) -> int:  # fmt: skip
-    """Forms behind an affine layer for families of siblings (see `float_affine.Family`).
+    base: np.ndarray,
+    bias: np.ndarray,
+    siblings: Siblings,
+    pieces: Pieces,
+    weights: Weights,
+    sizes: np.ndarray,
+    out: np.ndarray,
+) -> int:
+    """The forms behind an affine layer, from those of the first member of each family.
 
-    out[cell] = base[family] + bias + sum over the units whose code differs from the family's
-    first of (new - old form of the unit) times the unit's column of the matrix: row j of
-    `dense`, or data[starts[j]:starts[j+1]] at `rows`. Raises `sizes` (families, 2) to
-    cover the new forms and returns the largest number of differing units.
+    out[cell] = base[family] + bias + the sum over the units whose code differs from the first
+    member's of (new - old form of the unit) times the unit's column of the matrix.
+
+    Parameters
+    ----------
+    base : float64 (families, 3, rows)
+        The product on the first members, without the bias (rows,).
+    siblings : Siblings
+        The cells, and the input of the layer in front of the affine one.
+    pieces : Pieces
+        The functions of that layer.
+    weights : Weights
+    sizes : float64 (families, 2)
+        The largest |a| + |b| and |c| of the units' forms, raised to cover the new ones. (A NaN
+        does not raise them, but propagates to `out`.)
+    out : float64 (cells, 3, rows)
+
+    Returns
+    -------
+    int
+        The largest number of differing units.
     """
+    member, first, codes, source, cells = siblings
+    which, slopes, intercepts = pieces
+    dense, starts, rows, data = weights
     most = 0
     step, new, units = np.empty(3), np.empty(3), np.empty(codes.shape[1], np.int64)
     for cell in range(member.shape[0]):
@@ -69,13 +97,12 @@ def add_differences(
             changed += codes[cell, j] != codes[reference, j]
         for m in range(changed):
             j = units[m]
-            f = pieces[j]
+            f = which[j]
             now, old = codes[cell, j] // 2, codes[reference, j] // 2
             for r in range(3):
                 x = source[cells[cell], r, j]
                 new[r] = slopes[f, now] * x + (intercepts[f, now] if r == 2 else 0.0)
                 step[r] = new[r] - (slopes[f, old] * x + (intercepts[f, old] if r == 2 else 0.0))
-            # What is no number shows in the forms; what was none stays none.
             sizes[family, 0] = max(sizes[family, 0], abs(new[0]) + abs(new[1]))
             sizes[family, 1] = max(sizes[family, 1], abs(new[2]))
             if dense.shape[0] > 0:
@@ -93,23 +120,20 @@ def add_differences(
 
 
 @jit()
-def apply_pieces(
-    source: np.ndarray, cells: np.ndarray, codes: np.ndarray, chosen: np.ndarray,
-    kept: np.ndarray, pieces: np.ndarray, slopes: np.ndarray, intercepts: np.ndarray,
-    out: np.ndarray,
-) -> None:  # fmt: skip
-    """out[k] = the forms source[cells[c]] of the `kept` units after the pieces codes[c], for
-    c = chosen[k]."""
-    for k in range(chosen.shape[0]):
-        cell = chosen[k]
-        own = cells[cell]
+def apply_pieces(siblings: Siblings, kept: np.ndarray, pieces: Pieces, out: np.ndarray) -> None:
+    """The layer's value on the first member of every family: its units `kept` to `out`,
+    float64 (families, 3, kept)."""
+    which, slopes, intercepts = pieces
+    for k in range(siblings.first.shape[0]):
+        cell = siblings.first[k]
+        own = siblings.rows[cell]
         for m in range(kept.shape[0]):
             j = kept[m]
-            piece = codes[cell, j] // 2
-            slope = slopes[pieces[j], piece]
-            out[k, 0, m] = slope * source[own, 0, j]
-            out[k, 1, m] = slope * source[own, 1, j]
-            out[k, 2, m] = slope * source[own, 2, j] + intercepts[pieces[j], piece]
+            piece = siblings.codes[cell, j] // 2
+            slope = slopes[which[j], piece]
+            out[k, 0, m] = slope * siblings.source[own, 0, j]
+            out[k, 1, m] = slope * siblings.source[own, 1, j]
+            out[k, 2, m] = slope * siblings.source[own, 2, j] + intercepts[which[j], piece]
 
 
 @jit()
@@ -133,7 +157,7 @@ def steepest(
 @jit()
 def widest(errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     """The largest error behind functions of these steepest slopes, (n, 2, 1), of errors
-    (n, 2, units); not a number where one that counts is none or infinite."""
+    (n, 2, units); NaN where one that counts is NaN or infinite."""
     out = np.empty((errors.shape[0], 2, 1))
     for k in range(errors.shape[0]):
         for r in range(2):
@@ -150,9 +174,9 @@ def widest(errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:
 
 
 @jit()
-def sizes(forms: np.ndarray, out: np.ndarray) -> None:
+def largest_moduli(forms: np.ndarray, out: np.ndarray) -> None:
     """The largest |a| + |b| and |c| of each cell's forms to out[:, 0] and out[:, 1];
-    not a number where one of them is none."""
+    NaN where one of them is NaN or infinite."""
     for cell in range(forms.shape[0]):
         most, largest, bad = 0.0, 0.0, 0.0
         for j in range(forms.shape[2]):
@@ -160,23 +184,26 @@ def sizes(forms: np.ndarray, out: np.ndarray) -> None:
             constant = abs(forms[cell, 2, j])
             most = size if size > most else most
             largest = constant if constant > largest else largest
-            bad += (size + constant) * 0.0  # not zero for what is infinite or no number
+            bad += (size + constant) * 0.0  # NaN if either is infinite or NaN
         out[cell, 0] = most + bad
         out[cell, 1] = largest + bad
 
 
 @jit()
 def affine_errors(
-    measures: np.ndarray, each: np.ndarray, sums: np.ndarray, moved: np.ndarray,
-    bias: np.ndarray, gamma: float, limit: float, sound: bool, out: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """Lemma F1: errors of an affine layer, to `out` (cells, 2, size).
+    measures: np.ndarray, each: np.ndarray, layer: LayerBounds, out: np.ndarray
+) -> np.ndarray:
+    """The errors of an affine layer's forms (Lemma 21), to `out`, float64 (cells, 2, size).
 
-    `measures` (inputs, cells, 4) are the largest |a| + |b|, |c|, e and f of each input,
-    `sums` (inputs, size) the rows' sums of moduli, `moved` the same with room for entries
-    that were changed afterwards, `bias` its moduli. `each` (cells, 2, size) bounds
-    all but the bias input by input, unless it has no cells. Sums that stay below `limit` are exact.
+    Parameters
+    ----------
+    measures : float64 (inputs, cells, 4)
+        The largest |a| + |b|, |c|, e and f of each input.
+    each : float64 (cells, 2, size)
+        A bound of all but the bias, input by input; or (0, 2, size), and the largest ones serve.
+    layer : LayerBounds
     """
+    sums, moved, bias, gamma, limit, sound = layer
     inputs, cells = measures.shape[0], measures.shape[1]
     tops, no_terms = np.zeros(inputs), np.ones(bias.shape[0], np.bool_)
     for k in range(inputs):
@@ -218,11 +245,17 @@ def affine_errors(
 
 @jit()
 def row_classes(
-    starts: np.ndarray, columns: np.ndarray, numbers: np.ndarray, bias: np.ndarray,
-    known: np.ndarray, free: int, out: np.ndarray,
-) -> int:  # fmt: skip
-    """Lemma F4 of `value_numbers`: the classes of an affine layer's rows to `out`, from `free` on;
-    returns the next free class.
+    starts: np.ndarray,
+    columns: np.ndarray,
+    numbers: np.ndarray,
+    bias: np.ndarray,
+    known: np.ndarray,
+    free: int,
+    out: np.ndarray,
+) -> int:
+    """Number the rows of an affine layer so that those computed alike have one number (Lemma 24).
+
+    The classes go to `out`, new ones from `free` on; returns the next free class.
 
     Row i has the weights named `numbers[m]` at `columns[m]`, starts[i] <= m < starts[i + 1],
     and the bias named bias[i]; `known` are the classes of the inputs. Name and class 0 are
@@ -261,9 +294,14 @@ def row_classes(
 
 @jit()
 def _same_row(
-    starts: np.ndarray, columns: np.ndarray, numbers: np.ndarray, bias: np.ndarray,
-    known: np.ndarray, i: int, j: int,
-) -> bool:  # fmt: skip
+    starts: np.ndarray,
+    columns: np.ndarray,
+    numbers: np.ndarray,
+    bias: np.ndarray,
+    known: np.ndarray,
+    i: int,
+    j: int,
+) -> bool:
     """Whether rows i and j have the same bias and entries, those of class 0 left out."""
     p, q = starts[i], starts[j]
     while True:

@@ -1,21 +1,19 @@
-"""Compiled loops that make patterns small, and large again (see `regions.Patterns`)."""
+"""Compiled loops that delta-encode and bit-pack activation patterns (see `complex.patterns`)."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ...runtime.jit import jit
+from . import jit
 from .cut_lines import grow
 
 __all__ = ["packed", "unpack"]
 
 
 @jit()
-def packed(codes: np.ndarray, run: int) -> Any:
-    """Patterns `codes` (cells, units) as `regions.Patterns` has them, `run` cells in each
-    run but the last: (sizes, units, masks, bits)."""
+def packed(codes: np.ndarray, run: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Patterns `codes` (cells, units) as the arrays (sizes, units, masks, bits) of
+    `complex.patterns.Patterns`, `run` cells in each run but the last."""
     cells, units = codes.shape
     runs = -(-cells // run)
     most = 8 * (runs * units * codes.itemsize + 1)
@@ -57,9 +55,14 @@ def _differences(
 
 @jit()
 def _pack(
-    codes: np.ndarray, low: int, high: int, units: np.ndarray, masks: np.ndarray,
-    bits: np.ndarray, used: int,
-) -> int:  # fmt: skip
+    codes: np.ndarray,
+    low: int,
+    high: int,
+    units: np.ndarray,
+    masks: np.ndarray,
+    bits: np.ndarray,
+    used: int,
+) -> int:
     """The rows of `bits` of cells low to high, from byte `used` on; the byte after them."""
     base = codes[low][units]
     for i in range(low, high):

@@ -3,9 +3,10 @@
 A corner is a row (u, v, delta, a, b, c, e, f): a float point with a bound on its
 distance (in either coordinate) from the exact vertex, then the line of the edge that
 leaves it, a float form with e >= |error of a| + |error of b| and f >= |error of c|.
-The exact vertex is the meet of its own and the previous corner's line. The lemmas named here are derived in `exactcam.engine.float_affine`.
+The exact vertex is the meet of its own and the previous corner's line. Theorem and lemma
+numbers are those of proofs/filter.md; `exactcam.engine.float_affine` has them in short.
 
-Every sign is -1, 0, +1 or UNKNOWN; zero is only ever returned when proven, and
+Every sign is NEG, ZERO, POS or UNKNOWN; ZERO is only ever returned when proven, and
 nothing here guesses: UNKNOWN is settled by exact arithmetic elsewhere.
 """
 
@@ -14,16 +15,18 @@ from __future__ import annotations
 import numpy as np
 
 from ...arithmetic.constants import TINY, UP
-from ...runtime.jit import jit
+from . import jit
+from .arrays import FloatForm
+from .constants import DELTA, NEG, POS, UNKNOWN, ZERO, A, B, C, E, F, U, V
 
-__all__ = ["U4", "UNKNOWN", "float_sign", "meet", "plane_sign", "sign_at", "two_sum"]
+__all__ = ["U4", "float_sign", "meet", "plane_sign", "sign_at", "two_sum"]
 
-UNKNOWN = 9
 U4 = 4.5 * 2.0**-53  # three products, two sums, and slack for evaluating the bound itself
 
 
 @jit(inline="always")
 def two_sum(a: float, b: float) -> tuple[float, float]:
+    """(sum, error): a + b = sum + error exactly (Knuth)."""
     s = a + b
     t = s - a
     return s, (a - (s - t)) + (b - t)
@@ -31,6 +34,8 @@ def two_sum(a: float, b: float) -> tuple[float, float]:
 
 @jit()
 def _two_product(a: float, b: float) -> tuple[float, float]:
+    """(product, error): a b = product + error exactly, unless something under- or overflows
+    (Dekker and Veltkamp)."""
     p = a * b
     t = 134217729.0 * a
     ah = t - (t - a)
@@ -59,8 +64,8 @@ def _expansion_sign(terms: np.ndarray, count: int) -> int:
             kept += 1
         size = kept
     if size == 0:
-        return 0
-    return 1 if e[size - 1] > 0.0 else -1
+        return ZERO
+    return POS if e[size - 1] > 0.0 else NEG
 
 
 @jit()
@@ -72,7 +77,7 @@ def plane_sign(l1: np.ndarray, l2: np.ndarray, a: float, b: float, c: float) -> 
     in which those are error-free.
     """
     for x in (a, b, c, l1[0], l1[1], l1[2], l2[0], l2[1], l2[2]):
-        # One by one: a maximum may lose what is not a number.
+        # One by one: a maximum may lose a NaN.
         if not (x == 0.0 or 2.0**-200 < abs(x) < 2.0**300):
             return UNKNOWN
     terms = np.empty(24)
@@ -98,16 +103,16 @@ def plane_sign(l1: np.ndarray, l2: np.ndarray, a: float, b: float, c: float) -> 
 def float_sign(
     u: float, v: float, d: float, a: float, b: float, c: float, e: float, f: float
 ) -> int:
-    """Sign of a form at a corner by the filter alone (Lemma F3)."""
+    """The sign of a form at a corner by the filter alone (Theorem 23)."""
     x, y = a * u, b * v
     value = x + y + c
     bound = U4 * (abs(x) + abs(y) + abs(c)) + (abs(a) + abs(b) + e) * d
     bound += e * max(abs(u), abs(v)) + f
     bound = bound * UP + TINY
     if value > bound:
-        return 1
+        return POS
     if value < -bound:
-        return -1
+        return NEG
     # Zero is proven by a zero factor in every product, never by a product: those underflow.
     at_origin = u == 0.0 and v == 0.0
     flat = a == 0.0 and b == 0.0
@@ -116,33 +121,32 @@ def float_sign(
         and ((a == 0.0 or u == 0.0) and (b == 0.0 or v == 0.0))
         and ((e == 0.0 or at_origin) and (d == 0.0 or (flat and e == 0.0)))
     ):
-        return 0
+        return ZERO
     return UNKNOWN
 
 
 @jit()
-def sign_at(
-    corners: np.ndarray, k: int, before: int, a: float, b: float, c: float, e: float, f: float
-) -> int:
-    """Sign of a form at corner k, which is the meet of the lines of rows `before` and k.
+def sign_at(corners: np.ndarray, k: int, before: int, form: FloatForm) -> int:
+    """The sign of a form at corner k, which is the meet of the lines of rows `before` and k.
 
     Where the form and both lines are exact it is always decided.
     """
-    s = float_sign(corners[k, 0], corners[k, 1], corners[k, 2], a, b, c, e, f)
+    a, b, c, e, f = form
+    s = float_sign(corners[k, U], corners[k, V], corners[k, DELTA], a, b, c, e, f)
     if s == UNKNOWN and e == 0.0 and f == 0.0:
-        l1, l2 = corners[before, 3:], corners[k, 3:]
-        if l1[3] == 0.0 and l1[4] == 0.0 and l2[3] == 0.0 and l2[4] == 0.0:
-            return plane_sign(l1, l2, a, b, c)
+        exact = corners[before, E] == 0.0 and corners[before, F] == 0.0
+        if exact and corners[k, E] == 0.0 and corners[k, F] == 0.0:
+            return plane_sign(corners[before, A:E], corners[k, A:E], a, b, c)
     return s
 
 
 @jit()
-def meet(corners: np.ndarray, k: int, line: np.ndarray, out: np.ndarray, at: int) -> None:
+def meet(corners: np.ndarray, k: int, line: FloatForm, out: np.ndarray, at: int) -> None:
     """Write (u, v, delta) of the meet of row k's line with `line` to row `at` of `out`
-    (Lemma F2)."""
-    a1, b1, c1, e1, f1 = corners[k, 3], corners[k, 4], corners[k, 5], corners[k, 6], corners[k, 7]
-    a2, b2, c2, e2, f2 = line[0], line[1], line[2], line[3], line[4]
-    out[at, 0], out[at, 1], out[at, 2] = 0.0, 0.0, np.inf
+    (Lemma 22)."""
+    a1, b1, c1, e1, f1 = corners[k, A], corners[k, B], corners[k, C], corners[k, E], corners[k, F]
+    a2, b2, c2, e2, f2 = line
+    out[at, U], out[at, V], out[at, DELTA] = 0.0, 0.0, np.inf
     p, q = a1 * b2, a2 * b1
     det = p - q
     slack = U4 * (abs(p) + abs(q)) + e1 * (abs(a2) + abs(b2)) + e2 * (abs(a1) + abs(b1))
@@ -166,4 +170,4 @@ def meet(corners: np.ndarray, k: int, line: np.ndarray, out: np.ndarray, at: int
     if not (r1 == 0.0 and r2 == 0.0):  # else both lines pass through the origin exactly
         d = (max(du, dv) + TINY) / (low * (1.0 - 2.0**-50)) * UP + TINY
     if d < np.inf:
-        out[at, 0], out[at, 1], out[at, 2] = u, v, d
+        out[at, U], out[at, V], out[at, DELTA] = u, v, d

@@ -1,15 +1,14 @@
-"""Compiled loops of naming: clusters of corners and each cell's first (Lemmas 26 and 27 of
-proofs/filter.md), and the corners around a vertex (Lemma 28)."""
+"""Compiled loops that identify vertices: clusters of corners and each cell's first corner (Lemmas
+26 and 27 of proofs/filter.md), and the corners around a vertex (Lemma 28)."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from ...arithmetic.constants import TINY, UP
 from ...runtime.arena import empty
-from ...runtime.jit import jit
+from . import jit
+from .constants import DELTA, B, E
 from .cut_lines import grow
 
 __all__ = [
@@ -33,7 +32,7 @@ def boxes(points: np.ndarray) -> np.ndarray:
 def _boxes(points: np.ndarray, out: np.ndarray) -> np.ndarray:
     for k in range(len(points)):
         for axis in range(2):
-            place, delta = points[k, axis], points[k, 2]
+            place, delta = points[k, axis], points[k, DELTA]
             reach = delta + (abs(place) + delta) * 2.0**-51 + TINY
             out[k, axis], out[k, 2 + axis] = place - reach, place + reach
     return out
@@ -109,10 +108,10 @@ def hulls(points: np.ndarray, names: np.ndarray) -> np.ndarray:
     for k in range(len(names)):
         u, v, d = points[k]
         hull = out[names[k]]
-        if hull[2] < 0.0:
+        if hull[DELTA] < 0.0:
             hull[0], hull[1], hull[2] = u, v, d
         apart = max(abs(u - hull[0]), abs(v - hull[1]))
-        hull[2] = max(hull[2], d if apart == 0.0 else (apart + d) * UP + TINY)
+        hull[DELTA] = max(hull[DELTA], d if apart == 0.0 else (apart + d) * UP + TINY)
     return out
 
 
@@ -133,7 +132,7 @@ def least_corners(corners: np.ndarray, start: np.ndarray, boxes: np.ndarray) -> 
         out[cell] = b if near == 1 else -1
         if near == 2 and (b == a + 1 or (a == first and b == last - 1)):
             edge = a if b == a + 1 else b
-            if corners[edge, 4] == 0.0 and corners[edge, 6] == 0.0:  # u is constant along it
+            if corners[edge, B] == 0.0 and corners[edge, E] == 0.0:  # u is constant along it
                 if boxes[a, 3] < boxes[b, 1]:
                     out[cell] = a
                 elif boxes[b, 3] < boxes[a, 1]:
@@ -156,7 +155,7 @@ def turned(start: np.ndarray, choice: np.ndarray) -> np.ndarray:
     return out
 
 
-def by_appearance(names: np.ndarray, corners: np.ndarray) -> Any:
+def by_appearance(names: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The classes names[corners] (n,), numbered 0.. in the order they appear in; where each
     does first."""
     classes = int(names.max()) + 1
@@ -182,7 +181,7 @@ def _by_appearance(
 
 
 @jit()
-def around(start: np.ndarray, twin: np.ndarray) -> Any:
+def around(start: np.ndarray, twin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Corners of cells as vertices, numbered like `by_appearance`: those that edges and their
     twins lead to, around the vertex. `twin` (n,) is where the edge that leaves a corner begins in
     the next cell, -1 if there is none."""

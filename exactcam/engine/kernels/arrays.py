@@ -1,0 +1,194 @@
+"""What compiled kernels are given and return: named tuples of arrays, which cost them nothing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "Cells",
+    "Corners",
+    "CutResult",
+    "FloatForm",
+    "FloatForms",
+    "Groups",
+    "KnownValues",
+    "LayerBounds",
+    "Pieces",
+    "Siblings",
+    "Weights",
+]
+
+
+class Cells(NamedTuple):
+    """Convex polygons: cell i has corners start[i] to start[i + 1], counterclockwise.
+
+    Attributes
+    ----------
+    start : int64 (cells + 1,)
+    corners : float64 (n, 8)
+        Columns U, V, DELTA, A, B, C, E, F (see `predicates`).
+    labels : int64 (n,)
+        The name of the line that leaves each corner.
+    """
+
+    start: np.ndarray
+    corners: np.ndarray
+    labels: np.ndarray
+
+
+class Corners(NamedTuple):
+    """Corners of any number of polygons, (n, 8), and their labels, (n,), as in `Cells`."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+
+
+class FloatForm(NamedTuple):
+    """One affine form a u + b v + c in floats: e >= |error of a| + |error of b| and
+    f >= |error of c|."""
+
+    a: float
+    b: float
+    c: float
+    e: float
+    f: float
+
+
+class FloatForms(NamedTuple):
+    """Affine forms of many units on many cells.
+
+    Attributes
+    ----------
+    coefficients : float64 (cells, 3, units)
+        a, b and c of a u + b v + c.
+    errors : float64 (rows, 2, units)
+        Their bounds e and f (see `FloatForm`).
+    owner : int64 (cells,)
+        The row of `errors` that each cell has: siblings share one.
+    """
+
+    coefficients: np.ndarray
+    errors: np.ndarray
+    owner: np.ndarray
+
+    def of(self, cells: np.ndarray) -> FloatForms:
+        """The forms on some of the cells."""
+        return FloatForms(self.coefficients[cells], self.errors, self.owner[cells])
+
+    def without(self, zero: np.ndarray) -> FloatForms:
+        """The same forms, those of units marked in `zero` (units,) set to zero without error."""
+        coefficients = np.where(zero, 0.0, self.coefficients)
+        return FloatForms(coefficients, np.where(zero, 0.0, self.errors), self.owner)
+
+    def compact(self) -> FloatForms:
+        """The same forms without the rows of `errors` that no cell has."""
+        used, owner = np.unique(self.owner, return_inverse=True)
+        return FloatForms(self.coefficients, self.errors[used], owner)
+
+
+class CutResult(NamedTuple):
+    """The parts of cells that were cut, in the order of the cells and then of their codes.
+
+    Attributes
+    ----------
+    cells : Cells
+        The parts.
+    parents : int64 (parts,)
+        The cell that each is a part of.
+    codes : int8 or int64 (parts, units)
+        The code of every unit; from `cut_pointwise` the sign of every knot.
+    undecided : int64 (n,)
+        The cells that have no parts here, since a sign is UNKNOWN.
+    """
+
+    cells: Cells
+    parents: np.ndarray
+    codes: np.ndarray
+    undecided: np.ndarray
+
+
+class Groups(NamedTuple):
+    """Max groups: group g has members[start[g] : start[g + 1]], and members i < j of it change
+    places along the line labels[g] + i * size + j."""
+
+    start: np.ndarray
+    members: np.ndarray
+    labels: np.ndarray
+
+
+class KnownValues(NamedTuple):
+    """What is known of a layer's input on certain cells, whatever its forms in floats say:
+    entries of one number in `classes` (int64, (size,)) have the same exact form, zero for
+    class 0; those marked in `above` (bool, (size,)) are positive inside the cells."""
+
+    classes: np.ndarray
+    above: np.ndarray
+
+
+class Pieces(NamedTuple):
+    """Piecewise-linear functions in floats: unit j has function which[j], whose piece p is
+    x -> slopes[which[j], p] x + intercepts[which[j], p]."""
+
+    which: np.ndarray
+    slopes: np.ndarray
+    intercepts: np.ndarray
+
+
+class Siblings(NamedTuple):
+    """Cells in families, whose members differ in few codes of one layer.
+
+    Attributes
+    ----------
+    member, first : int64 (cells,) and (families,)
+        The family of each cell, and the first cell of each family.
+    codes : (cells, units)
+        Each cell's codes of the layer.
+    source : float64 (n, 3, units)
+        Forms of the layer's input; cell i has source[rows[i]].
+    rows : int64 (cells,)
+    """
+
+    member: np.ndarray
+    first: np.ndarray
+    codes: np.ndarray
+    source: np.ndarray
+    rows: np.ndarray
+
+
+class Weights(NamedTuple):
+    """A matrix by columns: column j is `dense[j]` or, where `dense` has no rows,
+    data[starts[j] : starts[j + 1]] in the rows named by `rows`."""
+
+    dense: np.ndarray
+    starts: np.ndarray
+    rows: np.ndarray
+    data: np.ndarray
+
+
+class LayerBounds(NamedTuple):
+    """What Lemma 21 needs to know of an affine layer.
+
+    Attributes
+    ----------
+    sums : float64 (inputs, size)
+        The rows' sums of moduli.
+    moved : float64 (inputs, size)
+        The same with room for entries that were changed after the product.
+    bias : float64 (size,)
+        The moduli of the bias.
+    gamma : float
+        The relative error of a sum of so many terms.
+    limit : float
+        Sums of moduli up to this are exact if their terms are; negative if none are.
+    sound : bool
+        Whether all weights are correctly rounded.
+    """
+
+    sums: np.ndarray
+    moved: np.ndarray
+    bias: np.ndarray
+    gamma: float
+    limit: float
+    sound: bool
