@@ -1,4 +1,4 @@
-"""Lemmas F1, F2 and F3 of `exactcam.engine.float_affine`, attacked: no bound may ever be too small.
+"""Lemmas 21 and 22 and Theorem 23 (`exactcam.engine.float_affine`), attacked: no bound may ever be too small.
 
 Exact values stand next to their floats here, as far off as the stored errors allow:
 numbers from 2^-1074 to 2^1000, sums that cancel, lines that are all but parallel, errors
@@ -116,7 +116,7 @@ def above(x: mpq) -> float:
 def test_float_sign_is_the_exact_sign(
     line: Any, u: float, v: float, delta: float, s: mpq, t: mpq
 ) -> None:
-    """F3 at a corner whose exact vertex is anywhere within delta."""
+    """Theorem 23 at a corner whose exact vertex is anywhere within delta."""
     row, (a, b, c) = line
     u, v = normal(u, delta), normal(v, delta)
     verdict = float_sign(u, v, delta, *row)
@@ -137,7 +137,7 @@ def test_float_sign_is_the_exact_sign(
 def test_float_sign_next_to_its_bound(
     a: float, b: float, u: float, v: float, errors: Any, along: int, share: float
 ) -> None:
-    """F3 where all errors push one way: a value next to the bound, and the worst exact one."""
+    """Theorem 23 where all errors push one way: a value next to the bound, and the worst exact one."""
     e, f, delta = errors
     bound = e * max(abs(u), abs(v)) + f + (abs(a) + abs(b) + e) * delta
     c = along * share * bound - (a * u + b * v)
@@ -157,7 +157,7 @@ def test_float_sign_next_to_its_bound(
     aim=st.none() | st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0, 1.001]),
 )
 def test_a_scan_proves_the_sign_at_all_corners(line: Any, corners: Any, aim: float | None) -> None:
-    """F3 at a cell's centre: whatever the exact corners and form are, within their errors.
+    """Theorem 23 at a cell's centre: whatever the exact corners and form are, within their errors.
 
     `aim` puts the constant so that the line passes near the corners.
     """
@@ -183,7 +183,7 @@ def test_a_scan_proves_the_sign_at_all_corners(line: Any, corners: Any, aim: flo
 @MANY
 @given(pair=line_pairs())
 def test_meet_is_within_its_bound(pair: Any) -> None:
-    """F2, whatever the lines; a bound of zero means the exact point."""
+    """Lemma 22, whatever the lines; a bound of zero means the exact point."""
     (first, exact1), (second, exact2) = pair
     corners = np.zeros((2, 8))
     corners[0, 3:] = first
@@ -379,7 +379,7 @@ def quiet() -> Any:
 @SOME
 @given(data=st.data())
 def test_affine_errors_cover(data: st.DataObject) -> None:
-    """F1: several inputs, every kind of matrix; errors taken for the worst input, or each."""
+    """Lemma 21: several inputs, every kind of matrix; errors taken for the worst input, or each."""
     sizes = data.draw(st.lists(st.sampled_from([1, 3, 4, 4]), min_size=1, max_size=2))
     node = data.draw(affine_nodes(sizes, data.draw(st.sampled_from([1, 4, 4]))))
     inputs = [data.draw(forms(n)) for n in sizes]
@@ -401,7 +401,7 @@ def pointwise_nodes(draw: Any, size: int) -> Pointwise:
 @SOME
 @given(data=st.data())
 def test_pointwise_errors_cover(data: st.DataObject) -> None:
-    """F1 for activations: the forms of their knots, and their value on any pieces."""
+    """Lemma 21 for activations: the forms of their knots, and their value on any pieces."""
     node = data.draw(pointwise_nodes(3))
     x, exact = data.draw(forms(3))
     codes = codes_of(data.draw, node, 2)
@@ -424,7 +424,7 @@ def codes_of(draw: Any, node: Pointwise, cells: int) -> np.ndarray:
 @SOME
 @given(data=st.data())
 def test_siblings_errors_cover(data: st.DataObject) -> None:
-    """F1's second remark: members of a family get their differences added to the first."""
+    """Lemma 21's second remark: members of a family get their differences added to the first."""
     sizes = data.draw(st.sampled_from([[4], [4], [4, 3], [3, 4]]))
     which = sizes.index(4)
     node = data.draw(pointwise_nodes(4))

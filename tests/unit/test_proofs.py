@@ -62,6 +62,8 @@ def test_numbers_are_given_once_and_none_is_left_out() -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_what_code_cites_is_proven_where_it_says(path: Path) -> None:
+    old_names = re.findall(r"\b(?:Lemma|Theorem) F\d|\bF[1-5]\b", path.read_text("utf-8"))
+    assert not old_names, f"{path}: lemmas have the numbers of proofs/"
     for claim, file in cited(path):
         assert claim in DEFINED, f"{path} cites {claim}, which proofs/ does not have"
         assert file in ("", DEFINED[claim]), f"{path}: {claim} is in {DEFINED[claim]}"
