@@ -27,7 +27,7 @@ from exactcam.engine.assemble import glue
 from exactcam.engine.float_activation import FloatMax, FloatPointwise, in_floats
 from exactcam.engine.float_affine import FloatAffine
 from exactcam.engine.float_forms import FloatValue
-from exactcam.engine.kernels.arrays import Cells, FloatForm, FloatForms
+from exactcam.engine.kernels.arrays import FloatForm, FloatForms
 from exactcam.engine.kernels.constants import UNKNOWN, UNSCANNED
 from exactcam.engine.kernels.cut_lines import _scan
 from exactcam.engine.kernels.cut_max import _difference
@@ -167,8 +167,8 @@ def test_a_scan_proves_the_sign_at_all_corners(line: Any, corners: Any, aim: flo
         nearest = min((a * u + b * v for u, v in cell[:, :2]), key=abs)
         c = normal(-nearest - aim * ((abs(a) + abs(b) + e) * float(cell[:, 2].max()) + f), f)
     state = np.empty(1, dtype=np.int8)
-    forms = FloatForms(np.asarray([[[a], [b], [c]]]), np.asarray([[[e], [f]]]), np.zeros(1, int))
-    _scan(Cells(np.asarray([0, len(cell)]), cell, np.zeros(len(cell), int)), 0, forms, state)
+    coefficients, errors = np.asarray([[[a], [b], [c]]]), np.asarray([[[e], [f]]])
+    _scan(cell, 0, len(cell), coefficients, 0, errors, 0, state)
     if not np.isfinite([a, b, c]).all() or state[0] == UNSCANNED:
         return
     pushes = [(mpq(e), 0), (-mpq(e), 0), (0, mpq(e)), (0, -mpq(e))]

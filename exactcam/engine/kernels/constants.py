@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "CROSSES",
     "DELTA",
+    "DONE",
     "NEG",
     "NOT_CONSTANT",
     "OUTPUT_FULL",
@@ -36,7 +37,8 @@ CROSSES = 2  # negative at one corner of the cell and positive at another
 UNSCANNED = 3  # the quick test of the whole cell proves no sign: look at its corners
 UNKNOWN = 9  # no bound proves it: exact arithmetic decides
 
-# Why a cell has no parts yet, in place of the number of parts.
+# What became of a cell; but for DONE, why it has no parts yet (in place of their number).
+DONE = 0
 UNDECIDED = -1  # a sign that matters is UNKNOWN
 SCRATCH_FULL = -2  # the cell is cut again, with more scratch memory
 OUTPUT_FULL = -3  # the cell is cut again, with more room for its parts

@@ -18,6 +18,7 @@ from .arrays import Cells, Corners, CutResult, FloatForm, FloatForms
 from .constants import (
     CROSSES,
     DELTA,
+    DONE,
     NEG,
     OUTPUT_FULL,
     POS,
@@ -151,18 +152,26 @@ def _set_line(target: Corners, row: int, line: FloatForm, label: int) -> None:
 
 
 @jit()
-def _scan(cells: Cells, cell: int, forms: FloatForms, signs: np.ndarray) -> None:
-    """The sign of every form on one whole cell to `signs`, UNSCANNED where its centre proves none.
+def _scan(
+    corners: np.ndarray,
+    low: int,
+    high: int,
+    coefficients: np.ndarray,
+    cell: int,
+    errors: np.ndarray,
+    own: int,
+    signs: np.ndarray,
+) -> None:
+    """The sign of every form on the cell with corners low..high, UNSCANNED where its centre proves
+    none, to `signs`; the forms are coefficients[cell] with errors[own].
 
     Theorem 23 at the centre of the cell's bounding box, with the box's half sides as the
     distances: nearly all knots are further from a cell than its size. A straight loop
     over the forms, so that it compiles to vector instructions.
     """
-    corners, coefficients, errors = cells.corners, forms.coefficients, forms.errors
-    own = forms.owner[cell]
     u0, u1, v0, v1 = np.inf, -np.inf, np.inf, -np.inf
     far = 0.0
-    for p in range(cells.start[cell], cells.start[cell + 1]):
+    for p in range(low, high):
         u0, u1 = min(u0, corners[p, U]), max(u1, corners[p, U])
         v0, v1 = min(v0, corners[p, V]), max(v1, corners[p, V])
         far = max(far, corners[p, DELTA])
@@ -178,7 +187,8 @@ def _scan(cells: Cells, cell: int, forms: FloatForms, signs: np.ndarray) -> None
         bound = abs(a) * ku + abs(b) * kv + U4 * abs(c)
         bound += errors[own, 0, i] * reach + errors[own, 1, i] + 0.0 * value
         bound = bound * UP + TINY
-        signs[i] = POS if value > bound else (NEG if value < -bound else UNSCANNED)
+        above, below = 1 if value > bound else 0, 1 if value < -bound else 0
+        signs[i] = UNSCANNED + (POS - UNSCANNED) * above + (NEG - UNSCANNED) * below
 
 
 @jit(inline="always")
@@ -188,7 +198,7 @@ def _signs(
     """The sign of a form on the cell with corners low..high: NEG or POS even if it is zero at
     some of them; CROSSES, with the signs at the corners in signs[at:]; or UNKNOWN."""
     a, b, c, e, f = form
-    negative, positive = False, False
+    seen = 0  # bit s + 1 for every sign s
     slope = abs(a) + abs(b) + e
     for p in range(low, high):
         u, v = corners[p, U], corners[p, V]
@@ -202,23 +212,22 @@ def _signs(
             if s == UNKNOWN:
                 return UNKNOWN
         signs[at + p - low] = s
-        negative |= s == NEG
-        positive |= s == POS
-    if negative and positive:
+        seen |= 1 << (s + 1)
+    if seen & 5 == 5:
         return CROSSES
-    return POS if positive else (NEG if negative else ZERO)
+    return POS if seen & 4 else (NEG if seen & 1 else ZERO)
 
 
 @jit(inline="always")
-def _form(coefficients: np.ndarray, errors: np.ndarray, i: int) -> FloatForm:
+def _form(coefficients: np.ndarray, cell: int, errors: np.ndarray, own: int, i: int) -> FloatForm:
     """Form i of one cell."""
-    a, b, c = coefficients[0, i], coefficients[1, i], coefficients[2, i]
-    return FloatForm(a, b, c, errors[0, i], errors[1, i])
+    a, b, c = coefficients[cell, 0, i], coefficients[cell, 1, i], coefficients[cell, 2, i]
+    return FloatForm(a, b, c, errors[own, 0, i], errors[own, 1, i])
 
 
 class _Scratch(NamedTuple):
     """Memory for cutting one cell: a stack of polygons, an arena of their corners and one of
-    lists of knots, and the signs of two knots at all corners.
+    lists of knots, the signs of two knots at all corners, and of all knots on the polygon.
 
     A row of `frames`: the polygon's corners low and high; its knots first and last; the knot
     just cut (-1 for none) and the side taken; where the arena of corners is free.
@@ -228,97 +237,120 @@ class _Scratch(NamedTuple):
     knots: np.ndarray
     frames: np.ndarray
     signs: np.ndarray
+    state: np.ndarray
 
 
-@jit(inline="always")
-def _cut_cell(
+@jit()
+def _cut_cells(
     cells: Cells,
-    cell: int,
     forms: FloatForms,
     knot_labels: np.ndarray,
-    state: np.ndarray,
     scratch: _Scratch,
     out: CutResult,
-    parts: int,
+    done: np.ndarray,
 ) -> int:
-    """Append the parts of one cell to the output; their new number, or what prevents it.
+    """Cut cells one after the other, appending their parts to the output; DONE, or what is short.
 
-    `state` has the signs of `_scan`. Nothing is allocated: where room is short this says so and
-    is called again with more. Taken apart, the loop below would need to pass all of
-    its state to and fro; it is the innermost loop of the engine.
+    `done` counts (cells, parts, undecided cells). Nothing is allocated: where room is short this
+    says so and, called again with more, goes on with the cell that did not fit.
     """
-    coefficients, errors = forms.coefficients[cell], forms.errors[forms.owner[cell]]
-    low, high = cells.start[cell], cells.start[cell + 1]
-    stack, knots, frames, signs = scratch.corners, scratch.knots, scratch.frames, scratch.signs
-    out_start, out_state = out.cells.start, out.codes
-    out_corners = Corners(out.cells.corners, out.cells.labels)
-    room = len(stack.labels)
-    n, used = high - low, out_start[parts]
-    if 2 * n + 8 > min(len(signs), room) or 2 * len(state) > len(knots):
-        return SCRATCH_FULL
-    count = 0
-    for i in range(len(state)):
-        knots[count] = i  # without a branch, which would be hard to predict
-        count += state[i] == UNSCANNED
-    copy_rows(Corners(cells.corners, cells.labels), low, high, stack, 0)
-    frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n, 0, count
-    frames[0, 4], frames[0, 6] = -1, n
-    depth = 1
-    while depth > 0:
-        # Depth first: cut by the first knot that crosses, negative side first.
-        depth -= 1
-        lo, hi, first, last = (
-            frames[depth, 0], frames[depth, 1], frames[depth, 2], frames[depth, 3],
-        )  # fmt: skip
-        if frames[depth, 4] >= 0:
-            state[frames[depth, 4]] = frames[depth, 5]
-        n, free, chosen, top = hi - lo, frames[depth, 6], -1, last
-        if 2 * n > len(signs) or free + n + 4 > room:
-            return SCRATCH_FULL
-        if 2 * last - first > len(knots) or depth + 2 > len(frames):
-            return SCRATCH_FULL
-        if used + n + 4 > len(out_corners.labels) or parts + 2 >= len(out_start):
-            return OUTPUT_FULL
-        for m in range(first, last):
-            i = knots[m]
-            form = _form(coefficients, errors, i)
-            sign = _signs(stack.rows, lo, hi, form, signs, 0 if chosen < 0 else n)
-            if sign == UNKNOWN:
-                return UNDECIDED
-            if sign != CROSSES:
-                state[i] = sign
-            elif chosen < 0:
-                chosen = i
-            else:
-                knots[top] = i
-                top += 1
-        if chosen < 0:
-            copy_rows(stack, lo, hi, out_corners, used)
-            for m in range(len(state)):
-                out_state[parts, m] = state[m]
-            used += n
-            parts += 1
-            out_start[parts] = used
-            continue
-        i, label = chosen, knot_labels[chosen]
-        line = _form(coefficients, errors, i)
-        if top == last:  # nothing else can cross: both parts are done
-            middle, used = split(stack, lo, hi, signs, line, label, out_corners, used)
-            for side in (NEG, POS):
-                state[i] = side
+    # Long because it is the innermost loop of the engine: a function called for every cell
+    # would count references to all these arrays each time, a tenth of the time.
+    start, corners, labels = cells
+    coefficients, errors, owner = forms
+    stack, knots, frames, signs, state = scratch
+    (out_start, out_corners, out_labels), out_parents, out_state, undecided = out
+    whole, target, room = (
+        Corners(corners, labels),
+        Corners(out_corners, out_labels),
+        len(stack.labels),
+    )
+    cell, parts, missed, status = done[0], done[1], done[2], DONE
+    while cell < len(start) - 1:
+        low, high, own = start[cell], start[cell + 1], owner[cell]
+        n, found, used, status = high - low, parts, out_start[parts], DONE
+        if 2 * n + 8 > min(len(signs), room) or 2 * len(state) > len(knots):
+            status = SCRATCH_FULL
+            break
+        _scan(corners, low, high, coefficients, cell, errors, own, state)
+        count = 0
+        for i in range(len(state)):
+            knots[count] = i  # without a branch, which would be hard to predict
+            count += state[i] == UNSCANNED
+        copy_rows(whole, low, high, stack, 0)
+        frames[0, 0], frames[0, 1], frames[0, 2], frames[0, 3] = 0, n, 0, count
+        frames[0, 4], frames[0, 6] = -1, n
+        depth = 1
+        while depth > 0 and status == DONE:
+            # Depth first: cut by the first knot that crosses, negative side first.
+            depth -= 1
+            lo, hi, first, last = frames[depth, :4]
+            if frames[depth, 4] >= 0:
+                state[frames[depth, 4]] = frames[depth, 5]
+            n, free, chosen, top = hi - lo, frames[depth, 6], -1, last
+            if 2 * n > len(signs) or free + n + 4 > room:
+                status = SCRATCH_FULL
+                break
+            if 2 * last - first > len(knots) or depth + 2 > len(frames):
+                status = SCRATCH_FULL
+                break
+            if used + n + 4 > len(out_labels) or found + 2 >= len(out_start):
+                status = OUTPUT_FULL
+                break
+            for m in range(first, last):
+                i = knots[m]
+                form = _form(coefficients, cell, errors, own, i)
+                sign = _signs(stack.rows, lo, hi, form, signs, 0 if chosen < 0 else n)
+                if sign == UNKNOWN:
+                    status = UNDECIDED
+                    break
+                if sign != CROSSES:
+                    state[i] = sign
+                elif chosen < 0:
+                    chosen = i
+                else:
+                    knots[top] = i
+                    top += 1
+            if status == UNDECIDED:
+                break
+            if chosen < 0:
+                copy_rows(stack, lo, hi, target, used)
                 for m in range(len(state)):
-                    out_state[parts, m] = state[m]
-                parts += 1
-                out_start[parts] = middle if side == NEG else used
-            continue
-        middle, end = split(stack, lo, hi, signs, line, label, stack, free)
-        for side in (POS, NEG):
-            frames[depth, 0] = free if side == NEG else middle
-            frames[depth, 1] = middle if side == NEG else end
-            frames[depth, 2], frames[depth, 3] = last, top
-            frames[depth, 4], frames[depth, 5], frames[depth, 6] = i, side, end
-            depth += 1
-    return parts
+                    out_state[found, m] = state[m]
+                used += n
+                found += 1
+                out_start[found] = used
+                continue
+            i, label = chosen, knot_labels[chosen]
+            line = _form(coefficients, cell, errors, own, i)
+            if top == last:  # nothing else can cross: both parts are done
+                middle, used = split(stack, lo, hi, signs, line, label, target, used)
+                for side in (NEG, POS):
+                    state[i] = side
+                    for m in range(len(state)):
+                        out_state[found, m] = state[m]
+                    found += 1
+                    out_start[found] = middle if side == NEG else used
+                continue
+            middle, end = split(stack, lo, hi, signs, line, label, stack, free)
+            for side in (POS, NEG):
+                frames[depth, 0] = free if side == NEG else middle
+                frames[depth, 1] = middle if side == NEG else end
+                frames[depth, 2], frames[depth, 3] = last, top
+                frames[depth, 4], frames[depth, 5], frames[depth, 6] = i, side, end
+                depth += 1
+        if status == UNDECIDED:
+            undecided[missed] = cell
+            missed += 1
+            status = DONE
+        elif status == DONE:
+            out_parents[parts:found] = cell
+            parts = found
+        else:
+            break
+        cell += 1
+    done[0], done[1], done[2] = cell, parts, missed
+    return status
 
 
 @jit()
@@ -349,26 +381,17 @@ def cut_pointwise(
         np.empty(4 * knots + 16, np.int64),
         np.empty((64, 7), np.int64),
         np.empty(128, np.int64),
+        np.empty(knots, np.int8),
     )
-    state = np.empty(knots, np.int8)
     out.cells.start[0] = 0
-    parts, missed, cell = 0, 0, 0
-    while cell < cells.start.shape[0] - 1:
-        _scan(cells, cell, forms, state)
-        found = _cut_cell(cells, cell, forms, knot_labels, state, scratch, out, parts)
-        if found == SCRATCH_FULL:
-            corners = Corners(doubled(scratch.corners.rows), doubled(scratch.corners.labels))
-            knots_, frames = doubled(scratch.knots), doubled(scratch.frames)
-            scratch = _Scratch(corners, knots_, frames, doubled(scratch.signs))
-            continue
-        if found == OUTPUT_FULL:
+    done = np.zeros(3, np.int64)
+    while True:
+        status = _cut_cells(cells, forms, knot_labels, scratch, out, done)
+        if status == SCRATCH_FULL:
+            stack, lists, frames, signs, state = scratch
+            stack = Corners(doubled(stack.rows), doubled(stack.labels))
+            scratch = _Scratch(stack, doubled(lists), doubled(frames), doubled(signs), state)
+        elif status == OUTPUT_FULL:
             out = roomier(out)
-            continue
-        if found == UNDECIDED:
-            out.undecided[missed] = cell
-            missed += 1
         else:
-            out.parents[parts:found] = cell
-            parts = found
-        cell += 1
-    return finished(out, parts, missed)
+            return finished(out, done[1], done[2])

@@ -70,7 +70,7 @@ class _Scratch(NamedTuple):
     about: np.ndarray
 
 
-@jit()
+@jit(inline="always")
 def _difference(coefficients: np.ndarray, errors: np.ndarray, m: int, r: int) -> FloatForm:
     """The form of member m minus that of member r; rounding added to the bounds."""
     a, p = two_sum(coefficients[0, m], -coefficients[0, r])
@@ -83,7 +83,7 @@ def _difference(coefficients: np.ndarray, errors: np.ndarray, m: int, r: int) ->
     return FloatForm(a, b, c, e, f)
 
 
-@jit()
+@jit(inline="always")
 def _sign_on(corners: np.ndarray, low: int, high: int, form: FloatForm, signs: np.ndarray) -> int:
     """The sign of a form on the cell with corners low..high: NEG or POS even if it is zero at
     some of them; CROSSES; or UNKNOWN. Those at the corners go to `signs`."""
@@ -100,7 +100,7 @@ def _sign_on(corners: np.ndarray, low: int, high: int, form: FloatForm, signs: n
     return POS if positive else (NEG if negative else ZERO)
 
 
-@jit()
+@jit(inline="always")
 def _compare(
     corners: np.ndarray, low: int, high: int, members: _Members, m: int, r: int, signs: np.ndarray
 ) -> tuple[int, FloatForm]:
@@ -118,7 +118,7 @@ def _compare(
     return _sign_on(corners, low, high, form, signs), form
 
 
-@jit()
+@jit(inline="always")
 def _measure(corners: np.ndarray, low: int, high: int, out: np.ndarray) -> None:
     """out = (mean u, mean v, largest coordinate, largest delta) of the corners."""
     out[:4] = 0.0
@@ -220,7 +220,7 @@ def _clip(
     return low, high
 
 
-@jit()
+@jit(inline="always")
 def _settle_whole(scratch: _Scratch, corners: int, members: _Members, groups: Groups) -> int:
     """Find the largest member of every group on a whole cell, the first polygon of the stack.
 
@@ -242,7 +242,7 @@ def _settle_whole(scratch: _Scratch, corners: int, members: _Members, groups: Gr
     return count
 
 
-@jit()
+@jit(inline="always")
 def _settle(scratch: _Scratch, frame: int, count: int, members: _Members, groups: Groups) -> int:
     """Find the largest members of groups on the polygon of a frame, from its place among the
     `count` ones of `scratch.todo` on.
@@ -294,7 +294,7 @@ def _divide(scratch: _Scratch, frame: int, place: int, members: _Members, groups
     return depth
 
 
-@jit()
+@jit(inline="always")
 def _cut_cell(
     cells: Cells,
     cell: int,
