@@ -10,6 +10,7 @@ is; nothing is guessed, and an operator that is not in its table is refused.
 from __future__ import annotations
 
 import copy
+import logging
 import operator
 import warnings
 from collections.abc import Callable, Sequence
@@ -21,11 +22,11 @@ import numpy as np
 
 from ..errors import (
     ExactcamError,
-    FileFormatError,
     MissingExtraError,
     NetworkError,
     UnsupportedLayerError,
 )
+from ..files.reading import reading
 from ..files.torch_archive import safe_archive
 from ..model.network import Network
 from .check import Forward, Traced, compare
@@ -145,13 +146,15 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
+    archive = safe_archive(path)
+    # torch logs the traceback of whatever it then raises.
+    log = logging.getLogger("torch.export")
+    before, log.disabled = log.disabled, True
     try:
-        return torch.export.load(safe_archive(path))
-    except (*_TORCH_ERRORS, AssertionError) as error:
-        if isinstance(error, ExactcamError):
-            raise
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise FileFormatError(f"{path}: torch cannot read this program ({reason[:200]})") from None
+        with reading(path):
+            return torch.export.load(archive)
+    finally:
+        log.disabled = before
 
 
 def _refuse_training(torch: Any, module: Any) -> None:

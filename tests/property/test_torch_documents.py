@@ -1,0 +1,198 @@
+"""No `.pt2` file makes the process run, import or open anything: torch sees a rebuilt document.
+
+The fuzzer changes valid programs where torch evaluates or imports what it finds, and anywhere
+else, while an audit hook watches.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import exactcam
+from exactcam.errors import ExactcamError
+from exactcam.files import torch_document
+
+torch = pytest.importorskip("torch")
+
+TOKEN = "exactcam_payload"
+CODE = f"__import__('builtins').__dict__.__setitem__('{TOKEN}', 1) or 1"
+TREE = json.dumps(
+    [
+        1,
+        {
+            "type": "builtins.dict",
+            "context": json.dumps([{"__enum__": True, "fqn": "this:c", "name": "x"}]),
+            "children_spec": [],
+        },
+    ]
+)
+HOSTILE: list[Any] = [
+    {"as_expr": {"expr_str": CODE, "hint": {"as_int": 1}}},
+    {"as_expr": {"expr_str": CODE, "hint": None}},
+    {"as_name": CODE},
+    {"as_custom_obj": {"name": TOKEN, "class_fqn": f"os.{TOKEN}"}},
+    {"as_operator": "torch.ops.higher_order.cond"},
+    {"as_graph": {"name": TOKEN, "graph": {}}},
+    {"as_string": f"'); {CODE}; ('"},
+    {"as_int": 10**30},
+    {"as_ints": [10**12, 10**12]},
+    CODE,
+    TREE,
+    f"x = {CODE}",
+    "torch.ops.aten.__class__.mro",
+    "torch.os.system",
+    "math.prod",
+    "#inspect:" + TOKEN,
+    "torch.ops.aten.from_file.default",
+    "lambda",
+    "../../etc/passwd",
+    "a\nb",
+    "\ud800",
+    -1,
+    10**18,
+    1e308,
+    None,
+    True,
+    [],
+    {},
+    [[[[[]]]]],
+]  # fmt: skip
+
+
+def exported(folder: Path) -> Path:
+    torch.manual_seed(0)
+    body = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.MaxPool2d(2))
+    model = torch.nn.Sequential(body, torch.nn.Flatten(), torch.nn.Linear(8, 3)).eval()
+    path = folder / "m.pt2"
+    torch.export.save(torch.export.export(model, (torch.zeros(1, 1, 6, 6),)), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def seed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    with zipfile.ZipFile(exported(tmp_path_factory.mktemp("seed"))) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def write(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths to everything inside a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, content in items:
+        yield (*path, key)
+        if isinstance(content, (dict, list)):
+            yield from places(content, (*path, key))
+
+
+def changed(document: Any, path: tuple[Any, ...], content: Any) -> Any:
+    document = copy.deepcopy(document)
+    inside = document
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = content
+    return document
+
+
+EVENTS: list[str] = []
+WATCHING = [False]
+
+
+def watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if not WATCHING[0]:
+        return
+    if event == "import" and arguments[0] not in sys.modules and str(arguments[0]) == "this":
+        EVENTS.append(f"import {arguments[0]}")
+    elif event in ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn"):
+        EVENTS.append(event)
+    elif event in ("compile", "exec") and TOKEN in str(arguments[0]):
+        EVENTS.append(f"{event} {str(arguments[0])[:200]}")
+    elif event == "open" and isinstance(arguments[2], int) and arguments[2] & 0o1103:
+        EVENTS.append(f"open {arguments[0]!r} to write")
+
+
+sys.addaudithook(watch)
+
+
+def harmless(path: Path) -> bool:
+    """Whether a file loads; fails if loading it does anything else than load or refuse."""
+    EVENTS.clear()
+    WATCHING[0], said = True, ""
+    try:
+        exactcam.load(path)
+    except ExactcamError as error:
+        said = str(error)
+    finally:
+        WATCHING[0] = False
+    assert not EVENTS, EVENTS
+    assert TOKEN not in vars(sys.modules["builtins"])
+    assert "\n" not in said
+    return not said
+
+
+def fuzz(seed: dict[str, bytes], folder: Path, rounds: int) -> None:
+    rng = random.Random(rounds)
+    tables = [name for name in seed if name.endswith(".json")]
+    for k in range(rounds):
+        name = rng.choice(tables + [tables[-1]] * 3)
+        document = json.loads(seed[name])
+        for _ in range(rng.randint(1, 2)):
+            document = changed(document, rng.choice(list(places(document))), rng.choice(HOSTILE))
+        text = json.dumps(document)
+        if k % 3 == 0:  # the same document, spelt in another way
+            text = text.replace('"expr_str"', '"expr\\u005fstr"').replace("__", "\\u005f_")
+        harmless(write(folder / "fuzzed.pt2", {**seed, name: text.encode()}))
+
+
+def test_a_right_file_loads(seed: dict[str, bytes], tmp_path: Path) -> None:
+    assert harmless(write(tmp_path / "m.pt2", seed))
+
+
+def test_a_size_that_is_code_is_refused(seed: dict[str, bytes], tmp_path: Path) -> None:
+    (name,) = (name for name in seed if "/models/" in name)
+    document = json.loads(seed[name])
+    document["graph_module"]["graph"]["tensor_values"]["input"]["sizes"][0] = HOSTILE[0]
+    text = json.dumps(document).replace('"expr_str"', '"expr\\u005fstr"')
+    assert not harmless(write(tmp_path / "m.pt2", {**seed, name: text.encode()}))
+
+
+def test_a_tree_specification_is_not_read(seed: dict[str, bytes], tmp_path: Path) -> None:
+    (name,) = (name for name in seed if "/models/" in name)
+    document = json.loads(seed[name])
+    document["graph_module"]["module_call_graph"][0]["signature"]["in_spec"] = TREE
+    assert harmless(write(tmp_path / "m.pt2", {**seed, name: json.dumps(document).encode()}))
+
+
+def test_changed_documents_do_nothing(seed: dict[str, bytes], tmp_path: Path) -> None:
+    fuzz(seed, tmp_path, 150)
+
+
+@pytest.mark.slow
+def test_many_changed_documents_do_nothing(seed: dict[str, bytes], tmp_path: Path) -> None:
+    fuzz(seed, tmp_path, 20_000)
+
+
+def test_the_list_of_what_is_read() -> None:
+    """Whoever adds a kind of value has to say here that torch evaluates nothing of it."""
+    source = Path(torch_document.__file__).read_text(encoding="utf-8")
+    kinds = {word for word in source.replace("(", " ").split() if word.startswith("as_")}
+    assert {kind.partition("=")[0] for kind in kinds if "=" in kind} == {
+        "as_none", "as_tensor", "as_tensors", "as_optional_tensor", "as_optional_tensors",
+        "as_int", "as_ints", "as_int_lists", "as_float", "as_floats", "as_bool", "as_bools",
+        "as_string", "as_scalar_type", "as_memory_format", "as_layout", "as_device",
+        "as_sym_int", "as_sym_ints", "as_sym_float", "as_sym_bool",
+    }  # fmt: skip
