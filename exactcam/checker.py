@@ -2,12 +2,11 @@
 
     python -I checker.py NETWORK SLICE CERTIFICATE
 
-This one file needs nothing but Python 3.11 and its standard library, and imports nothing
-of exactcam, so that an error of the engine cannot excuse itself here. The claim and the
-files are specified in proofs/certificate.md and proofs/network.md; proofs/checking.md, whose
-lemmas are named here, proves that these checks suffice. Network and slice are the question
-and come from whoever asks; the certificate is only ever the answer. Exit status: 0 verified,
-1 rejected (a claim is not confirmed), 2 usage or an unreadable file, 3 malformed.
+This one file needs only Python 3.11 and its standard library, and imports nothing of exactcam,
+so that an error of the engine cannot excuse itself here. proofs/certificate.md and network.md
+specify the claim and the files; proofs/checking.md, whose lemmas are named here, proves that these
+checks suffice. Network and slice are the question, the certificate is only ever the answer. Exit
+status: 0 verified, 1 rejected (a claim is not confirmed), 2 usage or unreadable, 3 malformed.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import math
 import re
 import sys
 import zlib
+from array import array as packed
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial, reduce
@@ -214,17 +214,15 @@ def attaining(members: Sequence[int]) -> int:
 
 def matrix(value: Any, shape: tuple[int, int], factor: int) -> Callable[[list[int]], list[int]]:
     """An integer matrix times a factor, as the function that multiplies a vector by it."""
-    rows: list[tuple[list[int], list[int]]] = [([], []) for _ in range(shape[0])]
     kinds = {"dense": stored, "sparse": stored, "convolution": convolution}
-    for row, column, entry in choose(value, "kind", kinds)(value, shape):
-        rows[row][0].append(column)
-        rows[row][1].append(entry * factor)
+    found = choose(value, "kind", kinds)(value, shape, factor)
+    rows = [(packed("q", columns), entries) for columns, entries in found]
     if value["kind"] == "dense":
         return lambda x: [sum(map(mul, entries, x)) for _, entries in rows]
     return lambda x: [sum(map(mul, entries, map(x.__getitem__, at))) for at, entries in rows]
 
 
-def stored(value: Any, shape: tuple[int, int]) -> Iterable[tuple[int, int, int]]:
+def stored(value: Any, shape: tuple[int, int], factor: int) -> Iterable[Any]:
     """Row r holds entries[k] at column indices[k] for indptr[r] <= k < indptr[r + 1]."""
     rows, cols = shape
     if value["kind"] == "dense":
@@ -237,13 +235,13 @@ def stored(value: Any, shape: tuple[int, int]) -> Iterable[tuple[int, int, int]]
         starts = naturals(indptr, len(columns) + 1, rows + 1)
     demand(naturals(sides) == [rows, cols], "shape")
     demand([0, *sorted(starts), len(columns)] == [starts[0], *starts, starts[-1]], "sparse-indptr")
-    numbers = [integer(x) for x in array(entries, len(columns))]
-    for row, (low, high) in enumerate(pairwise(starts)):
+    numbers = [integer(x) * factor for x in array(entries, len(columns))]
+    for low, high in pairwise(starts):
         demand(all(a < b for a, b in pairwise(columns[low:high])), "sparse-indices")
-        yield from ((row, columns[k], numbers[k]) for k in range(low, high))
+        yield columns[low:high], numbers[low:high]
 
 
-def convolution(value: Any, shape: tuple[int, int]) -> Iterable[tuple[int, int, int]]:
+def convolution(value: Any, shape: tuple[int, int], factor: int) -> Iterable[Any]:
     """Output o at tap t reads input o * stride + t * dilation - padding, or zero outside."""
     names = "kind transpose entries groups source target kernel stride padding dilation"
     _, transpose, entries, n, *lists = record(value, names)
@@ -252,25 +250,30 @@ def convolution(value: Any, shape: tuple[int, int]) -> Iterable[tuple[int, int, 
     demand(type(transpose) is bool, "convolution-transpose")
     # A transposed convolution is the transpose of the convolution from target to source.
     wide, narrow = (target, source) if transpose else (source, target)
-    lengths = {len(x) for x in (source[1:], target[1:], kernel[2:], stride, padding, dilation)}
+    sides = source[1:], kernel[2:], stride, padding, dilation
+    lengths = {len(side) for side in (target[1:], *sides)}
     demand(len(lengths) == 1 and lengths != {0}, "convolution-dimensions")
     demand(min(*source, *target, *kernel, *stride, *dilation, groups) > 0, "convolution-sizes")
     whole = wide[0] % groups == narrow[0] % groups == 0
     demand(whole and kernel[:2] == [narrow[0], wide[0] // groups], "convolution-channels")
     demand((math.prod(target), math.prod(source)) == shape, "shape")
     demand(math.prod(narrow) * math.prod(kernel[1:]) <= MAX_TERMS, "too-large")
-    numbers = [integer(x) for x in array(entries, math.prod(kernel))]
-    hits = [(0, 0, 0)]  # (output, tap, input) positions, axis by axis
-    sides = zip(narrow[1:], wide[1:], kernel[2:], stride, padding, dilation, strict=True)
-    for n, m, k, s, p, d in sides:
-        pairs = product(range(n), range(k))
-        axis = [(o, t, i) for o, t in pairs if 0 <= (i := o * s + t * d - p) < m]
-        hits = [(a * n + o, b * k + t, c * m + i) for a, b, c in hits for o, t, i in axis]
-    outs, taps, ins = (math.prod(x) for x in (narrow[1:], kernel[2:], wide[1:]))
-    for (o, t, i), r, c in product(hits, range(kernel[0]), range(kernel[1])):
-        row, column = r * outs + o, (r // (narrow[0] // groups) * kernel[1] + c) * ins + i
-        entry = numbers[(r * kernel[1] + c) * taps + t]
-        yield (column, row, entry) if transpose else (row, column, entry)
+    numbers = [integer(x) * factor for x in array(entries, math.prod(kernel))]
+    taps, ins = math.prod(kernel[2:]), math.prod(source[1:])
+    inner, outer = kernel[1], kernel[0] // groups
+    for row, *position in product(*map(range, target)):
+        hits = [(0, 0)]  # (tap, input) positions that are read, axis by axis
+        for o, n, k, s, p, d in zip(position, *sides, strict=True):
+            i, j, q = (o + p, -d, s) if transpose else (o * s - p, d, 1)
+            axis = [(t, x // q) for t in range(k) if 0 <= (x := i + t * j) < n * q and not x % q]
+            hits = [(a * k + t, b * n + i) for a, b in hits for t, i in axis]
+        if transpose:
+            group, c = divmod(row, inner)
+            blocks = [(r, r * inner + c) for r in range(group * outer, (group + 1) * outer)]
+        else:
+            blocks = [(row // outer * inner + c, row * inner + c) for c in range(inner)]
+        columns = [channel * ins + i for channel, _ in blocks for _, i in hits]
+        yield columns, [numbers[block * taps + t] for _, block in blocks for t, _ in hits]
 
 
 class Vertex(NamedTuple):  # what the network does at a point; sets are the bits of an integer

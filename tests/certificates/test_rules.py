@@ -183,3 +183,36 @@ def test_main_without_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         names = [*files[:k], str(tmp_path), *files[k + 1 :]]
         assert checker.main(names) == 2
         assert capsys.readouterr().out.startswith("isadirectoryerror: ")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of Unix")
+@pytest.mark.parametrize("transpose", [False, True])
+def test_the_largest_convolution_takes_little_memory(tmp_path: Path, transpose: bool) -> None:
+    """Files of 80 kB whose matrix has as many terms as a convolution may have: in 1 GB."""
+    size, zeros = 4096, ["0"] * 4096
+    matrix = {
+        "kind": "convolution", "groups": 1, "transpose": transpose, "entries": ["1"] * size,
+        "source": [1, size], "target": [1, size], "kernel": [1, 1, size],
+        "stride": [1], "padding": [size // 2], "dilation": [1],
+    }  # fmt: skip
+    node = {"op": "affine", "inputs": [0], "bias": zeros, "scale": "1", "matrices": [matrix]}
+    network = {"format": "exactcam-network", "version": 1, "inputs": size, "output": 1}
+    network |= {"names": ["m"], "notes": [], "nodes": [node]}
+    plane = {"format": "exactcam-slice", "version": 1, "origin": zeros}
+    plane |= {"e1": ["1", *zeros[1:]], "e2": ["0", "1", *zeros[2:]]}
+    plane |= {"window": [["0", "0"], ["1", "0"], ["0", "1"]]}
+    for name, content in (("network", network), ("slice", plane)):
+        (tmp_path / name).write_bytes(checker.canonical(content) + b"\n")
+    (tmp_path / "certificate").write_text("exactcam-certificate 2\n")
+    program = (
+        "import resource, runpy, sys\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+        "sys.argv = ['checker', 'network', 'slice', 'certificate']\n"
+        f"runpy.run_path({checker.__file__!r}, run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (3, "malformed: line\n")
