@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..complex.patterns import PackedPatterns
+from .packed_patterns import PackedPatterns
 
 __all__ = ["Regions"]
 

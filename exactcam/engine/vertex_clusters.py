@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ..complex.patterns import PackedPatterns
 from ..model.geometry import cartesian
 from .kernels import vertices as kernels
 from .lazy_cells import ExactCells
+from .packed_patterns import PackedPatterns
 from .refine import Batch, Engine, gathered
 from .region_store import Regions
 

@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from exactcam import Network, Partition, Slice, Window, checker, partition
 from exactcam.arithmetic.rational import mpq, mpz, objects, sign
 from exactcam.complex.boundary import cut_by_class
-from exactcam.complex.patterns import PackedPatterns
 from exactcam.engine.float_affine import FloatAffine
 from exactcam.engine.half_edges import _equal, _side, twins
 from exactcam.engine.kernels import vertices as kernels_names
@@ -32,6 +31,7 @@ from exactcam.engine.kernels.predicates import float_sign
 from exactcam.engine.kernels.predicates import meet as float_meet
 from exactcam.engine.lazy_cells import ExactCells
 from exactcam.engine.local_frame import Frame
+from exactcam.engine.packed_patterns import PackedPatterns
 from exactcam.engine.refine import Engine, concatenated
 from exactcam.engine.region_store import Regions
 from exactcam.engine.value_numbers import Ties

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from exactcam.complex.patterns import PackedPatterns
+from exactcam.engine.packed_patterns import PackedPatterns
 
 
 @st.composite
