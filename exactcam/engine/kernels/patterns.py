@@ -13,7 +13,7 @@ __all__ = ["packed", "unpack"]
 @jit()
 def packed(codes: np.ndarray, run: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Encode the patterns `codes` (cells, units) as the arrays (sizes, units, masks, bits) of
-    `complex.patterns.PackedPatterns`, `run` cells in each run but the last."""
+    `engine.packed_patterns.PackedPatterns`, `run` cells in each run but the last."""
     cells, units = codes.shape
     runs = -(-cells // run)
     most = 8 * (runs * units * codes.itemsize + 1)
