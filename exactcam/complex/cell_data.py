@@ -215,7 +215,7 @@ class CellData:
     @cached_property
     def float_vertices(self) -> np.ndarray:
         """Correctly rounded vertices, float64 (V, 2)."""
-        flat = [(to_float(mpq(x, w)), to_float(mpq(y, w))) for x, y, w in self.vertices]
+        flat = [(to_float(u), to_float(v)) for u, v in map(cartesian, self.vertices)]
         return frozen(np.asarray(flat, dtype=np.float64).reshape(-1, 2))
 
     @property
