@@ -304,7 +304,7 @@ class _LevelTie:
 
 
 class _ArgmaxTie:
-    """Ties of the largest outputs: `classes` lists them, None where one is alone."""
+    """Ties of the largest outputs: `classes` lists them, None where only one is largest."""
 
     level = mpq(0)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar, overload
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from .output_maps import OutputMaps, frozen
 from .patterns import Patterns, following
 from .vertices import Vertices
 
-__all__ = ["Cell", "CellData", "Edges", "Outlines"]
+__all__ = ["Cell", "CellData", "Cells", "Edges", "Outlines"]
 
 
 class Outlines(NamedTuple):
@@ -64,11 +64,14 @@ def _edges(vertices: np.ndarray, cells: np.ndarray) -> Edges:
     return Edges(frozen(vertices), frozen(cells))
 
 
+Whole = TypeVar("Whole", bound="CellData", covariant=True)
+
+
 @dataclass(frozen=True, repr=False)
-class Cell:
+class Cell(Generic[Whole]):
     """One activation region of a partition; a view, computed on access."""
 
-    partition: CellData
+    partition: Whole
     index: int
 
     def __repr__(self) -> str:
@@ -113,16 +116,25 @@ class Cell:
         return sum(us, mpq(0)) / len(us), sum(vs, mpq(0)) / len(vs)
 
 
-class _Cells(Sequence[Cell]):
+class Cells(Sequence[Cell[Whole]], Generic[Whole]):
     """The cells of a complex as objects made on access."""
 
-    def __init__(self, data: CellData) -> None:
+    def __init__(self, data: Whole) -> None:
         self._data = data
+
+    def __repr__(self) -> str:
+        return f"<Cells: {len(self)} activation regions>"
 
     def __len__(self) -> int:
         return len(self._data)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Cell[Whole]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Cell[Whole]]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> Cell[Whole] | list[Cell[Whole]]:
         wanted = range(len(self))[index]
         if isinstance(wanted, range):
             return [Cell(self._data, i) for i in wanted]
@@ -203,13 +215,13 @@ class CellData:
     @cached_property
     def float_vertices(self) -> np.ndarray:
         """Correctly rounded vertices, float64 (V, 2)."""
-        flat = [(to_float(mpq(x, w)), to_float(mpq(y, w))) for x, y, w in self.vertices]
+        flat = [(to_float(u), to_float(v)) for u, v in map(cartesian, self.vertices)]
         return frozen(np.asarray(flat, dtype=np.float64).reshape(-1, 2))
 
     @property
-    def cells(self) -> Sequence[Cell]:
+    def cells(self) -> Sequence[Cell[CellData]]:
         """The regions as objects, in canonical order."""
-        return _Cells(self)
+        return Cells(self)
 
     @cached_property
     def edges(self) -> Edges:
@@ -228,8 +240,9 @@ class CellData:
 
     @property
     def _half_edges(self) -> tuple[np.ndarray, ...]:
-        """Each cell's edges, those between two vertices in a row: the lesser vertex, the other,
-        whether it runs from that to this, its cell, whether it is the first of its row."""
+        """All half-edges, sorted so that those between the same two vertices are adjacent: arrays of
+        the lesser vertex, the greater one, whether it runs from lesser to greater, its cell, and
+        whether it is the first between its two vertices."""
         ends = self.corners[following(self.offsets)]
         low, high = np.minimum(self.corners, ends), np.maximum(self.corners, ends)
         keys = (low * self.vertex_count + high) * 2 + (low == self.corners)

@@ -20,7 +20,7 @@ class Counts:
 
 
 def numbered(keys: Iterable[Hashable]) -> np.ndarray:
-    """The keys numbered by first appearance: equal numbers, equal keys."""
+    """Number keys by first appearance: equal keys, and no others, get equal numbers."""
     seen: dict[Hashable, int] = {}
     return np.asarray([seen.setdefault(key, len(seen)) for key in keys], dtype=np.int64)
 

@@ -37,7 +37,7 @@ class OutputMaps(ABC):
 
     @abstractmethod
     def whole(self) -> np.ndarray:
-        """Those of all cells, a read-only object array (cells, outputs, 3)."""
+        """The integers a, b, c of all cells, a read-only object array (cells, outputs, 3)."""
 
     @abstractmethod
     def keys(self) -> list[Hashable]:

@@ -26,7 +26,7 @@ from ..model.slice_file import write_slice
 from ..runtime.cached import cached_property
 from ..runtime.processes import checked
 from .boundary import Boundary, decision_boundary
-from .cell_data import CellData, Outlines, ends_of
+from .cell_data import Cell, CellData, Cells, Outlines, ends_of
 from .certificate import write_certificate
 from .counts import Counts, linear_regions, numbered
 from .invariants import check_invariants
@@ -91,6 +91,11 @@ class Partition(CellData):
 
     def __repr__(self) -> str:
         return f"<Partition of {len(self)} activation regions, {self.vertex_count} vertices>"
+
+    @property
+    def cells(self) -> Sequence[Cell[Partition]]:
+        """The regions as objects, in canonical order."""
+        return Cells(self)
 
     def prefetch(self, jobs: int = 1, *, vertices: bool = True, forms: bool = True) -> None:
         """Compute with several processes what properties would compute in this one.

@@ -15,7 +15,7 @@ from ..model.slice_file import write_slice
 __all__ = ["Verification", "check"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """What the checker says of a certificate.
 
@@ -33,6 +33,9 @@ class Verification:
     verdict: str
     rule: str = ""
     statement: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Verification: {self.verdict}{self.rule and ', '}{self.rule[:60]}>"
 
     @property
     def verified(self) -> bool:

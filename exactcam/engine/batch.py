@@ -35,13 +35,13 @@ class Batch:
         return Cells(self.start, self.corners, self.labels)
 
     def part(self, low: int, high: int) -> Batch:
-        """Cells low to high."""
+        """The cells low:high."""
         start = self.start[low : high + 1] - self.start[low]
         own = slice(self.start[low], self.start[high])
         return Batch(start, self.corners[own], self.labels[own], self.codes[low:high])
 
     def take(self, cells: np.ndarray) -> Batch:
-        """The cells of these numbers, in their order."""
+        """The cells with these numbers, in the order given."""
         sizes = np.diff(self.start)[cells]
         start = np.concatenate([[0], np.cumsum(sizes)])
         own = np.repeat(self.start[:-1][cells] - start[:-1], sizes) + np.arange(start[-1])
@@ -63,7 +63,7 @@ def concatenated(batches: list[Batch]) -> Batch:
 
 
 def gathered(batches: Iterable[Batch], cells: int) -> Iterator[Batch]:
-    """The same cells in the same order, at least so many in each batch but the last."""
+    """Regroup batches, in order, so that each but the last has at least `cells` cells."""
     waiting: list[Batch] = []
     for batch in batches:
         waiting.append(batch)

@@ -1,4 +1,4 @@
-"""Units that repeat: knots whose lines coincide wherever one looks.
+"""Coincident lines: find the units of a layer that have the same knot line everywhere.
 
 A copied, scaled or negated unit crosses exactly where the first of its kind does. Its
 sign at a vertex of that line would be zero up to rounding, and no float can prove a
@@ -54,13 +54,13 @@ def copied_knots(node: Pointwise, source: Affine, floats: np.ndarray) -> Copies 
 
 
 def separate(knots: int) -> Copies:
-    """So many knots of which no two coincide."""
+    """The `Copies` of knots of which no two coincide: each represents itself."""
     return Copies(np.arange(knots), np.arange(knots), np.ones(knots, np.int8))
 
 
 def tied_knots(copies: Copies | None, classes: np.ndarray, breakpoint: np.ndarray) -> Copies:
-    """`copies` with the knots that coincide on a cell: those with one class of input (see
-    `value_numbers`) and one breakpoint, both named by numbers, int64 (knots,)."""
+    """Add to `copies` the knots that coincide on one cell: those with equal classes of their
+    inputs (see `value_numbers`) and equal breakpoints, both given as numbers, int64 (knots,)."""
     first, which, factor = copies or separate(len(classes))
     keys = np.stack([classes[first], breakpoint[first]])
     _, head, number = np.unique(keys, axis=1, return_index=True, return_inverse=True)
@@ -69,8 +69,8 @@ def tied_knots(copies: Copies | None, classes: np.ndarray, breakpoint: np.ndarra
 
 
 def _likely_copies(table: np.ndarray) -> np.ndarray:
-    """Rows that are, to some digits, proportional to another; the others hardly are (and
-    what is missed is only slower)."""
+    """Which rows are proportional to another to nine digits, bool (rows,): only these are
+    compared exactly. A pair that is missed costs time, not correctness."""
     lead = table[np.arange(len(table)), (table != 0.0).argmax(axis=1)]
     with np.errstate(all="ignore"):
         keys = np.round(table / np.where(lead == 0.0, 1.0, lead)[:, None], 9) + 0.0

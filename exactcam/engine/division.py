@@ -27,17 +27,17 @@ class Job:
 
 
 def divide(engine: Engine) -> list[Job]:
-    """The run of an engine as jobs, in canonical order."""
+    """Divide the run of an engine into jobs, in canonical order."""
     plan = engine.schedule
     tasks = _early(engine, plan.early_cells)
     cells = -(-sum(len(task.cells) for task in tasks) // plan.jobs)
     size = min(max(plan.least_job, cells), plan.most_job)
     parts = (part for task in tasks for part in task.divided(size))
-    return [Job(number, part.alone()) for number, part in enumerate(parts)]
+    return [Job(number, part.detached()) for number, part in enumerate(parts)]
 
 
 def shares(engine: Engine, processes: int) -> list[Task]:
-    """The run of an engine as chunks for guided self-scheduling by forked processes.
+    """Divide the run of an engine into chunks for guided self-scheduling by forked processes.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def head_start(engine: Engine, tasks: list[Task]) -> float:
 
 
 def _early(engine: Engine, cells: int) -> list[Task]:
-    """At least so many cells of an early layer, if it has them, in order."""
+    """The cells of the first layer with at least `cells` of them, else of the last, in order."""
     tasks, units = [engine.start()], min(engine.schedule.units_at_once, engine.units)
     while sum(len(task.cells) for task in tasks) < cells:
         if tasks[0].activation == len(engine.network.layers):

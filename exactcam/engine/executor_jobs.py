@@ -1,6 +1,6 @@
 """Run the fast engine's jobs on any `concurrent.futures.Executor`, results in job order.
 
-Jobs (`schedule`) are independent, so the result is the same, in the same canonical order,
+Jobs (`division`) are independent, so the result is the same, in the same canonical order,
 whatever the number of workers: threads, processes or the machines of dask.distributed. Workers
 that were forked from this process know the jobs already; others are sent what they lack.
 """
@@ -51,9 +51,9 @@ def solved(
     finish: Finish = regions,
     ahead: int = 32,
 ) -> Iterator[Any]:
-    """The solutions of jobs in their order; about `ahead` handovers are made in advance.
+    """Solve jobs and yield the results in job order, with about `ahead` submissions under way.
 
-    Processes that are forked now know jobs and setting; where one does not, they are sent.
+    Workers that are forked from now on know the jobs and the setting; others are sent them.
     """
     if executor is None:
         for job in jobs:
@@ -111,7 +111,7 @@ def _share(
     """
     if setting and token not in _known:
         _known[token] = _Known(pickle.loads(setting), [], {})
-        if len(_known) > 2:  # a worker serves one run after the other
+        if len(_known) > 2:  # a worker rarely serves two runs at a time
             _known.popitem(last=False)
     known = _known.get(token)
     if known is None or not (known.jobs or isinstance(jobs[0], Job)):

@@ -55,7 +55,7 @@ def fast_partition(
 def _forked(engine: Engine, progress: Callable[[int], None] | None, jobs: int) -> list[Regions]:
     """The regions of a run, computed by this process and others that are forked from it."""
     tasks = shares(engine, jobs)
-    # Whatever is loaded or compiled at first use is so before the fork, once for all.
+    # Load and compile all that this needs before the fork, once for all processes.
     list(pieces(engine, [tasks[0].cells.part(0, 1)]))
 
     def solve(k: int) -> Regions:

@@ -1,8 +1,8 @@
 """The float filter on activation layers: their cuts and their values, with proven errors.
 
-What `float_affine` is for affine nodes: Lemma 21's part on pointwise nodes (proofs/filter.md),
-breakpoints by Knuth's two-sum, max groups that copy. A cut looks at the forms of all
-knots on a cell; knots that coincide (`coincident`, `value_numbers`) cut once.
+The counterpart of `float_affine`: Lemma 21's part on pointwise nodes (proofs/filter.md), with
+breakpoints subtracted by Knuth's two-sum; a max group copies the forms of a member. A cut takes
+the forms of all knots on a cell; knots that coincide (`coincident`, `value_numbers`) cut once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["FloatLayer", "FloatMax", "FloatNodes", "FloatPointwise", "in_floats"
 
 
 class FloatPointwise:
-    """A pointwise node prepared: forms of its knots, and its value on chosen pieces."""
+    """A pointwise node in floats: cuts along its knots, and its value on given pieces."""
 
     def __init__(self, node: Pointwise, source: FloatAffine | None = None) -> None:
         self.units, p, q = node.knots
@@ -45,6 +45,7 @@ class FloatPointwise:
             lines[:, -1] -= self.at
             self.copies = copied_knots(node, source.node, lines)
         self.at_error = np.abs(self.at) * at_errors
+        # One knot for each unit, at zero: then the forms of the knots are those of the input.
         self.plain = len(self.units) == node.size and not self.at.any() and not at_errors.any()
         self.which = node.which
         width = max(len(f.pieces) for f in node.functions)
@@ -88,8 +89,8 @@ class FloatPointwise:
         which: int,
         closely: bool,
     ) -> Family:
-        """Siblings among `cells`: equal neighbours are one family. Their values are to be
-        input `which` of the node `after`."""
+        """Group parts into families of siblings: runs of parts of one cell (equal `cells`), whose
+        values are to be input `which` of the affine node `after`."""
         x, new = value.forms, np.ones(len(cells), dtype=bool)
         new[1:] = cells[1:] != cells[:-1]
         first = np.nonzero(new)[0]
@@ -121,8 +122,8 @@ class FloatPointwise:
         return Family(siblings, self.pieces, kept, errors, sizes, which)
 
     def heads(self, value: FloatValue, family: Family) -> FloatValue:
-        """The node's value on the first member of each family, of the units kept, with the
-        family's errors; `value` is that of its input."""
+        """The node's value on the first member of each family, only of the units kept, with error
+        bounds that hold for the whole family; `value` is the node's input."""
         out = empty((len(family.siblings.first), 3, len(family.kept)))
         apply_pieces(family.siblings, family.kept, self.pieces, out)
         forms = FloatForms(out, family.errors, np.arange(len(out)))
@@ -133,7 +134,7 @@ class FloatPointwise:
         return None if self.grid is None or grid is None else self.grid + grid
 
     def _safe(self, grid: int | None) -> np.ndarray:
-        """Which pieces of which functions are applied to exact forms without rounding."""
+        """For each function and piece, whether it maps exact forms without rounding."""
         if self.grid is not None and grid is not None and self.grid + grid < 900:
             return self.exact
         # A power of two below one may underflow.
@@ -189,8 +190,8 @@ class FloatPointwise:
         stop: int,
         known: KnownValues | None = None,
     ) -> CutResult:
-        """`cut` along some units of a `plain` node: those up to `stop`, of which the first have
-        cut already and the cells have codes `before` (cells, units); cell i has forms
+        """`cut` along the next units of a `plain` node, up to unit `stop`. The columns of `before`
+        (cells, units) are the codes of the units that have cut already; cell i has the forms
         x.of(rows[i])."""
         low, copies = before.shape[1], self.copies
         if known is not None:
@@ -205,7 +206,7 @@ class FloatPointwise:
         forms = FloatForms(coefficients, x.errors.take(knots, axis=2), x.owner[rows])
         room = _room(cells, len(knots), np.int8)
         parts = _kept(cut_pointwise(cells, forms, label + knots, room))
-        # Copies of units that have cut are where those are.
+        # A copy of a unit that has cut already takes the sign of that unit.
         old = before[parts.parents][:, leads[:new]].astype(np.int8) - np.int8(1)
         signs = np.concatenate([old, parts.codes], axis=1)[:, place.ravel()]
         return parts._replace(codes=signs * factor + np.int8(1))
@@ -233,7 +234,7 @@ class FloatPointwise:
 
 
 def _room(cells: Cells, units: int, dtype: type) -> CutResult:
-    """Memory for the parts of cells, enough for those of most batches."""
+    """Allocate the output arrays of a cut, large enough for most batches."""
     number = len(cells.start) - 1
     parts, corners = 2 * number + 1024, 2 * len(cells.corners) + 4096
     start, parents = empty((parts,), np.int64), empty((parts,), np.int64)
@@ -242,20 +243,20 @@ def _room(cells: Cells, units: int, dtype: type) -> CutResult:
 
 
 def _kept(parts: CutResult) -> CutResult:
-    """A copy of the cells and parents, which are kept and must not keep the room for them."""
+    """Copy the cells and parents, which live long, out of the larger output arrays."""
     cells = Cells(*(_own(array) for array in parts.cells))
     return parts._replace(cells=cells, parents=_own(parts.parents))
 
 
 def _own(array: np.ndarray) -> np.ndarray:
-    """A copy, in memory of the arena."""
+    """A copy of an array, in memory of the arena."""
     out = empty(array.shape, array.dtype)
     out[...] = array
     return out
 
 
 class FloatMax:
-    """A max node prepared: members of its groups as flat arrays."""
+    """A max node in floats: cuts where maxima change hands, and its value for given members."""
 
     def __init__(self, node: MaxGroups) -> None:
         sizes = np.asarray([len(g) for g in node.groups], dtype=np.int64)
@@ -294,7 +295,7 @@ FloatLayer = FloatPointwise | FloatMax
 
 @dataclass(frozen=True)
 class FloatNodes:
-    """A network's nodes prepared for floats: the affine ones by number, and the layers in order."""
+    """A network's nodes in floats: the affine ones by number, and the layers in order."""
 
     affine: dict[int, FloatAffine]
     layers: list[FloatLayer]
@@ -304,7 +305,7 @@ _prepared: WeakKeyDictionary[Network, FloatNodes] = WeakKeyDictionary()
 
 
 def in_floats(network: Network) -> FloatNodes:
-    """The nodes prepared; once a network, as converting all its numbers takes a while."""
+    """The network's nodes in floats, cached: to convert all its numbers takes a while."""
     if network not in _prepared:
         nodes = FloatNodes({}, [])
         for k, node in enumerate(network.nodes):

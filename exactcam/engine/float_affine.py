@@ -109,9 +109,9 @@ class FloatAffine:
     ) -> FloatValue:
         """The node's forms on families of siblings (Lemma 21 with its second remark).
 
-        `inputs` are on the first member of each family, number `family.which` as
-        `FloatPointwise.heads` has it (only the units kept); the others differ in few entries
-        of that and get their differences added.
+        `inputs` are values on the first member of each family; number `family.which`, from
+        `FloatPointwise.heads`, has only the units kept. The other members differ in few of its
+        entries, so their forms are those of the first plus the differences times the weights.
         """
         which, siblings = family.which, family.siblings
         product, forms = self.products[which], [x.forms for x in inputs]
@@ -130,7 +130,7 @@ class FloatAffine:
         return FloatValue(FloatForms(out, errors, siblings.member), grid)
 
     def _product(self, inputs: Sequence[FloatForms], family: Family | None = None) -> np.ndarray:
-        """The forms without the bias."""
+        """The sum of the matrix products, without the bias."""
         out = empty((len(inputs[0].coefficients), 3, len(self.bias)))
         for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
             kept = family.kept if family is not None and k == family.which else None
@@ -145,9 +145,9 @@ class FloatAffine:
         which: int,
         changed: int,
     ) -> np.ndarray:
-        """Lemma 21 for cells with inputs of the given `_measure`, of which input `which` was
-        changed afterwards in up to `changed` entries; with its first remark where `bounds`
-        of the inputs are given. (cells, 2, size)."""
+        """The error bounds of Lemma 21, (cells, 2, size), from the `_measure` of each input; input
+        `which` was changed afterwards in up to `changed` entries (second remark). Where `bounds`
+        of the inputs are given they are used entry by entry (first remark)."""
         gamma = (self.terms + 2 * changed + 8) * UNIT * 1.001 if self.sound else np.inf
         each = np.empty((len(bounds[0][0]) if bounds else 0, 2, len(self.bias)))
         for k, (errors, sizes) in enumerate(bounds):
@@ -164,7 +164,7 @@ class FloatAffine:
         return affine_errors(np.asarray(measures), each, layer, out)
 
     def _grid(self, inputs: Sequence[FloatValue]) -> int | None:
-        """The grid of the forms behind the node."""
+        """The grid of the node's value, from those of its inputs."""
         grids = [self.bias_grid]
         for own, x in zip(self.grids, inputs, strict=True):
             grids.append(None if own is None or x.grid is None else own + x.grid)
@@ -192,8 +192,8 @@ def _measure(x: FloatForms) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Family:
-    """Cells whose parts are siblings, before an affine node: its input number `which` is the value
-    of an activation layer in whose codes the members of a family differ little.
+    """Families of siblings, the parts of one cell each, before an affine node; its input number
+    `which` is the value of the layer that cut, in whose codes siblings differ little.
 
     Attributes
     ----------
@@ -204,10 +204,10 @@ class Family:
     kept : int64 (k,)
         All units or, before a dense matrix, those that are not zero on every first cell.
     errors : float64 (families, 2, units or 1)
-        Bounds of the errors of each unit on its pieces in the family, where one looks closely;
-        else of every unit on any piece.
+        Error bounds of each unit on the pieces that occur in the family, if `closely`; else one
+        bound of all units on all pieces.
     sizes : float64 (families, 2, units)
-        Bounds of the moduli of all that is summed up of each unit, where one looks closely.
+        Bounds of the moduli of all that is summed up of each unit, if `closely`; else unused.
     which : int
     """
 
@@ -258,7 +258,7 @@ class _Product:
         self._times(x, out, add, self.dense, self.by_row, kept)
 
     def moduli(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
-        """The same with the moduli of W."""
+        """out = |W| x or out += |W| x, as in `__call__`."""
         self._times(x, out, add, *self._moduli)
 
     @cached_property
@@ -280,11 +280,11 @@ class _Product:
             sparse_product(*by_row, flat, target, add)
             return
         if kept is None:
-            # Half the inputs are zero in all cells of a batch, as those are neighbours.
+            # The cells of a batch are neighbours: half the inputs may be zero in all of them.
             kept = np.nonzero(flat.any(axis=0))[0]
             if 4 * len(kept) < 3 * len(dense):
                 flat = taken(flat, kept, 1)
-        if flat.shape[1] < len(dense):  # here or from `family`
+        if flat.shape[1] < len(dense):  # columns were left out, here or by `FloatPointwise.family`
             dense = taken(dense, kept)
         if add:
             target += flat @ dense

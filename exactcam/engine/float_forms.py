@@ -1,4 +1,4 @@
-"""A value of the network on many cells in floats, as it goes from node to node."""
+"""Affine forms of one value of the network on many cells: what float nodes take and return."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["FloatValue"]
 
 @dataclass(frozen=True)
 class FloatValue:
-    """The affine forms of one value on many cells, with error bounds, and what is exact of them.
+    """The affine forms of one value on many cells, with error bounds and a common grid.
 
     `grid` is p if all coefficients without error are multiples of 2^-p, else None.
     """
@@ -26,5 +26,5 @@ class FloatValue:
         return FloatValue(self.forms.of(cells), self.grid)
 
     def compact(self) -> FloatValue:
-        """The same value without rows of errors that no cell has."""
+        """The same value without rows of errors that no cell uses."""
         return FloatValue(self.forms.compact(), self.grid)

@@ -43,7 +43,7 @@ def twins(exact: ExactCells, names: np.ndarray) -> np.ndarray:
     out = np.full(len(names), -1, dtype=np.int64)
 
     def ends(corner: int) -> Hashable:
-        """The exact ends of an edge, in no order."""
+        """The exact ends of an edge, as an unordered pair."""
         return frozenset(exact.points(np.asarray([corner, after[corner]])))
 
     left = _only_two(out, np.nonzero(cells.labels >= 0)[0], between)

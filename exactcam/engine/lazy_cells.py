@@ -1,8 +1,8 @@
 """Exact vertices and output maps of the fast engine's cells, computed when asked for.
 
-A cell is known by its pattern and the labels of its edges; `replay` makes exact vertices and
-output maps of these. What is asked of all cells at once (which output maps are equal, which
-cells a decision boundary may cross) floats with bounds answer for nearly all of them.
+A cell is stored as its pattern and the labels of its edges, from which `replay` computes exact
+vertices and output maps. Questions about all cells at once (which output maps are equal, which
+cells a decision boundary may cross) are answered by floats with error bounds for nearly all.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ExactCells:
         return {**vars(self), "_engine": None}
 
     def points(self, corners: np.ndarray) -> list[Point]:
-        """The exact reduced vertices at some corners (k,). Ordered by cell it is fastest."""
+        """The exact reduced vertices at some corners (k,). Fastest if ordered by cell."""
         cells, trace = self.cells, self.engine.trace
         owner = np.searchsorted(cells.start, corners, side="right") - 1
         out: dict[int, Point] = {}
@@ -109,7 +109,7 @@ class LazyVertices(Vertices):
 
 
 class LazyMaps(OutputMaps):
-    """Exact output maps, computed when asked for, and floats with bounds for what they decide."""
+    """Exact output maps, computed when asked for; questions that float bounds decide need none."""
 
     def __init__(self, exact: ExactCells) -> None:
         self._exact = exact
@@ -159,7 +159,7 @@ class LazyMaps(OutputMaps):
         coordinates. Runs the engine again: keeping them all along would cost memory."""
         if self._bounds is None:
             engine = self._exact.engine
-            # In one process depth first: an early layer's cells with all their forms may be many.
+            # One process takes the whole window, depth first: to hold an early layer needs memory.
             tasks = shares(engine, jobs) if jobs > 1 else [engine.start()]
 
             def maps(k: int) -> np.ndarray:

@@ -76,6 +76,6 @@ class Frame:
 
 
 def _dyadic(value: mpq, step: mpq) -> mpq:
-    """The multiple of `step` next to `value`."""
+    """The multiple of `step` nearest to `value`."""
     quotient = value / step
     return (quotient.numerator * 2 + quotient.denominator) // (2 * quotient.denominator) * step

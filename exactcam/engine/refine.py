@@ -42,14 +42,14 @@ from .value_numbers import Ties
 __all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon", "gathered"]
 
 _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
-_LOSS = 2.0**24  # what bounds may lose between the layers before they are taken unit by unit
+_LOSS = 2.0**24  # where bounds would lose more than this over all layers, each unit has its own
 _UNITS = 512  # so many units of a wide layer cut at a time, lest a large cell fill the memory
 
 
 @dataclass
 class Statistics:
-    """What a run did: cells cut and the signs this took, those of the cells that needed exact
-    arithmetic, and batches."""
+    """Counters of a run: cells cut, signs at corners that this took, cells that needed exact
+    arithmetic, batches."""
 
     cells_cut: int = 0
     signs: int = 0
@@ -59,11 +59,11 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Task:
-    """Cells that are to be cut by activation number `activation`.
+    """Cells that wait to be cut along layer number `activation`.
 
-    `values` are the values that are still read, by number, on the cells these are parts of;
-    `parents` (cells,) says which. Where the first `units` of the activation node have
-    cut already, those are forms of its input, else of the activation's before.
+    `values` are the live values by number, on the cells of which these are parts: cell i is a
+    part of number parents[i]. They are those at the input of this layer where its first `units`
+    have cut already, else those at the input of the layer before.
     """
 
     activation: int
@@ -80,12 +80,12 @@ class Task:
             yield self.part(low, high)
 
     def part(self, low: int, high: int) -> Task:
-        """The same for cells low to high."""
+        """The task of the cells low:high."""
         cells, parents = self.cells.part(low, high), self.parents[low:high]
         return Task(self.activation, cells, parents, self.values, self.units)
 
-    def alone(self) -> Task:
-        """The same task without what only other cells need."""
+    def detached(self) -> Task:
+        """The same task, to be sent elsewhere: without values on cells that it has no part of."""
         kept, parents = np.unique(self.parents, return_inverse=True)
         if self.activation == 0:
             return self
@@ -95,7 +95,7 @@ class Task:
 
 @dataclass(frozen=True)
 class _Cut:
-    """Some cells being cut by the units `first` to `stop` of a layer.
+    """A cut of cells along the units first:stop of a layer.
 
     `x` are forms of the layer's input, of which cell i has number rows[i]; `label` is the
     name of the layer's first line.
@@ -110,11 +110,11 @@ class _Cut:
     stop: int
 
     def of(self, cells: np.ndarray) -> _Cut:
-        """The same for some of the cells."""
+        """The cut of some of the cells."""
         return replace(self, x=self.x.of(self.rows[cells]), rows=np.arange(len(cells)))
 
     def by_floats(self, cells: Batch, known: KnownValues | None = None) -> CutResult:
-        """The parts of the cells as far as certified floats decide their signs."""
+        """Cut by the float filter; cells with a sign it cannot prove are `undecided`."""
         begin = self.layer.units.start
         if isinstance(self.node, FloatPointwise) and self.stop - self.first < self.layer.node.size:
             before = cells.codes[:, begin : begin + self.first]
@@ -124,7 +124,7 @@ class _Cut:
         return self.node.cut(cells.polygons, self.x, self.label, known)
 
     def parts(self, cells: Batch, found: CutResult) -> Batch:
-        """What was found as a batch, with the codes that the cells had before."""
+        """The parts found as a batch: with their cells' codes, those of this cut filled in."""
         begin = self.layer.units.start
         codes = taken(cells.codes, found.parents)
         codes[:, begin + self.first : begin + self.stop] = found.codes
@@ -132,7 +132,7 @@ class _Cut:
 
 
 class Engine:
-    """A network on a window, prepared; `run` yields its regions batch by batch.
+    """The fast engine for one network and window: `run` yields the regions batch by batch.
 
     `blind` hides cells from the filter, so that exact arithmetic cuts them: given (activation,
     number of cells) it returns a mask. Results do not depend on it (G1); tests do.
@@ -162,8 +162,9 @@ class Engine:
         self.batch_size = int(min(4096, max(16, cells if cells >= 128 else 2 * cells)))
 
     def _loss(self) -> float:
-        """About how much faster than the values bounds grow that take all inputs of a layer for
-        the worst one: where weights are random and half the inputs zero, sqrt(2 n) a layer."""
+        """Estimate by what factor bounds outgrow the values over the network, if each layer takes
+        all its n inputs to be as bad as the worst: sqrt(2 n) a layer where weights are random and
+        half the inputs are zero."""
         loss = [1.0]
         for k, node in enumerate(self.network.nodes):
             ready = self._float.affine.get(k)
@@ -172,8 +173,8 @@ class Engine:
         return max(loss)
 
     def _sole_readers(self) -> dict[int, FloatAffine]:
-        """By number of a pointwise layer the affine node just after it, where that alone reads
-        its value, once: siblings can then share the product."""
+        """The affine node just after a pointwise layer, by the layer's number, where no other node
+        reads the layer's value: siblings can then share the product."""
         readers = Counter(v for node in self.network.nodes for v in node.inputs)
         return {
             layer.number: self._float.affine[layer.value]
@@ -186,7 +187,7 @@ class Engine:
 
     @cached_property
     def ties(self) -> Ties:
-        """Value numbers on a cell, which prove ties; few networks need them."""
+        """Value numbering of the network, which proves ties; few networks need it."""
         return Ties(self.network, self.plane)
 
     @quiet()
@@ -214,7 +215,7 @@ class Engine:
                 yield values[self.network.output].forms
 
     def _leaves(self, tasks: list[Task] | None) -> Iterator[Task]:
-        """The tasks behind the last layer."""
+        """The tasks that have passed the last layer."""
         stack = [self.start()] if tasks is None else tasks[::-1]
         while stack:
             task = stack.pop()
@@ -227,8 +228,8 @@ class Engine:
 
     @quiet()
     def step(self, task: Task, units: int | None = None) -> Task:
-        """Cut every cell of a task along its activation node, or of a wide one the next
-        `units` (the engine's own number if None)."""
+        """Cut every cell of a task along its layer, or along the next `units` of a wide one (the
+        engine's own number if None)."""
         layer = self.network.layers[task.activation]
         values = task.values if task.units else self._values(task)
         cut = self._next(task, layer, values[layer.source].forms, units or self.units)
@@ -252,7 +253,7 @@ class Engine:
         """The parts of cells, and the number of the cell that each is a part of.
 
         A filtered predicate: the float filter cuts the cells whose signs it proves; the others
-        go on to floats that know which values are tied, then to exact integers.
+        are tried again with value numbering, then cut in exact integers.
         """
         self.statistics.batches += 1
         self.statistics.cells_cut += len(cells)
@@ -279,7 +280,7 @@ class Engine:
         return concatenated(batches).take(order), owner[order]
 
     def _filtered(self, cut: _Cut, cells: Batch, hidden: np.ndarray) -> CutResult:
-        """The parts of the cells by floats alone; those `hidden` from them are undecided."""
+        """Cut by the float filter; the cells `hidden` from it are undecided."""
         if not hidden.any():
             return cut.by_floats(cells)
         seen = np.nonzero(~hidden)[0]
@@ -288,7 +289,7 @@ class Engine:
         return found._replace(parents=seen[found.parents], undecided=undecided)
 
     def _values(self, task: Task) -> dict[int, FloatValue]:
-        """The values that are still read, on a task's cells, up to the input of its layer."""
+        """Evaluate the live values on a task's cells, up to the input of its layer."""
         if task.activation == 0:
             return task.values
         layer = self.network.layers[task.activation - 1]
@@ -324,7 +325,7 @@ class Engine:
         )
 
     def _tied_parts(self, cut: _Cut, cell: Batch) -> Batch | None:
-        """The parts of one cell by floats that know its ties; None if still undecided."""
+        """Cut one cell by floats with value numbering; None if a sign is still undecided."""
         number = cut.layer.number
         classes = self.ties.classes(cell.codes[0], number)
         if classes.all() and len(np.unique(classes)) == len(classes):
@@ -334,7 +335,7 @@ class Engine:
         return None if len(found.undecided) else cut.parts(cell, found)
 
     def _exact_parts(self, layer: Layer, cell: Batch) -> Batch:
-        """The parts of one cell in exact integers, correctly rounded at the end."""
+        """Cut one cell in exact integers; the parts are rounded correctly at the end."""
         codes = cell.codes[0]
         lines = [self.trace.line(codes, label) for label in cell.labels.tolist()]
         outline = exact_polygon(lines)

@@ -1,7 +1,7 @@
-"""What the fast engine keeps of the regions it has found, until someone asks for more.
+"""Compact storage of the regions that the fast engine has found, without exact numbers.
 
 Millions of regions have to fit: corners in one cluster (`vertex_clusters`) share an entry, and
-patterns are packed. So it is also what travels between processes.
+patterns are packed. Processes send their regions in this form too.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Regions:
 
     @classmethod
     def joined(cls, parts: Iterable[Regions]) -> Regions:
-        """Several as one, in the given order, their vertices apart."""
+        """Concatenate in the given order; vertices of different parts stay different."""
         parts = list(parts)
         rows = np.cumsum([0, *(len(part.labels) for part in parts)])
         numbers = np.cumsum([0, *(len(part.vertices) for part in parts)])
@@ -61,7 +61,7 @@ class Regions:
 
 
 def _shifted(arrays: Sequence[np.ndarray], kind: Any, shifts: Iterable[int]) -> np.ndarray:
-    """Arrays as one, each with its shift added: in place, as they may be large."""
+    """Concatenate arrays, each plus its shift; in place, as they may be large."""
     out, low = np.concatenate(arrays, dtype=kind), 0
     for array, shift in zip(arrays, shifts, strict=False):
         out[low : low + len(array)] += kind(shift)

@@ -9,7 +9,7 @@ __all__ = ["DEFAULT", "Schedule"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """The sizes that decide how a run is divided; results do not depend on them.
+    """Tuning parameters of the division of a run; results do not depend on them.
 
     Times in the comments are of one core of two, on random ReLU networks of two inputs:
     A has three layers of 64 units (8,744 regions, 26 ms), B two of 400 (208,220, 1.5 s).
@@ -35,7 +35,7 @@ class Schedule:
     tail: int = 4
     # ... but at least so many cells: the last chunks then take about 1 ms, so all end together.
     least_chunk: int = 4
-    # ... and at least so large that equal ones would be this many in a small run, and in others:
+    # ... and no fewer than if a small run, or another, were divided into so many equal chunks:
     # every chunk costs a batch for each layer that is left.
     chunks_if_small: int = 16
     chunks: int = 512

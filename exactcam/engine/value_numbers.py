@@ -43,7 +43,7 @@ Key = TypeVar("Key")
 
 
 class Ties:
-    """The classes of a network's values on the cells with given codes.
+    """Value numbering of a network: the classes of its values on a cell, by the cell's codes.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ class Ties:
         return self._values(codes, number)[0][self.network.layers[number].source]
 
     def above(self, codes: np.ndarray, number: int) -> np.ndarray:
-        """Which entries of that input are positive in the cell's interior, bool (size,), as far as
-        the codes of the pointwise layer that computes it say so (Lemma 25)."""
+        """Which entries of the input of layer `number` are positive in the cell's interior, bool
+        (size,), as far as the codes of the pointwise layer that computes it prove it (Lemma 25)."""
         source = self.network.layers[number].source
         before = next((e for e in self.network.layers[:number] if e.value == source), None)
         units = None if before is None else self._units_of(before)
@@ -92,7 +92,7 @@ class Ties:
         return (own % 2 == 0) & units.above[units.which, own // 2]
 
     def _values(self, codes: np.ndarray, passed: int) -> tuple[dict[int, np.ndarray], int]:
-        """The live classes behind the first `passed` layers, and the next free number."""
+        """The live classes after the first `passed` layers, and the next free number."""
         key = codes[: self.network.unit_offsets[passed]].tobytes()
         if passed not in self._latest or self._latest[passed][0] != key:
             values, free = self._values(codes, passed - 1)
@@ -106,7 +106,7 @@ class Ties:
     def _affine(
         self, number: int, values: dict[int, np.ndarray], free: int
     ) -> tuple[dict[int, np.ndarray], int]:
-        """The classes behind the affine nodes that precede a layer, and the next free number."""
+        """The classes after the affine nodes that precede a layer, and the next free number."""
 
         def apply(k: int, inputs: list[np.ndarray]) -> np.ndarray:
             nonlocal free
@@ -134,7 +134,7 @@ def _numbering(*first: Key) -> defaultdict[Key, int]:
 
 
 class _Rows:
-    """An affine node: its rows over all inputs side by side, numbers named by integers."""
+    """An affine node for value numbering: its rows over all inputs, weights named by integers."""
 
     def __init__(self, node: Affine) -> None:
         names = _numbering(0)
@@ -162,7 +162,7 @@ class _Rows:
 
 
 class _Pieces:
-    """A pointwise node: the name of each unit's map on each piece."""
+    """A pointwise node for value numbering: each function's map on each piece has a number."""
 
     def __init__(self, node: Pointwise) -> None:
         names = _numbering((mpq(0), mpq(0)), (mpq(1), mpq(0)))  # the zero map, and the identity
@@ -198,7 +198,7 @@ class _Pieces:
 
 
 class _Members:
-    """A max node: the class of the member taken."""
+    """A max node for value numbering: a group has the class of the member it takes."""
 
     def __init__(self, node: MaxGroups) -> None:
         sizes = np.asarray([len(group) for group in node.groups], dtype=np.int64)

@@ -28,9 +28,9 @@ from exactcam.engine.float_activation import FloatMax, FloatPointwise, in_floats
 from exactcam.engine.float_affine import FloatAffine
 from exactcam.engine.float_forms import FloatValue
 from exactcam.engine.kernels.arrays import FloatForm, FloatForms
-from exactcam.engine.kernels.constants import UNKNOWN, UNSCANNED
-from exactcam.engine.kernels.cut_lines import _scan
-from exactcam.engine.kernels.cut_max import _difference
+from exactcam.engine.kernels.constants import CROSSES, UNKNOWN, UNSCANNED
+from exactcam.engine.kernels.cut_lines import _scan, _signs
+from exactcam.engine.kernels.cut_max import _all_positive, _difference, _measure
 from exactcam.engine.kernels.forms import widest
 from exactcam.engine.kernels.predicates import float_sign, plane_sign, sign_at
 from exactcam.engine.kernels.predicates import meet as float_meet
@@ -178,6 +178,41 @@ def test_a_scan_proves_the_sign_at_all_corners(line: Any, corners: Any, aim: flo
         ):
             exact = (mpq(a) + p) * (mpq(u) + s) + (mpq(b) + q) * (mpq(v) + t) + mpq(c) + h
             assert sign(exact) == state[0]
+
+
+@MANY
+@given(
+    line=lines(),
+    corners=st.lists(st.tuples(floats, floats, slips), min_size=1, max_size=5),
+    aim=st.none() | st.sampled_from([0.0, 0.5, 0.9, 0.999, 1.0, 1.001]),
+    end=st.sampled_from([1, -1]),
+)
+def test_loops_over_corners_prove_what_is_so_at_each(
+    line: Any, corners: Any, aim: float | None, end: int
+) -> None:
+    """The loops of the kernels bound errors by formulas of their own: nothing may be missing.
+
+    `aim` and `end` put the line next to the bound at one of the corners, on either side.
+    """
+    (a, b, c, e, f), _ = line
+    cell = np.asarray([[normal(u, d), normal(v, d), d, 0, 0, 0, 1, 1] for u, v, d in corners])
+    if aim is not None:
+        u, v, d = cell[0, :3].tolist()
+        bound = e * max(abs(u), abs(v)) + f + (abs(a) + abs(b) + e) * d
+        c = normal(end * aim * bound - (a * u + b * v), f)
+    form, signs, about = FloatForm(a, b, c, e, f), np.empty(len(cell), np.int64), np.empty(4)
+    single = [float_sign(*row[:3].tolist(), *form) for row in cell]
+    verdict = _signs(cell, 0, len(cell), form, signs, 0)
+    assert (verdict == UNKNOWN) == (UNKNOWN in single)
+    if verdict != UNKNOWN:
+        assert signs.tolist() == single
+        assert verdict == (CROSSES if {1, -1} <= set(single) else sum({*single}))
+    _measure(cell, 0, len(cell), about)
+    if _all_positive(cell, 0, len(cell), about, form):
+        a, b, c, e, f = (mpq(x) for x in (a, b, c, e, f))
+        for u, v, d in ([mpq(x) for x in row] for row in cell[:, :3].tolist()):
+            lost = e * max(abs(u), abs(v)) + f + (abs(a) + abs(b) + e) * d
+            assert a * u + b * v + c > lost
 
 
 @MANY

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import exactcam
+from exactcam import Verification
 from exactcam.arithmetic.rational import mpq
 from exactcam.grading import EngineOutput, Finding
 from exactcam.grading.adapters.exact import from_partition
@@ -38,6 +39,10 @@ def results() -> dict[str, object]:
         "finding of a segment": Finding("boundary wrong", (10**9,), (10**9,), third, "note " * 99),
         "samples": exactcam.sample_boundary(part, 3),
         "nearest": exactcam.nearest_boundary_point(part, "1/3", third),
+        "cells": part.cells,
+        "vertices": part.vertices,
+        "verified": Verification("verified", statement="9 activation regions, " * 9),
+        "rejected": Verification("rejected", "vertex-is-on-line: " * 9),
         "line": line,
         "crossing": line.crossings()[0],
         "scene": picture,

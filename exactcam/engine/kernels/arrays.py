@@ -1,4 +1,4 @@
-"""What compiled kernels are given and return: named tuples of arrays, which cost them nothing."""
+"""Arguments and results of compiled kernels: named tuples of arrays, which cost nothing there."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Cells(NamedTuple):
     corners : float64 (n, 8)
         Columns U, V, DELTA, A, B, C, E, F (see `predicates`).
     labels : int64 (n,)
-        The name of the line that leaves each corner.
+        The name of the line of the edge that leaves each corner.
     """
 
     start: np.ndarray
@@ -83,7 +83,7 @@ class FloatForms(NamedTuple):
         return FloatForms(coefficients, np.where(zero, 0.0, self.errors), self.owner)
 
     def compact(self) -> FloatForms:
-        """The same forms without the rows of `errors` that no cell has."""
+        """The same forms without the rows of `errors` that no cell uses."""
         used, owner = np.unique(self.owner, return_inverse=True)
         return FloatForms(self.coefficients, self.errors[used], owner)
 
@@ -119,7 +119,7 @@ class Groups(NamedTuple):
 
 
 class KnownValues(NamedTuple):
-    """What is known of a layer's input on certain cells, whatever its forms in floats say:
+    """What value numbering has proven of a layer's input on certain cells:
     entries of one number in `classes` (int64, (size,)) have the same exact form, zero for
     class 0; those marked in `above` (bool, (size,)) are positive inside the cells."""
 
@@ -168,7 +168,7 @@ class Weights(NamedTuple):
 
 
 class LayerBounds(NamedTuple):
-    """What Lemma 21 needs to know of an affine layer.
+    """The constants of an affine layer in Lemma 21.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Names for what compiled kernels write as small integers: columns, signs and statuses.
+"""Named integers of the compiled kernels: columns, signs and statuses.
 
 Compiled code holds them as literals, so a name costs nothing.
 """

@@ -42,7 +42,7 @@ __all__ = ["copy_rows", "cut_pointwise", "doubled", "finished", "grow", "roomier
 
 @jit()
 def grow(array: np.ndarray, need: int) -> np.ndarray:
-    """The array, or a copy with room for at least `need` rows, and for twice as many as it has."""
+    """The array if it has `need` rows, else a copy with so many and at least twice its own."""
     if need <= array.shape[0]:
         return array
     bigger = np.empty((max(need, 2 * array.shape[0]), *array.shape[1:]), array.dtype)
@@ -70,7 +70,7 @@ def roomier(out: CutResult) -> CutResult:
 
 @jit()
 def finished(out: CutResult, parts: int, missed: int) -> CutResult:
-    """The output without the room that was not used."""
+    """The output, cut to what was used."""
     start, corners, labels = out.cells
     used = start[parts]
     cells = Cells(start[: parts + 1], corners[:used], labels[:used])
@@ -79,7 +79,7 @@ def finished(out: CutResult, parts: int, missed: int) -> CutResult:
 
 @jit(inline="always")
 def copy_rows(source: Corners, low: int, high: int, target: Corners, at: int) -> None:
-    """Rows low..high to the target's rows at.., from the front, without temporaries."""
+    """Copy rows low..high to the target's rows from `at` on, front to back, no temporaries."""
     for k in range(high - low):
         for m in range(8):
             target.rows[at + k, m] = source.rows[low + k, m]
@@ -144,7 +144,7 @@ def split(
 
 @jit(inline="always")
 def _set_line(target: Corners, row: int, line: FloatForm, label: int) -> None:
-    """Let the edge that leaves a corner lie on a line."""
+    """Set the line of the edge that leaves a corner."""
     corners = target.rows
     corners[row, A], corners[row, B], corners[row, C] = line.a, line.b, line.c
     corners[row, E], corners[row, F] = line.e, line.f
@@ -162,8 +162,8 @@ def _scan(
     own: int,
     signs: np.ndarray,
 ) -> None:
-    """The sign of every form on the cell with corners low..high, UNSCANNED where its centre proves
-    none, to `signs`; the forms are coefficients[cell] with errors[own].
+    """Write to `signs` the sign of every form on the cell with corners low..high, or UNSCANNED if
+    one bound at its centre proves none; the forms are coefficients[cell] with errors[own].
 
     Theorem 23 at the centre of the cell's bounding box, with the box's half sides as the
     distances: nearly all knots are further from a cell than its size. A straight loop

@@ -196,9 +196,10 @@ def _clip(
     scratch: _Scratch, low: int, high: int, free: int, members: _Members, group: _Group, code: int
 ) -> tuple[int, int]:
     """The part of a polygon of the stack where member `code` of a group is the first that is
-    largest: its corners (low, high), equal if it is empty; or what prevents it, twice.
+    largest.
 
-    Clips between two areas of the arena above row `free`.
+    Returns its corners (low, high), equal if it is empty, or twice a status (UNDECIDED,
+    SCRATCH_FULL). Clips between two areas of the arena above row `free`.
     """
     own, size, stack, signs = group.members, len(group.members), scratch.corners, scratch.signs
     for rival in range(size):
@@ -244,8 +245,8 @@ def _settle_whole(scratch: _Scratch, corners: int, members: _Members, groups: Gr
 
 @jit(inline="always")
 def _settle(scratch: _Scratch, frame: int, count: int, members: _Members, groups: Groups) -> int:
-    """Find the largest members of groups on the polygon of a frame, from its place among the
-    `count` ones of `scratch.todo` on.
+    """Find the largest members on the polygon of a frame, of the groups in `scratch.todo` from the
+    frame's place to `count`.
 
     Returns the place of the first group without one, `count` if there is none; or UNDECIDED.
     """
@@ -269,7 +270,7 @@ def _settle(scratch: _Scratch, frame: int, count: int, members: _Members, groups
 @jit()
 def _divide(scratch: _Scratch, frame: int, place: int, members: _Members, groups: Groups) -> int:
     """Replace the polygon of the last frame by its parts, one for each member of the group at
-    `place` that is largest somewhere; the number of frames then, or what prevents it."""
+    `place` that is largest somewhere. Returns the new number of frames, or a status."""
     stack, frames, number = scratch.corners, scratch.frames, scratch.todo[place]
     own = groups.members[groups.start[number] : groups.start[number + 1]]
     group, depth = _Group(own, groups.labels[number]), frame
@@ -304,7 +305,7 @@ def _cut_cell(
     out: CutResult,
     parts: int,
 ) -> int:
-    """Append the parts of one cell to the output; their new number, or what prevents it.
+    """Cut one cell, append its parts to the output; their new number there, or a status.
 
     Nothing is allocated: where room is short this says so and is called again with more.
     """

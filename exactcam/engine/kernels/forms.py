@@ -1,6 +1,6 @@
 """Compiled loops of the fast engine over whole batches: products, differences between
-siblings and the bounds of both (Lemma 21 of proofs/filter.md); classes of values computed alike
-(Lemma 24).
+siblings and the bounds of both (Lemma 21 of proofs/filter.md); value numbering of rows (Lemma
+24).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def add_differences(
     sizes: np.ndarray,
     out: np.ndarray,
 ) -> int:
-    """The forms behind an affine layer, from those of the first member of each family.
+    """The forms after an affine layer, from those of the first member of each family.
 
     out[cell] = base[family] + bias + the sum over the units whose code differs from the first
     member's of (new - old form of the unit) times the unit's column of the matrix.
@@ -121,8 +121,8 @@ def add_differences(
 
 @jit()
 def apply_pieces(siblings: Siblings, kept: np.ndarray, pieces: Pieces, out: np.ndarray) -> None:
-    """The layer's value on the first member of every family: its units `kept` to `out`,
-    float64 (families, 3, kept)."""
+    """Write a pointwise layer's value on the first member of every family, of the units `kept`,
+    to `out`, float64 (families, 3, kept)."""
     which, slopes, intercepts = pieces
     for k in range(siblings.first.shape[0]):
         cell = siblings.first[k]
@@ -140,8 +140,8 @@ def apply_pieces(siblings: Siblings, kept: np.ndarray, pieces: Pieces, out: np.n
 def steepest(
     codes: np.ndarray, first: np.ndarray, pieces: np.ndarray, slopes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For runs of cells that begin at `first` the largest slope of each unit on its pieces,
-    and whether its code varies, (families, units); the functions' `slopes` are moduli."""
+    """For each family, a run of cells that begins at `first`: the largest slope of each unit on
+    its pieces there, and whether its code varies, (families, units); `slopes` are moduli."""
     out = np.zeros((first.shape[0], codes.shape[1]))
     varies = np.zeros((first.shape[0], codes.shape[1]), np.bool_)
     family = -1
@@ -156,8 +156,8 @@ def steepest(
 
 @jit()
 def widest(errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-    """The largest error behind functions of these steepest slopes, (n, 2, 1), of errors
-    (n, 2, units); NaN where one that counts is NaN or infinite."""
+    """The largest error after a pointwise layer whose units have these largest slopes, (n, 2, 1),
+    from errors (n, 2, units); NaN where one that counts is NaN or infinite."""
     out = np.empty((errors.shape[0], 2, 1))
     for k in range(errors.shape[0]):
         for r in range(2):
@@ -175,8 +175,8 @@ def widest(errors: np.ndarray, slopes: np.ndarray) -> np.ndarray:
 
 @jit()
 def largest_moduli(forms: np.ndarray, out: np.ndarray) -> None:
-    """The largest |a| + |b| and |c| of each cell's forms to out[:, 0] and out[:, 1];
-    NaN where one of them is NaN or infinite."""
+    """Write the largest |a| + |b| and |c| of each cell's forms to out[:, 0] and out[:, 1]; NaN
+    where one of them is NaN or infinite."""
     for cell in range(forms.shape[0]):
         most, largest, bad = 0.0, 0.0, 0.0
         for j in range(forms.shape[2]):
@@ -193,7 +193,7 @@ def largest_moduli(forms: np.ndarray, out: np.ndarray) -> None:
 def affine_errors(
     measures: np.ndarray, each: np.ndarray, layer: LayerBounds, out: np.ndarray
 ) -> np.ndarray:
-    """The errors of an affine layer's forms (Lemma 21), to `out`, float64 (cells, 2, size).
+    """Write the error bounds of Lemma 21 to `out`, float64 (cells, 2, size), and return it.
 
     Parameters
     ----------

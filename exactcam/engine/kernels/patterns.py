@@ -12,8 +12,8 @@ __all__ = ["packed", "unpack"]
 
 @jit()
 def packed(codes: np.ndarray, run: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Patterns `codes` (cells, units) as the arrays (sizes, units, masks, bits) of
-    `complex.patterns.Patterns`, `run` cells in each run but the last."""
+    """Encode the patterns `codes` (cells, units) as the arrays (sizes, units, masks, bits) of
+    `engine.packed_patterns.PackedPatterns`, `run` cells in each run but the last."""
     cells, units = codes.shape
     runs = -(-cells // run)
     most = 8 * (runs * units * codes.itemsize + 1)
@@ -42,8 +42,8 @@ def packed(codes: np.ndarray, run: int) -> tuple[np.ndarray, np.ndarray, np.ndar
 def _differences(
     codes: np.ndarray, low: int, high: int, some: np.ndarray, each: np.ndarray
 ) -> None:
-    """For each unit the bits in which some code differs from the first one, and those in which
-    each does that differs at all."""
+    """For each unit, compared with the code of cell `low`: the bits in which some code differs,
+    to `some`, and those in which every code does that differs at all, to `each`."""
     some[:] = 0
     each[:] = ~some
     for i in range(low + 1, high):
@@ -63,7 +63,7 @@ def _pack(
     bits: np.ndarray,
     used: int,
 ) -> int:
-    """The rows of `bits` of cells low to high, from byte `used` on; the byte after them."""
+    """Write the rows of `bits` of cells low:high from byte `used` on; the byte after them."""
     base = codes[low][units]
     for i in range(low, high):
         for j in range(0, len(units), 8):
@@ -79,8 +79,8 @@ def _pack(
 def unpack(
     first: np.ndarray, units: np.ndarray, masks: np.ndarray, bits: np.ndarray, out: np.ndarray
 ) -> None:
-    """Patterns of one run to `out` (cells, units): `first`, changed as their rows of `bits`
-    say."""
+    """Decode the patterns of one run to `out` (cells, units): each is `first`, changed by the
+    masks whose bits are set in its row of `bits`."""
     length = (len(units) + 7) // 8
     for i in range(len(out)):
         out[i] = first

@@ -70,7 +70,7 @@ def _expansion_sign(terms: np.ndarray, count: int) -> int:
 
 @jit()
 def plane_sign(l1: np.ndarray, l2: np.ndarray, a: float, b: float, c: float) -> int:
-    """The side of the form (a, b, c) on which the meet of two lines lies, exactly.
+    """The exact sign of the form (a, b, c) at the intersection of two lines.
 
     All nine coefficients must be exact. sign(det[l1; l2; f]) sign(det2[l1; l2]),
     by error-free transformations; UNKNOWN where a product could leave the range

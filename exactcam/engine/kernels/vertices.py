@@ -50,7 +50,7 @@ def clusters(boxes: np.ndarray) -> np.ndarray:
 
 @jit()
 def _clusters(boxes: np.ndarray, order: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """`clusters` to `names`; `order` sorts the boxes by boxes[:, 0] and is used up."""
+    """Write `clusters` to `names`; `order` sorts the boxes by boxes[:, 0], and is overwritten."""
     runs = np.empty((64, 4), np.int64)  # from, to, axis it is sorted by, axes without a gap
     runs[0, 0], runs[0, 1], runs[0, 2], runs[0, 3] = 0, len(order), 0, 0
     depth, name = 1, 0
@@ -142,7 +142,7 @@ def least_corners(corners: np.ndarray, start: np.ndarray, boxes: np.ndarray) -> 
 
 @jit()
 def turned(start: np.ndarray, choice: np.ndarray) -> np.ndarray:
-    """The order of corners in which each cell begins with its chosen one."""
+    """The permutation of corners that rotates each cell to begin with its chosen one."""
     out = np.empty(start[-1], np.int64)
     for cell in range(len(choice)):
         at = start[cell]
@@ -156,8 +156,8 @@ def turned(start: np.ndarray, choice: np.ndarray) -> np.ndarray:
 
 
 def by_appearance(names: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The classes names[corners] (n,), numbered 0.. in the order they appear in; where each
-    does first."""
+    """Renumber the classes names[corners] (n,) from 0 in order of appearance; also returns where
+    each appears first."""
     classes = int(names.max()) + 1
     out, first = np.empty(len(corners), np.int64), np.empty(classes, np.int64)
     count = _by_appearance(names, corners, empty((classes,), np.int64), first, out)
@@ -182,9 +182,9 @@ def _by_appearance(
 
 @jit()
 def around(start: np.ndarray, twin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of cells as vertices, numbered like `by_appearance`: those that edges and their
-    twins lead to, around the vertex. `twin` (n,) is where the edge that leaves a corner begins in
-    the next cell, -1 if there is none."""
+    """Number vertices by walking around each one, along edges and their twins: all corners met are
+    one vertex. Numbers are as of `by_appearance`; `twin` (n,) is the corner that the twin of the
+    edge that leaves a corner leaves, -1 if there is none."""
     after, before = np.empty(len(twin), np.int64), np.empty(len(twin), np.int64)
     for cell in range(len(start) - 1):
         last = start[cell + 1] - 1
