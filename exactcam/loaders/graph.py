@@ -47,6 +47,7 @@ _LARGEST = 1 << 23  # entries of one tensor, or products of one sparse map
 _FREE, _RATIO = 1 << 24, 64  # entries of all tensors of a file, and so many more for each byte
 _TERM = 256  # what one matrix of a sum costs besides its rows, in entries
 _WIDE = 1024  # a number of more bits counts as several entries
+_WIDEST = 1 << 20  # bits of a number
 
 
 class Graph:
@@ -90,6 +91,10 @@ class Graph:
             raise NetworkError(
                 f"layer {self.layer}: a tensor of the shape {_short(sides)}, of more than "
                 f"{_LARGEST} entries; such a network is out of reach"
+            )
+        if bits > _WIDEST:
+            raise NetworkError(
+                f"layer {self.layer}: numbers of {bits:,} bits; such a network is out of reach"
             )
         self.charge(max(1, math.prod(sides)) * (1 + bits // _WIDE))
 
@@ -199,9 +204,11 @@ class Graph:
     def _constants(self, op: Callable[[Any, Any], Any], a: Constant, b: Constant) -> Constant:
         self.limit(np.broadcast_shapes(a.shape, b.shape), width(a) + width(b))
         if a.dtype.kind in "iu" and b.dtype.kind in "iu":
-            a, b = a.astype(object), b.astype(object)
-        else:
-            a, b = exact(a, self._where()), exact(b, self._where())
+            whole = np.asarray(op(a.astype(object), b.astype(object)), dtype=object)
+            if any(not -(1 << 63) <= x < 1 << 64 for x in whole.ravel()):
+                raise NetworkError(f"layer {self.layer}: an integer of more than 64 bits")
+            return whole
+        a, b = exact(a, self._where()), exact(b, self._where())
         return np.asarray(op(a, b), dtype=object)
 
     def _where(self) -> str:
@@ -373,7 +380,7 @@ class Graph:
             values = exact(a, self._where()).ravel()
             applied = (_apply(functions[f], x) for f, x in zip(numbers, values, strict=True))
             return objects(applied, a.shape)
-        self.limit([*a.shape, 2])
+        self.charge(2 * a.index.size)
         a = self.whole(a)
         per_row = np.zeros(a.form.size, dtype=np.int64)
         per_row[a.index.ravel()] = np.broadcast_to(which, a.shape).ravel()
