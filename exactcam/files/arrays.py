@@ -22,7 +22,7 @@ __all__ = ["read_npy", "read_npz_arrays"]
 
 _MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
-    r"\{ *'descr' *: *'([<>|=]?(?:b1|\?|[iu][1248]|f[248]|[SU]\d{1,9}))' *, *"
+    r"\{ *'descr' *: *'([<>|=]?(?:b1|\?|[iu][1248]|f[248]|[SU]\d{1,8}))' *, *"
     r"'fortran_order' *: *(True|False) *, *'shape' *: *\(([\d, ]{0,200})\) *,? *\}[ \n]*",
     re.ASCII,
 )

@@ -55,6 +55,7 @@ ODD = {
     "too few bytes": npy("(2, 2)", content=b"\0" * 31),
     "too many bytes": npy("(2, 2)", content=b"\0" * 33),
     "text that is no text": npy("(2, 2)", "'<U1'", b"\xff" * 16),
+    "text of a gigabyte": npy("(0,)", "'<U999999999'"),
     "a long header": npy("(2, 2)" + " " * 5000, content=b"\0" * 32),
     "no array": b"PK\x03\x04" * 9,
     "empty": b"",
