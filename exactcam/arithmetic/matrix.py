@@ -23,6 +23,7 @@ from .rational import mpz, objects
 __all__ = ["Convolution", "Dense", "Matrix", "Sparse"]
 
 _CHUNK = 1 << 18  # products held at once by a sparse product: bounds memory, not a decision
+_GATHER = 1 << 24  # places of a convolution times taps of its kernel: a table of them is built
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +208,11 @@ class Convolution(WithoutCaches):
         # Positions are 64-bit integers: a product of two of these must not wrap around.
         if max(self.source + self.target + self.stride + self.padding + self.dilation) >= 1 << 30:
             raise NetworkError("convolution: a size, stride, padding or dilation exceeds 2^30")
+        positions = math.prod((self.source if self.transpose else self.target)[1:])
+        if min(taps) < 1 or positions * math.prod(taps) > _GATHER:
+            raise NetworkError(
+                f"convolution: {positions:,} places of a kernel {_by(taps)}; that is out of reach"
+            )
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -44,6 +44,7 @@ __all__ = [
 _HEX = re.compile(r"-?[1-9a-f][0-9a-f]*|0", re.ASCII)
 _TEXT = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII)
 _MAX_EXPONENT = 9999
+_BITS = 1 << 33  # of numbers brought over one denominator
 
 
 def objects(values: Iterable[object], shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -155,11 +156,19 @@ def _dyadic(array: np.ndarray, where: str) -> tuple[np.ndarray, mpz]:
 
 
 def common_integers(values: Iterable[mpq]) -> tuple[list[mpz], mpz]:
-    """(numerators, s) with value k equal to numerators[k] / s and s > 0 least possible."""
+    """(numerators, s) with value k equal to numerators[k] / s and s > 0 least possible.
+
+    Raises NumberError where they would fill a gigabyte: n fractions may need n^2 digits.
+    """
     values = list(values)
     scale = mpz(1)
     for denominator in {value.denominator for value in values}:
         scale = gmpy2.lcm(scale, denominator)
+        if scale.bit_length() * len(values) > _BITS:
+            raise NumberError(
+                f"{len(values):,} fractions have a common denominator of more than "
+                f"{scale.bit_length():,} bits; that is out of reach"
+            )
     return [value.numerator * (scale // value.denominator) for value in values], scale
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from pathlib import Path
-
-import numpy as np
 
 from ..arithmetic.rational import mpq, rational
 from ..compute import ENGINES
 from ..errors import FileFormatError, SliceError
+from ..files.arrays import read_npy
+from ..files.reading import read_text
 from ..model.slice import Slice, Window
 
 __all__ = [
@@ -26,6 +25,8 @@ __all__ = [
     "vector",
     "window_from",
 ]
+
+_ENTRIES = 1 << 22  # of a vector in a file, as many as a network may have inputs
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -128,16 +129,12 @@ def vector(text: str, option: str, size: int) -> list[mpq]:
 
 def _from_file(path: str, option: str) -> list[mpq]:
     """The numbers of a text file or of a .npy array."""
-    try:
-        if path.endswith(".npy"):
-            held: np.ndarray | str = np.load(path, allow_pickle=False)
-        else:
-            held = Path(path).read_text(encoding="ascii")
-    except (OSError, EOFError, ValueError) as error:
-        raise FileFormatError(f"{option} @{path}: cannot be read ({error})") from None
-    if isinstance(held, str):
-        return _numbers(held, path)
-    return [rational(x, f"{path}[{k}]") for k, x in enumerate(held.ravel())]
+    if path.endswith(".npy"):
+        array = read_npy(path)
+        if array.size > _ENTRIES:
+            raise FileFormatError(f"{path}: holds {array.size:,} numbers, more than {_ENTRIES:,}")
+        return [rational(x, f"{path}[{k}]") for k, x in enumerate(array.ravel())]
+    return _numbers(read_text(path), path)
 
 
 def _numbers(text: str, where: str) -> list[mpq]:

@@ -22,7 +22,7 @@ __all__ = ["read_npy", "read_npz_arrays"]
 
 _MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
-    r"\{ *'descr' *: *'([<>|=]?(?:b1|\?|[iu][1248]|f[248]|[SU]\d{1,9}))' *, *"
+    r"\{ *'descr' *: *'([<>|=]?(?:b1|\?|[iu][1248]|f[248]|[SU]\d{1,8}))' *, *"
     r"'fortran_order' *: *(True|False) *, *'shape' *: *\(([\d, ]{0,200})\) *,? *\}[ \n]*",
     re.ASCII,
 )
@@ -76,5 +76,9 @@ def _array(content: bytes, where: str) -> np.ndarray:
             f"{where}: the shape {shape} of {kind} does not fit the {len(content) - end:,} bytes "
             "that follow"
         )
+    if kind.kind == "U" and len(content) > end:
+        codes = np.frombuffer(content, f"{kind.str[0]}u4", offset=end)
+        if (codes > 0x10FFFF).any() or (codes >> 11 == 0xD800 >> 11).any():
+            raise FileFormatError(f"{where}: holds text with characters that are none")
     flat = np.frombuffer(content, kind, offset=end) if kind.itemsize else np.empty(0, kind)
     return flat.reshape(shape, order="F" if fortran else "C")

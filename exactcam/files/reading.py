@@ -72,7 +72,8 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 def read_bytes(path: str | Path, limit: int = _TEXT) -> bytes:
     """The whole file. Raises FileFormatError for one of more than `limit` bytes."""
     with reading(path), open_file(path) as stream:
-        content = stream.read(limit + 1)
+        # No more than is there: a stream allocates what it is asked for.
+        content = stream.read(min(limit, os.fstat(stream.fileno()).st_size) + 1)
         if len(content) > limit:
             raise FileFormatError(f"{path}: has more than {limit:,} bytes")
         return content

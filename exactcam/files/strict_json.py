@@ -12,13 +12,35 @@ import json
 import re
 from typing import Any, NoReturn
 
+import numpy as np
+
 from ..errors import FileFormatError
 
-__all__ = ["Json", "count", "counts", "dump", "fields", "items", "parse"]
+__all__ = ["Json", "count", "counts", "dump", "fields", "items", "parse", "printable"]
 
 Json = dict[str, Any] | list[Any] | str | int | bool | None
 
 _INTEGER = re.compile(r"-?\d{1,15}", re.ASCII)
+_DEPTH = 64  # arrays and objects inside one another; files of ours have nine at most
+_CONTAINERS = 1 << 22  # arrays and objects of one text
+_ENTRIES = 1 << 25  # and their entries
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_LONGEST = 4096  # characters of a name or note
+
+
+def printable(text: str) -> str:
+    """The text as one line of printable characters, at most 4,096 of them.
+
+    Files name layers; a line break or an escape sequence of a terminal in a name could forge
+    what a report says. Such characters are written as Python escapes them.
+    """
+    if len(text) > _LONGEST:
+        text = text[: _LONGEST - 3] + "..."
+    if text.isprintable():
+        return text
+    escaped = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return escaped if len(escaped) <= _LONGEST else escaped[: _LONGEST - 3] + "..."
 
 
 def dump(value: Json) -> str:
@@ -28,6 +50,8 @@ def dump(value: Json) -> str:
 
 def parse(text: str, where: str) -> Json:
     """Parse JSON that has no duplicate keys and no numbers but integers of up to 15 digits.
+
+    Depth and the numbers of arrays, objects and entries are limited, before any is made.
 
     Parameters
     ----------
@@ -56,6 +80,7 @@ def parse(text: str, where: str) -> Json:
     def refuse(number: str) -> NoReturn:
         raise FileFormatError(f"{where}: {number[:20]} is no integer; exact numbers are text")
 
+    _check_size(text, where)
     try:
         value: Json = json.loads(
             text,
@@ -67,6 +92,29 @@ def parse(text: str, where: str) -> Json:
         return value
     except (json.JSONDecodeError, RecursionError) as error:
         raise FileFormatError(f"{where}: not valid JSON ({str(error)[:80]})") from None
+
+
+def _check_size(text: str, where: str) -> None:
+    """Refuse a text that would become very deep or very many objects."""
+    containers = text.count("[") + text.count("{")
+    if containers <= _DEPTH and len(text) <= _ENTRIES:
+        return
+    if containers > _CONTAINERS or text.count(",") > _ENTRIES:
+        raise FileFormatError(
+            f"{where}: has more than {_CONTAINERS:,} JSON arrays and objects, or more than "
+            f"{_ENTRIES:,} entries in them"
+        )
+    brackets = text.encode("ascii", "replace").translate(None, _NOT_BRACKETS)
+    if _depth(brackets) > _DEPTH:  # those in text were counted too: now without
+        tokens = (t[0] for t in _TOKEN.finditer(text) if t[0][0] != '"')
+        if _depth("".join(tokens).encode()) > _DEPTH:
+            raise FileFormatError(f"{where}: its JSON is nested more than {_DEPTH} deep")
+
+
+def _depth(brackets: bytes) -> int:
+    codes = np.frombuffer(brackets, np.uint8)
+    opens = (codes == ord("[")) | (codes == ord("{"))
+    return int(np.cumsum(np.where(opens, 1, -1)).max(initial=0))
 
 
 def fields(value: Any, names: tuple[str, ...], where: str) -> list[Any]:

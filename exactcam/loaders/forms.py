@@ -62,6 +62,8 @@ class Form:
         bounded by it (see `check`).
     value : int or None
         The number of the value that this is; then the fields above mean nothing.
+    bits : int
+        How many bits multiplications and sums have added to its numbers, at most.
     """
 
     size: int
@@ -71,6 +73,7 @@ class Form:
     scale: mpz = field(default_factory=lambda: mpz(1))
     mass: np.ndarray = field(default_factory=lambda: np.zeros(0))
     value: int | None = None
+    bits: int = 0
 
     def parts(self) -> tuple[list[Term], np.ndarray, mpz, np.ndarray]:
         """Terms, numbers, scale and mass; of a value, those of the identity map on it."""

@@ -7,7 +7,6 @@ batch dimension is one. External data is never followed, so a file cannot reach 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +21,12 @@ from ..errors import (
     NetworkError,
     UnsupportedLayerError,
 )
+from ..files.reading import read_bytes, reading
+from ..files.strict_json import printable
 from ..model.network import Network
 from .check import Traced, compare
 from .graph import Graph, Operand, Tensor
+from .onnx_form import check_form, check_names
 from .onnx_forward import forward_of
 from .onnx_node import Attribute, OnnxNode
 from .onnx_ops import FINAL, OPERATORS, REFUSED
@@ -41,6 +43,7 @@ _MALFORMED = (
     TypeError,
     ValueError,
 )
+_LARGEST = 1 << 31  # bytes of a file; protobuf allows no more
 Values = dict[str, Operand | None]  # by name; None: left out, or an output that is not computed
 
 
@@ -65,7 +68,7 @@ def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True)
     NetworkError
         For several inputs or outputs, sizes that do not fit, or a failed check.
     FileFormatError
-        For a file that is damaged or keeps data outside itself.
+        For a file that is damaged, not valid ONNX or keeps data outside itself.
     MissingExtraError
         Without the package onnx.
     """
@@ -76,20 +79,22 @@ def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True)
         raise MissingExtraError(
             "reading ONNX files needs onnx: pip install 'exactcam[onnx]'"
         ) from None
-    try:
-        model = onnx.load_model(str(path), format="protobuf", load_external_data=False)
-    except (OSError, DecodeError, ValueError) as error:
-        raise FileFormatError(f"{path}: cannot be read as ONNX ({error})") from None
-    if not model.graph.node or not model.graph.output:
-        raise FileFormatError(f"{path}: holds no ONNX graph")
-    try:
-        return _convert(model, drop_final, check)
-    except ExactcamError as error:
-        raise type(error)(f"{path}: {error}") from None
+    content = read_bytes(path, _LARGEST)
+    model = onnx.ModelProto()
+    with reading(path):
+        try:
+            model.ParseFromString(content)
+        except DecodeError as error:
+            raise FileFormatError(f"cannot be read as ONNX ({error})") from None
+        if not model.graph.node or not model.graph.output:
+            raise FileFormatError("holds no ONNX graph")
+        return _convert(model, len(content), drop_final, check)
 
 
-def _convert(model: Any, drop_final: bool, check: bool) -> Network:
-    source, graph, values = _opened(model)
+def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
+    check_names(model)
+    check_form(model)
+    source, graph, values = _opened(model, size)
     compared, traced = _read_nodes(model, graph, values, drop_final)
     last = model.graph.output[0].name
     result = values.get(last)
@@ -100,13 +105,12 @@ def _convert(model: Any, drop_final: bool, check: bool) -> Network:
         return network
     forward, why = forward_of(model, source, graph.input.shape, compared)
     if forward is None:
-        note = f"not compared with the model's own forward pass: {why}"
-        return replace(network, notes=(*network.notes, note))
+        return replace(network, notes=(*network.notes, why))
     compare(network, graph.masses, traced, forward)
     return network
 
 
-def _opened(model: Any) -> tuple[str, Graph, Values]:
+def _opened(model: Any, size: int) -> tuple[str, Graph, Values]:
     """The input's name, a graph that begins with it, and every value known before the nodes."""
     values: Values = {"": None}
     for tensor in model.graph.initializer:
@@ -116,7 +120,7 @@ def _opened(model: Any) -> tuple[str, Graph, Values]:
     inputs = [entry for entry in model.graph.input if entry.name not in values]
     if len(inputs) != 1:
         raise NetworkError(f"the model takes {len(inputs)} inputs; exactly one is read")
-    graph = Graph(_input_shape(inputs[0]))
+    graph = Graph(_input_shape(inputs[0]), size)
     values[inputs[0].name] = graph.input
     if len(model.graph.output) != 1:
         raise NetworkError(f"the model gives {len(model.graph.output)} outputs; keep one of them")
@@ -130,7 +134,8 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
     uses = Counter(name for node in model.graph.node for name in node.input)
     traced: Traced = {}
     for number, node in enumerate(model.graph.node):
-        graph.layer = node.name or (node.output[0] if node.output else f"{node.op_type} {number}")
+        layer = node.name or (node.output[0] if node.output else f"{node.op_type} {number}")
+        graph.layer = printable(layer)
         if node.op_type in FINAL and list(node.output) == [last] and drop_final:
             graph.notes.append(
                 f"layer {graph.layer}: the final {node.op_type} was left out on request"
@@ -211,7 +216,7 @@ def _array(tensor: Any, where: str) -> np.ndarray:
             "weights inside (onnx.save with save_as_external_data=False)"
         )
     try:
-        if math.prod(tensor.dims) < 0:
+        if min(tensor.dims, default=0) < 0:
             raise ValueError("negative dimension")
         array = numpy_helper.to_array(tensor)
     except _MALFORMED as error:

@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.matrix import Sparse
+from ..arithmetic.matrix import Matrix, Sparse
 from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, rational
 from ..errors import NetworkError, UnsupportedLayerError
+from ..files.strict_json import printable
 from ..model.network import Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from .forms import (
@@ -39,10 +40,14 @@ from .forms import (
     zeros,
 )
 
-__all__ = ["Constant", "Form", "Graph", "Operand", "Result", "Tensor", "exact", "floats"]
+__all__ = ["Constant", "Form", "Graph", "Operand", "Result", "Tensor", "exact", "floats", "width"]
 
 Constant = np.ndarray
 _LARGEST = 1 << 23  # entries of one tensor, or products of one sparse map
+_FREE, _RATIO = 1 << 24, 64  # entries of all tensors of a file, and so many more for each byte
+_TERM = 256  # what one matrix of a sum costs besides its rows, in entries
+_WIDE = 1024  # a number of more bits counts as several entries
+_WIDEST = 1 << 20  # bits of a number
 
 
 class Graph:
@@ -60,8 +65,9 @@ class Graph:
         The network's input.
     """
 
-    def __init__(self, shape: Sequence[int]) -> None:
+    def __init__(self, shape: Sequence[int], size_of_file: int = 1 << 30) -> None:
         self.layer = "input"
+        self._left = _FREE + _RATIO * size_of_file
         self.limit(shape)
         size = math.prod(shape)
         if size < 1:
@@ -72,13 +78,33 @@ class Graph:
         self.masses: list[np.ndarray] = []
         self.input = Tensor(Form(size, "input", value=0), np.arange(size).reshape(shape))
 
-    def limit(self, shape: Iterable[int]) -> None:
-        """Raise NetworkError for a tensor too large to hold: hostile files ask for them."""
-        size = math.prod(int(n) for n in shape)
-        if size > _LARGEST:
+    def limit(self, shape: Iterable[int], bits: int = 0) -> None:
+        """Take a tensor of numbers of so many bits from the budget of the whole graph.
+
+        Called before the tensor is made, because a small file may ask for very large ones, or
+        for many. Raises NetworkError.
+        """
+        sides = [int(n) for n in shape]
+        if min(sides, default=0) < 0:
+            raise NetworkError(f"layer {self.layer}: a tensor of the shape {_short(sides)}")
+        if math.prod(max(n, 1) for n in sides) > _LARGEST:
             raise NetworkError(
-                f"layer {self.layer}: a tensor of {size} entries, more than {_LARGEST}; such a "
-                "network is out of reach"
+                f"layer {self.layer}: a tensor of the shape {_short(sides)}, of more than "
+                f"{_LARGEST} entries; such a network is out of reach"
+            )
+        if bits > _WIDEST:
+            raise NetworkError(
+                f"layer {self.layer}: numbers of {bits:,} bits; such a network is out of reach"
+            )
+        self.charge(max(1, math.prod(sides)) * (1 + bits // _WIDE))
+
+    def charge(self, entries: int) -> None:
+        """Take so many entries from the budget of the whole graph. Raises NetworkError."""
+        self._left -= entries
+        if self._left < 0:
+            raise NetworkError(
+                f"layer {self.layer}: here the tensors of the graph are together far larger than "
+                "its file; such a network is out of reach"
             )
 
     def refuse(self, kind: str, why: str) -> UnsupportedLayerError:
@@ -91,7 +117,11 @@ class Graph:
             raise NetworkError("the output does not depend on the input: there is nothing to map")
         value = self.value(output)
         return Network(
-            self.input.form.size, tuple(self.nodes), value, tuple(self.names), tuple(self.notes)
+            self.input.form.size,
+            tuple(self.nodes),
+            value,
+            tuple(map(printable, self.names)),
+            tuple(map(printable, self.notes)),
         )
 
     # Nodes
@@ -113,7 +143,7 @@ class Graph:
                 (form.numbers, form.scale),
             )
             form.value = self._push(node, form.name, form.mass)
-            form.terms, form.numbers = (), objects([])
+            form.terms, form.numbers, form.bits = (), objects([]), 0
         return form.value
 
     def settle(self, operand: Operand) -> None:
@@ -145,6 +175,7 @@ class Graph:
         if form.value is not None:
             terms: list[Term] = [(form.value, Sparse.selection(form.size, picks), mpz(1))]
             return Form(len(picks), self.layer, terms, zeros(len(picks)), mass=np.zeros(len(picks)))
+        self.charge(sum(_taken_entries(m, picks) for _, m, _ in form.terms))
         terms = [
             (value, matrix.take_rows(picks), scale)
             for value, matrix, scale in form.terms
@@ -152,7 +183,7 @@ class Graph:
         ]
         numbers = np.where(picks < 0, np.asarray(mpz(0), object), form.numbers[picks])
         mass = np.where(picks < 0, 0.0, form.mass[picks])
-        return Form(len(picks), form.name, terms, numbers, form.scale, mass)
+        return Form(len(picks), form.name, terms, numbers, form.scale, mass, bits=form.bits)
 
     def affine(
         self, terms: Sequence[Term], shape: Sequence[int], bias: Constant | None = None
@@ -171,11 +202,13 @@ class Graph:
     # Arithmetic
 
     def _constants(self, op: Callable[[Any, Any], Any], a: Constant, b: Constant) -> Constant:
-        self.limit(np.broadcast_shapes(a.shape, b.shape))
+        self.limit(np.broadcast_shapes(a.shape, b.shape), width(a) + width(b))
         if a.dtype.kind in "iu" and b.dtype.kind in "iu":
-            a, b = a.astype(object), b.astype(object)
-        else:
-            a, b = exact(a, self._where()), exact(b, self._where())
+            whole = np.asarray(op(a.astype(object), b.astype(object)), dtype=object)
+            if any(not -(1 << 63) <= x < 1 << 64 for x in whole.ravel()):
+                raise NetworkError(f"layer {self.layer}: an integer of more than 64 bits")
+            return whole
+        a, b = exact(a, self._where()), exact(b, self._where())
         return np.asarray(op(a, b), dtype=object)
 
     def _where(self) -> str:
@@ -192,14 +225,23 @@ class Graph:
         if not isinstance(b, Tensor):
             a = self.whole(a)
             numbers, scale = integer_matrix(b, self._where())
+            bits = max(a.form.bits, _bits(numbers)) + scale.bit_length()
+            self.limit(a.shape, bits)
             numbers = np.broadcast_to(numbers, a.shape)
             shift = zeros(a.form.size)
             shift[a.index.ravel()] = numbers.ravel()
-            return Tensor(shifted(self._folded(a.form), a.form, (shift, scale)), a.index)
+            form = shifted(self._folded(a.form), a.form, (shift, scale))
+            form.bits = bits
+            return Tensor(form, a.index)
         b = self._broadcast(b, a)
         if not (a.is_whole() and np.array_equal(a.index, b.index)):
             a, b = self.packed(a), self.packed(b)
-        return Tensor(add_forms(self.layer, a.form, b.form), a.index)
+        bits = a.form.bits + b.form.bits
+        self.limit(a.shape, bits)
+        self.charge((len(a.form.terms) + len(b.form.terms)) * (a.form.size + _TERM))
+        form = add_forms(self.layer, a.form, b.form)
+        form.bits = bits
+        return Tensor(form, a.index)
 
     def _folded(self, form: Form) -> str:
         """The name of a map that another operation is folded into."""
@@ -233,6 +275,8 @@ class Graph:
             raise self.refuse("product", why)
         a = self.whole(self._broadcast(a, b))
         numbers, scale = integer_matrix(b, self._where())
+        bits = a.form.bits + _bits(numbers) + scale.bit_length()
+        self.limit(a.shape, bits)
         factors = zeros(a.form.size)
         factors[a.index.ravel()] = np.broadcast_to(numbers, a.shape).ravel()
         form = a.form
@@ -242,7 +286,7 @@ class Graph:
         terms, shift, shift_scale, mass = form.parts()
         terms = [(value, row_scaled(m, factors), s * scale) for value, m, s in terms]
         mass = mass * np.abs(floats(factors, scale))
-        scaled = Form(form.size, name, terms, shift * factors, shift_scale * scale, mass)
+        scaled = Form(form.size, name, terms, shift * factors, shift_scale * scale, mass, bits=bits)
         return Tensor(scaled, a.index)
 
     def divide(self, a: Operand, b: Operand) -> Operand:
@@ -331,10 +375,12 @@ class Graph:
     ) -> Operand:
         """Apply functions[which] to each entry; `which` broadcasts to the shape of `a`."""
         if not isinstance(a, Tensor):
+            self.limit(a.shape, width(a))
             numbers = np.broadcast_to(which, a.shape).ravel()
             values = exact(a, self._where()).ravel()
             applied = (_apply(functions[f], x) for f, x in zip(numbers, values, strict=True))
             return objects(applied, a.shape)
+        self.charge(2 * a.index.size)
         a = self.whole(a)
         per_row = np.zeros(a.form.size, dtype=np.int64)
         per_row[a.index.ravel()] = np.broadcast_to(which, a.shape).ravel()
@@ -383,6 +429,33 @@ class Graph:
 
     def minimum(self, a: Operand, b: Operand) -> Operand:
         return self.negative(self.maximum(self.negative(a), self.negative(b)))
+
+
+def _short(sides: Sequence[int]) -> str:
+    """A shape for a message."""
+    return f"({', '.join(f'{n:.6g}' if abs(n) > 1e15 else str(n) for n in sides[:8])})"
+
+
+def _bits(numbers: np.ndarray) -> int:
+    """The length of the longest of some integers."""
+    return max((entry.bit_length() for entry in numbers.ravel()), default=0)
+
+
+def width(a: Constant) -> int:
+    """A bound on the bits of numerator and denominator; what is stored in a file is short."""
+    if a.dtype != object:
+        return 0
+    return max(
+        (int(x.numerator).bit_length() + int(x.denominator).bit_length() for x in a.ravel()),
+        default=0,
+    )
+
+
+def _taken_entries(matrix: Matrix, picks: np.ndarray) -> int:
+    """How many entries the rows `picks` of a sparse matrix have together."""
+    if not isinstance(matrix, Sparse):
+        return 0
+    return int(np.diff(matrix.indptr)[picks[picks >= 0]].sum())
 
 
 def _apply(function: Cpwl, x: mpq) -> mpq:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from ..arithmetic.matrix import Convolution, Dense
 from ..arithmetic.rational import integer_matrix, mpq, nearest_with_root, objects
 from ..errors import NetworkError
 from ..model.nodes import Cpwl
-from .graph import Constant, Graph, Operand, Tensor, exact
+from .graph import Constant, Graph, Operand, Tensor, exact, width
 
 __all__ = [
     "SlidingWindow",
@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 Sizes = Sequence[int]
+_PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 
 
 def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = None) -> Tensor:
@@ -60,7 +61,7 @@ def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = No
 def matmul(graph: Graph, a: Operand, b: Operand) -> Operand:
     """The matrix product as numpy broadcasts it; at most one operand may be computed."""
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-        graph.limit([*a.shape, *b.shape[-1:]])
+        _check_product(graph, a, b)
         where = f"layer {graph.layer}: constant"
         return np.asarray(np.matmul(exact(a, where), exact(b, where)), dtype=object)
     if isinstance(a, Tensor) and isinstance(b, Tensor):
@@ -82,13 +83,20 @@ def matmul(graph: Graph, a: Operand, b: Operand) -> Operand:
         return linear(graph, a, b.T)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     full = (*batch, a.shape[-2], b.shape[-1], a.shape[-1])
+    graph.limit(full)
     places = np.arange(a.index.size).reshape(a.shape)[..., :, None, :]
     weights = np.swapaxes(b, -1, -2)[..., None, :, :]
-    graph.limit(full)
     size = math.prod(full[:-1])
     rows = np.repeat(np.arange(size), full[-1])
     columns, entries = (np.broadcast_to(x, full).ravel() for x in (places, weights))
     return graph.affine([graph.entries(a, size, rows, columns, entries)], full[:-1])
+
+
+def _check_product(graph: Graph, a: Constant, b: Constant) -> None:
+    """Take a product of two constants from the budget: as many entries as multiplications."""
+    left, right = (1, *a.shape)[-2:], (*b.shape, 1)[-2 if b.ndim > 1 else 0 :][:2]
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    graph.limit([*batch, *left, right[-1]], width(a) + width(b))
 
 
 class SlidingWindow(NamedTuple):
@@ -186,10 +194,10 @@ def convolution(
         channels, size = weight.shape[0], window.output_size(space)
     else:
         channels, size = weight.shape[1] * groups, window.transposed_size(space, output_padding)
-    target = (channels, *size)
-    graph.limit(target)
     if min(size) < 1:
         raise NetworkError(f"layer {graph.layer}: input {a.shape} is smaller than the kernel")
+    target = (channels, *size)
+    graph.limit(target)
     numbers, scale = integer_matrix(weight, f"layer {graph.layer}: weight")
     stride, begin, dilation = map(tuple, (window.stride, window.begin, window.dilation))
     source = a.shape[1:]
@@ -222,6 +230,7 @@ def max_pool(graph: Graph, a: Tensor, window: SlidingWindow) -> Tensor:
     dims = len(window.kernel)
     lead, space = a.shape[: a.ndim - dims], a.shape[a.ndim - dims :]
     windows, _ = _taps(graph, window, space)
+    graph.limit([*lead, windows.size])
     if (windows < 0).all(axis=1).any():
         raise NetworkError(f"layer {graph.layer}: a pooling window lies in the padding only")
     channels, plane = math.prod(lead), math.prod(space)
@@ -252,6 +261,7 @@ def average_pool(
     dims = len(window.kernel)
     lead, space = a.shape[: a.ndim - dims], a.shape[a.ndim - dims :]
     windows, axes = _taps(graph, window, space)
+    graph.limit([*lead, len(windows)])
     if divisor is not None:
         counts = np.full(len(windows), divisor)
     elif count_padding:
@@ -265,6 +275,7 @@ def average_pool(
     out = (*lead, *window.output_size(space))
     if (counts == counts[0]).all():
         return _average_convolution(graph, a, window, int(counts[0]), out)
+    graph.limit([*lead, windows.size])
     channels, plane, positions = math.prod(lead), math.prod(space), len(windows)
     row, tap = np.nonzero(windows >= 0)
     shift = np.arange(channels)[:, None]
@@ -303,6 +314,7 @@ def _grouped(shape: Sizes, axes: Sizes, keep: bool) -> tuple[np.ndarray, tuple[i
 
 def reduce_sum(graph: Graph, a: Operand, axes: Sizes, keep: bool, mean: bool = False) -> Operand:
     """The sum or mean over axes."""
+    graph.limit(a.shape)
     places, shape = _grouped(a.shape, axes, keep)
     rows, count = places.shape
     if count == 0:
@@ -321,6 +333,7 @@ def reduce_sum(graph: Graph, a: Operand, axes: Sizes, keep: bool, mean: bool = F
 
 def reduce_extreme(graph: Graph, a: Operand, axes: Sizes, keep: bool, sign: int = 1) -> Operand:
     """The maximum over axes, or with sign -1 the minimum."""
+    graph.limit(a.shape)
     places, shape = _grouped(a.shape, axes, keep)
     if not isinstance(a, Tensor):
         flat = a.ravel()[places]
@@ -350,22 +363,25 @@ def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None)
 
 
 def pad(
-    graph: Graph, a: Operand, widths: Sequence[tuple[int, int]], mode: str, value: float = 0.0
+    graph: Graph, a: Operand, widths: Sequence[tuple[int, int]], mode: str, value: Any = 0.0
 ) -> Operand:
-    """Pad (or, with negative widths, crop) each axis; `mode` as in numpy.pad."""
+    """Pad (or, with negative widths, crop) each axis; `mode` as in numpy.pad,
+    of those that only move entries."""
     cut = tuple(
         slice(max(0, -b), n - max(0, -e)) for (b, e), n in zip(widths, a.shape, strict=True)
     )
     widths = [(max(0, b), max(0, e)) for b, e in widths]
     inner = graph.view(a, lambda x: x[cut])
     graph.limit(n + b + e for n, (b, e) in zip(inner.shape, widths, strict=True))
+    if mode not in _PAD_MODES:
+        raise graph.refuse("pad", f"the mode {mode!r} is not among {', '.join(_PAD_MODES)}")
     if mode != "constant":
         return graph.view(inner, lambda x: np.pad(x, widths, mode=mode))  # type: ignore[call-overload]
     padded = graph.padded(inner, widths)
     if not value:
         return padded
     outside = np.pad(np.zeros(inner.shape), widths, constant_values=1)
-    return graph.add(padded, np.where(outside == 1, np.float64(value), np.float64(0)))
+    return graph.add(padded, np.where(outside == 1, value, 0))
 
 
 def prelu(graph: Graph, a: Operand, slopes: Constant) -> Operand:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -66,6 +66,13 @@ class OnnxNode:
         """
         value = self.attributes.get(name, default)
         return cast(Value, float(np.float32(value)) if isinstance(value, float) else value)
+
+    def word(self, name: str, words: Sequence[str]) -> str:
+        """A mode, which must be among `words`; the first is the default."""
+        value = self.get(name, words[0])
+        if value not in words:
+            raise NetworkError(f"{self.kind} with {name} {value!r}: use {' or '.join(words)}")
+        return value
 
     def integers(self, name: str) -> list[int] | None:
         """A list of integers, None where it is not stored."""

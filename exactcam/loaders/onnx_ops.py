@@ -26,6 +26,9 @@ from .onnx_views import VIEWS
 __all__ = ["FINAL", "OPERATORS", "REFUSED"]
 
 FINAL = ("Softmax", "LogSoftmax", "Sigmoid")
+_AUTO = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+_COORDINATES = ("half_pixel", "asymmetric", "pytorch_half_pixel", "align_corners")
+_ROUNDING = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 _SMOOTH = "is not piecewise linear; replace it by a piecewise-linear activation such as Relu"
 _STATISTICS = "divides by statistics of its own input, which is not piecewise linear"
 _ORDER = "gives indices, truth values or integers of computed values; that is not continuous"
@@ -131,12 +134,16 @@ def _gemm(graph: Graph, node: OnnxNode) -> Operand:
         a = graph.view(a, lambda x: x.T)
     if node.get("transB", 0):
         b = graph.view(b, lambda x: x.T)
+    if a.ndim != 2 or b.ndim != 2:
+        raise NetworkError(f"Gemm of the shapes {a.shape} and {b.shape}: both must be matrices")
     out = layers.matmul(graph, a, b)
     alpha, beta = node.get("alpha", 1.0), node.get("beta", 1.0)
     if alpha != 1:
         out = graph.multiply(out, np.asarray(alpha))
     if c is None:
         return out
+    if np.broadcast_shapes(c.shape, out.shape) != out.shape:
+        raise NetworkError(f"Gemm adds the shape {c.shape} to {out.shape}")
     return graph.add(out, c if beta == 1 else graph.multiply(c, np.asarray(beta)))
 
 
@@ -163,7 +170,7 @@ def _window(node: OnnxNode, kernel: Sequence[int]) -> SlidingWindow:
 
 def _padded(node: OnnxNode, space: Sequence[int], window: SlidingWindow) -> SlidingWindow:
     """The window with the padding that the node's pads or auto_pad mean."""
-    dims, auto = len(space), node.get("auto_pad", "NOTSET")
+    dims, auto = len(space), node.word("auto_pad", _AUTO)
     if auto in ("SAME_UPPER", "SAME_LOWER"):
         axes = zip(space, window.stride, window.reach, strict=True)
         total = [max(0, (math.ceil(n / s) - 1) * s + r - n) for n, s, r in axes]
@@ -195,7 +202,7 @@ def _transposed(
 ) -> tuple[SlidingWindow, list[int]]:
     """The window and output padding of a transposed convolution, from the output size if given."""
     extra = list(node.integers("output_padding") or [0] * len(space))
-    auto, wanted = node.get("auto_pad", "NOTSET"), node.integers("output_shape")
+    auto, wanted = node.word("auto_pad", _AUTO), node.integers("output_shape")
     if auto in ("SAME_UPPER", "SAME_LOWER") and wanted is None:
         wanted = [n * s for n, s in zip(space, window.stride, strict=True)]
     if wanted is None:
@@ -286,12 +293,16 @@ def _resize(graph: Graph, node: OnnxNode) -> Operand:
         raise graph.refuse(node.kind, f"only nearest interpolation is supported, not {mode}")
     old = node.opset < 11 or node.kind == "Upsample"
     axes = [x % source.ndim for x in node.integers("axes") or range(source.ndim)]
+    if len(set(axes)) != len(axes):
+        raise NetworkError(f"{node.kind} with axes {axes}")
     factors, sizes = _resized(graph, node, [source.shape[x] for x in axes], 1 if old else 2)
+    if min(sizes, default=1) < 1:
+        raise NetworkError(f"{node.kind} to the sizes {sizes}: all must be positive")
     graph.limit([*sizes, *(n for x, n in enumerate(source.shape) if x not in axes)])
     how, rounding = "asymmetric", "floor"
     if not old:
-        how = node.get("coordinate_transformation_mode", "half_pixel")
-        rounding = node.get("nearest_mode", "round_prefer_floor")
+        how = node.word("coordinate_transformation_mode", _COORDINATES)
+        rounding = node.word("nearest_mode", _ROUNDING)
     picks = [np.arange(n) for n in source.shape]
     for axis, factor, size in zip(axes, factors, sizes, strict=True):
         n = source.shape[axis]

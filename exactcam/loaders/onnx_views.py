@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import NetworkError
 from . import layers
-from .graph import Graph, Operand, Tensor
+from .graph import Graph, Operand, Tensor, width
 from .onnx_node import OnnxNode, Operator
 
 __all__ = ["VIEWS"]
@@ -56,17 +56,24 @@ def _slice(graph: Graph, node: OnnxNode) -> Operand:
     axes = node.axes(3, source.ndim) or list(range(len(starts)))
     given = node.constant(4, "steps")
     steps = [1] * len(starts) if given is None else [int(x) for x in given.ravel()]
+    if len(set(axes)) != len(axes) or 0 in steps:
+        raise NetworkError(f"Slice along axes {axes} with steps {steps}")
     cut = [slice(None)] * source.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         cut[axis] = slice(start, end, step)
     return graph.view(source, lambda x: x[tuple(cut)])
 
 
-def _gather(x: np.ndarray, node: OnnxNode) -> np.ndarray:
+def _gather(graph: Graph, node: OnnxNode) -> Operand:
+    source, axis = node.input(0), node.get("axis", 0)
     indices = node.constant(1, "indices")
     if indices is None or indices.dtype.kind not in "iu":
         raise NetworkError("Gather needs constant integer indices")
-    return np.take(x, indices, node.get("axis", 0))
+    if not -source.ndim <= axis < source.ndim:
+        raise NetworkError(f"Gather along axis {axis} of {source.ndim} dimensions")
+    axis %= source.ndim
+    graph.limit([*source.shape[:axis], *indices.shape, *source.shape[axis + 1 :]])
+    return graph.view(source, lambda x: np.take(x, indices, axis))
 
 
 def _split(graph: Graph, node: OnnxNode) -> list[Operand]:
@@ -108,8 +115,9 @@ def _pad(graph: Graph, node: OnnxNode) -> Operand:
     for k, axis in enumerate(axes):
         widths[axis] = (pads[k], pads[k + len(axes)])
     given = node.constant(2, "constant_value")
-    value = node.get("value", 0.0) if given is None or not given.size else float(given.ravel()[0])
-    return layers.pad(graph, source, widths, node.get("mode", "constant"), value)
+    value = node.get("value", 0.0) if given is None or not given.size else given.ravel()[0]
+    mode = node.word("mode", ("constant", "reflect", "edge", "wrap"))
+    return layers.pad(graph, source, widths, mode, value)
 
 
 def _expand(graph: Graph, node: OnnxNode) -> Operand:
@@ -127,7 +135,7 @@ def _tile(graph: Graph, node: OnnxNode) -> Operand:
 def _depth_to_space(x: np.ndarray, node: OnnxNode) -> np.ndarray:
     n, c, h, w = x.shape
     b = node.get("blocksize", 0)
-    if node.get("mode", "DCR") == "DCR":
+    if node.word("mode", ("DCR", "CRD")) == "DCR":
         x = x.reshape(n, b, b, c // (b * b), h, w).transpose(0, 3, 4, 1, 5, 2)
     else:
         x = x.reshape(n, c // (b * b), b, b, h, w).transpose(0, 1, 4, 2, 5, 3)
@@ -182,25 +190,34 @@ def _constant_of_shape(graph: Graph, node: OnnxNode) -> np.ndarray:
     return np.full(sizes, value.ravel()[0])
 
 
+def _arange(graph: Graph, node: OnnxNode) -> Operand:
+    numbers = [node.constant(k, "bounds") for k in range(3)]
+    if any(x is None or x.size != 1 for x in numbers):
+        raise NetworkError("Range needs three constant numbers")
+    given = [x.ravel()[0] for x in numbers if x is not None]
+    if not all(np.isfinite(float(x)) and int(x) == x for x in given):
+        raise NetworkError("Range of numbers that are no integers")
+    first, stop, by = map(int, given)
+    if not by:
+        raise NetworkError("Range without a step")
+    graph.limit([len(range(first, stop, by))])
+    return np.arange(first, stop, by)
+
+
 def _constants_only(function: Callable[..., np.ndarray]) -> Operator:
     """An operator that is not continuous, for the constants of shape computations only."""
 
     def operator(graph: Graph, node: OnnxNode) -> Operand:
-        operands = [node.input(k) for k in range(len(node.inputs))]
-        if any(isinstance(x, Tensor) for x in operands):
+        given = [node.input(k) for k in range(len(node.inputs))]
+        operands = [x for x in given if not isinstance(x, Tensor)]
+        if len(operands) < len(given):
             raise graph.refuse(
                 node.kind, "of computed values is not continuous; use Max, Min or Clip instead"
             )
+        graph.limit(np.broadcast_shapes(*(x.shape for x in operands)), max(map(width, operands)))
         return np.asarray(function(*operands))
 
     return operator
-
-
-def _arange(start: np.ndarray, end: np.ndarray, step: np.ndarray) -> np.ndarray:
-    first, stop, by = (int(x) for x in (start, end, step))
-    if abs(stop - first) > 1_000_000 or not by:
-        raise NetworkError("Range without a step or of more than a million entries")
-    return np.arange(first, stop, by)
 
 
 def _same(graph: Graph, node: OnnxNode) -> Operand:
@@ -209,7 +226,7 @@ def _same(graph: Graph, node: OnnxNode) -> Operand:
 
 VIEWS: dict[str, Operator] = {
     "Reshape": _reshape, "Flatten": _view(_flatten), "Transpose": _view(_transpose),
-    "Slice": _slice, "Gather": _view(_gather), "Split": _split, "Squeeze": _view(_squeeze),
+    "Slice": _slice, "Gather": _gather, "Split": _split, "Squeeze": _view(_squeeze),
     "Unsqueeze": _view(_unsqueeze), "Pad": _pad, "Expand": _expand, "Tile": _tile,
     "Concat": lambda g, n: g.concatenate(
         [n.input(k) for k in range(len(n.inputs))], n.get("axis", 1)),
@@ -218,5 +235,5 @@ VIEWS: dict[str, Operator] = {
     "Shape": _shape, "Size": lambda g, n: np.asarray(math.prod(n.input(0).shape)),
     "ConstantOfShape": _constant_of_shape,
     "Equal": _constants_only(np.equal), "Where": _constants_only(np.where),
-    "Range": _constants_only(_arange),
+    "Range": _arange,
 }  # fmt: skip

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
 from ..errors import NetworkError
-from ..files.strict_json import dump
+from ..files.strict_json import dump, printable
 from ..runtime.cached import WithoutCaches, cached_property
 from .node_document import node_document
 from .nodes import Activation, Affine, Block, Node, check_node
@@ -26,6 +26,7 @@ from .nodes import Activation, Affine, Block, Node, check_node
 __all__ = ["AffineRun", "Layer", "Network"]
 
 Value = TypeVar("Value")  # exact forms, float forms, class numbers: what a pass computes
+_LARGEST = 1 << 22  # inputs: slices are lists of so many exact numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +126,16 @@ class Network(WithoutCaches):
     def __post_init__(self) -> None:
         if not self.names:
             object.__setattr__(self, "names", tuple(str(k) for k in range(len(self.nodes))))
+        for name in ("inputs", "output"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
+                raise NetworkError(f"{name} of a network must be an integer")
+            object.__setattr__(self, name, int(number))
         if len(self.names) != len(self.nodes) or self.inputs < 1:
             raise NetworkError("a network needs at least one input and one name per node")
+        if self.inputs > _LARGEST:
+            raise NetworkError(f"a network of {self.inputs:,} inputs, more than {_LARGEST:,}")
+        self._check_texts()
         sizes = [self.inputs]
         for name, node in zip(self.names, self.nodes, strict=True):
             if any(not 0 <= k < len(sizes) for k in node.inputs):
@@ -138,6 +147,15 @@ class Network(WithoutCaches):
         if not 0 <= self.output < len(sizes):
             raise NetworkError(f"output {self.output} is not a value of the network")
         object.__setattr__(self, "sizes", tuple(sizes))
+
+    def _check_texts(self) -> None:
+        """Raise NetworkError for a name or note that could forge lines of a report."""
+        for text in (*self.names, *self.notes):
+            if not isinstance(text, str) or printable(text) != text:
+                raise NetworkError(
+                    f"{str(text)[:40]!r} as a name or note: give printable text, one line of at "
+                    "most 4,096 characters"
+                )
 
     @property
     def outputs(self) -> int:

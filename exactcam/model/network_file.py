@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExactcamError, FileFormatError
+from ..files.reading import read_text, reading
 from ..files.strict_json import Json, count, dump, fields, items, parse
 from .network import Network
 from .node_document import node_from_document
@@ -18,6 +19,7 @@ from .node_document import node_from_document
 __all__ = ["network_document", "network_from_document", "read_network", "write_network"]
 
 _KEYS = ("format", "inputs", "nodes", "output", "version")
+_LARGEST = 1 << 32  # bytes of a network file
 
 
 def write_network(network: Network, path: str | Path) -> None:
@@ -61,10 +63,7 @@ def read_network(path: str | Path) -> Network:
     FileFormatError
         If the file cannot be read or is not exactly of the form; names the file and field.
     """
-    try:
-        text = Path(path).read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{path}: cannot be read as text ({error})") from None
+    text = read_text(path, _LARGEST)
     document = parse(text, str(path))
     if not isinstance(document, dict) or document.get("format") != "exactcam-network":
         raise FileFormatError(f"{path}: is not an exactcam network file")
@@ -89,19 +88,16 @@ def network_from_document(document: Json, where: str) -> Network:
     format_, inputs, node_list, output, version, names, notes = fields(
         document, (*_KEYS, "names", "notes"), where
     )
-    if format_ != "exactcam-network" or version != 1:
+    if format_ != "exactcam-network" or count(version, f"{where}: version") != 1:
         raise FileFormatError(f"{where}: is not an exactcam-network file of version 1")
-    for text in [*items(names, f"{where}: names"), *items(notes, f"{where}: notes")]:
-        if not isinstance(text, str):
-            raise FileFormatError(f"{where}: names and notes must be text")
+    labels, remarks = items(names, f"{where}: names"), items(notes, f"{where}: notes")
     try:
-        nodes = tuple(
-            node_from_document(node, f"{where}: node {k}")
-            for k, node in enumerate(items(node_list, where))
-        )
-        size, last = count(inputs, f"{where}: inputs"), count(output, f"{where}: output")
-        return Network(size, nodes, last, tuple(names), tuple(notes))
-    except FileFormatError:
-        raise
+        with reading(where):
+            nodes = tuple(
+                node_from_document(node, f"{where}: node {k}")
+                for k, node in enumerate(items(node_list, where))
+            )
+            size, last = count(inputs, f"{where}: inputs"), count(output, f"{where}: output")
+            return Network(size, nodes, last, tuple(labels), tuple(remarks))
     except ExactcamError as error:
         raise FileFormatError(str(error)) from None

@@ -165,6 +165,8 @@ def _convolution(value: Any, where: str) -> Convolution:
     )
     if type(transpose) is not bool:
         raise FileFormatError(f"{where}: transpose must be true or false")
+    if not 3 <= len(kernel) <= 16 or min(kernel) < 1:
+        raise FileFormatError(f"{where}: a kernel of shape {list(kernel[:16])}")
     numbers = _numbers(entries, where, math.prod(kernel)).reshape(kernel)
     number = count(groups, f"{where} groups")
     return Convolution(source, target, numbers, stride, padding, dilation, number, transpose)

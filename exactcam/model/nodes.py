@@ -38,6 +38,8 @@ __all__ = [
     "check_node",
 ]
 
+_KNOTS = 1 << 25  # breakpoints of one layer, over all its units
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -345,5 +347,18 @@ def check_node(where: str, node: Node, sizes: Sequence[int]) -> None:
             raise NetworkError(f"{where}: {node.size} units on {sizes[0]} values")
         if node.size and not 0 <= node.which.min() <= node.which.max() < len(node.functions):
             raise NetworkError(f"{where}: a unit names a function that is not there")
+        _check_functions(where, node)
     elif not all(g and min(g) >= 0 and max(g) < sizes[0] for g in node.groups):
         raise NetworkError(f"{where}: a max group is empty or reaches outside its input")
+
+
+def _check_functions(where: str, node: Pointwise) -> None:
+    """Refuse tables of breakpoints that would be far larger than what is given."""
+    pieces = np.asarray([len(f.pieces) for f in node.functions], dtype=np.int64)
+    knots = int((pieces - 1)[node.which].sum()) if node.size else 0
+    table = len(pieces) * int(pieces.max(initial=0))
+    if knots > _KNOTS or table > _KNOTS // 8 + 16 * int(pieces.sum()):
+        raise NetworkError(
+            f"{where}: {knots:,} breakpoints, in {len(pieces):,} functions of up to "
+            f"{int(pieces.max()):,} pieces; such a layer is out of reach"
+        )

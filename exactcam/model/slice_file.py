@@ -12,7 +12,8 @@ from typing import Any
 
 from ..arithmetic.rational import rational_from_hex, rational_to_hex
 from ..errors import FileFormatError, NumberError, SliceError
-from ..files.strict_json import dump, fields, items, parse
+from ..files.reading import read_text
+from ..files.strict_json import count, dump, fields, items, parse
 from .slice import Slice, Window
 
 __all__ = ["read_slice", "slice_document", "slice_from_document", "slice_sha256", "write_slice"]
@@ -42,10 +43,7 @@ def write_slice(slice: Slice, window: Window, path: str | Path) -> None:
 
 def read_slice(path: str | Path) -> tuple[Slice, Window]:
     """Read a file of `write_slice`. Raises FileFormatError naming the file and field."""
-    try:
-        document = parse(Path(path).read_text(encoding="ascii"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileFormatError(f"{path}: cannot be read as text ({error})") from None
+    document = parse(read_text(path), str(path))
     return slice_from_document(document, str(path))
 
 
@@ -53,7 +51,7 @@ def slice_from_document(document: Any, where: str) -> tuple[Slice, Window]:
     """The slice and window of a parsed slice file. Raises FileFormatError naming the field."""
     names = ("format", "version", "origin", "e1", "e2", "window")
     kind, version, *vectors, window = fields(document, names, where)
-    if (kind, version) != ("exactcam-slice", 1):
+    if kind != "exactcam-slice" or count(version, f"{where}: version") != 1:
         raise FileFormatError(f"{where}: is not an exactcam-slice file of version 1")
     try:
         named = zip(names[2:5], vectors, strict=True)

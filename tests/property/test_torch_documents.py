@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import json
 import random
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +17,11 @@ from typing import Any
 import pytest
 
 import exactcam
-from exactcam.errors import ExactcamError
 from exactcam.files import torch_document
+from tools.audit import TOKEN, said_of
 
 torch = pytest.importorskip("torch")
 
-TOKEN = "exactcam_payload"
 CODE = f"__import__('builtins').__dict__.__setitem__('{TOKEN}', 1) or 1"
 TREE = json.dumps(
     [
@@ -108,40 +106,9 @@ def changed(document: Any, path: tuple[Any, ...], content: Any) -> Any:
     return document
 
 
-EVENTS: list[str] = []
-WATCHING = [False]
-
-
-def watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if not WATCHING[0]:
-        return
-    if event == "import" and arguments[0] not in sys.modules and str(arguments[0]) == "this":
-        EVENTS.append(f"import {arguments[0]}")
-    elif event in ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn"):
-        EVENTS.append(event)
-    elif event in ("compile", "exec") and TOKEN in str(arguments[0]):
-        EVENTS.append(f"{event} {str(arguments[0])[:200]}")
-    elif event == "open" and isinstance(arguments[2], int) and arguments[2] & 0o1103:
-        EVENTS.append(f"open {arguments[0]!r} to write")
-
-
-sys.addaudithook(watch)
-
-
 def harmless(path: Path) -> bool:
     """Whether a file loads; fails if loading it does anything else than load or refuse."""
-    EVENTS.clear()
-    WATCHING[0], said = True, ""
-    try:
-        exactcam.load(path)
-    except ExactcamError as error:
-        said = str(error)
-    finally:
-        WATCHING[0] = False
-    assert not EVENTS, EVENTS
-    assert TOKEN not in vars(sys.modules["builtins"])
-    assert "\n" not in said
-    return not said
+    return not said_of(exactcam.load, path)
 
 
 def fuzz(seed: dict[str, bytes], folder: Path, rounds: int) -> None:

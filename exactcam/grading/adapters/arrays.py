@@ -8,7 +8,6 @@ engine's message where it raised. A file that says it all needs no model to be g
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
-from ...files.strict_json import dump, parse
+from ...files.arrays import read_npz_arrays
+from ...files.reading import reading
+from ...files.strict_json import dump, parse, printable
 from ...loaders.npz import read_npz
 from ...model.network import Network
 from ...model.network_file import network_document, network_from_document
@@ -47,13 +48,8 @@ def read_arrays(
     FileFormatError
         Where one that is needed is missing, or the file is damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            held = {name: archive[name] for name in (*needed, *optional) if name in archive.files}
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile):
-        raise FileFormatError(
-            f"{path}: cannot be read as .npz arrays: damaged, or no such file"
-        ) from None
+    names = {*needed, *optional}
+    held = read_npz_arrays(path, lambda name: name in names)
     for name in needed:
         if name not in held:
             raise FileFormatError(f"{path}: holds no array {name}; it needs {', '.join(needed)}")
@@ -88,23 +84,32 @@ def context(path: str | Path) -> dict[str, Any]:
     """
     held = read_arrays(path, (), ("network", "weight0", "window", "domain", "slice", "error"))
     out: dict[str, Any] = {}
-    if "network" in held:
-        document = parse(str(held["network"]), f"{path}: network")
-        out["network"] = network_from_document(document, f"{path}: network")
-    elif "weight0" in held:
-        out["network"] = read_npz(path)
-    corners = held.get("window", held.get("domain"))
-    if corners is not None:
-        if corners.ndim != 2 or corners.shape[1] != 2:
-            raise FileFormatError(f"{path}: window has shape {corners.shape}, give corners (n, 2)")
-        out["window"] = Window(corners.tolist())
-    if "slice" in held:
-        if held["slice"].ndim != 2 or len(held["slice"]) != 3:
-            raise FileFormatError(f"{path}: slice needs three rows, origin, e1 and e2")
-        out["slice"] = Slice(*held["slice"].tolist())
-    if "error" in held:
-        out["error"] = str(held["error"])
+    with reading(path):
+        if "network" in held:
+            document = parse(_text(held, "network"), f"{path}: network")
+            out["network"] = network_from_document(document, f"{path}: network")
+        elif "weight0" in held:
+            out["network"] = read_npz(path)
+        corners = held.get("window", held.get("domain"))
+        if corners is not None:
+            if corners.ndim != 2 or corners.shape[1] != 2:
+                raise FileFormatError(f"window has shape {corners.shape}, give corners (n, 2)")
+            out["window"] = Window(corners.tolist())
+        if "slice" in held:
+            if held["slice"].ndim != 2 or len(held["slice"]) != 3:
+                raise FileFormatError("slice needs three rows, origin, e1 and e2")
+            out["slice"] = Slice(*held["slice"].tolist())
+        if "error" in held:
+            out["error"] = printable(_text(held, "error"))
     return out
+
+
+def _text(held: dict[str, np.ndarray], name: str) -> str:
+    """An array that is a single text. Raises FileFormatError for any other."""
+    value = held[name]
+    if value.shape != () or value.dtype.kind != "U":
+        raise FileFormatError(f"{name} must be one text, not {value.dtype} of shape {value.shape}")
+    return str(value)
 
 
 def context_arrays(
