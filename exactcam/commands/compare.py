@@ -10,6 +10,7 @@ from pathlib import Path
 from ..complex.partition import Partition, load_partition
 from ..compute import partition
 from ..errors import ExactcamError, FileFormatError
+from ..files.writing import write_text
 from ..grading import EngineOutput, compare
 from ..grading.adapters import edges, polygons, regioncam, relucent, splinecam, syrenn
 from ..loaders import load
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             write_html(result, args.report, f"{args.format} {Path(args.file).name}")
         else:
             text = json.dumps(result.to_json(), indent=1)
-            Path(args.report).write_text(text + "\n", encoding="ascii")
+            write_text(args.report, text + "\n")
     print(result.summary())
     return 0 if result.passed else 1
 
