@@ -7,7 +7,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from ..complex.partition import Partition, load_partition
+from ..complex.partition import Partition, load_partition, proving
 from ..compute import partition
 from ..errors import ExactcamError, FileFormatError
 from ..files.writing import write_text
@@ -32,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the engine's output, an .npz file")
     parser.add_argument("--model", help="the network, where FILE does not carry it")
     parser.add_argument(
-        "--truth", metavar="RESULT", help="a result file of exactcam partition -o; else computed"
+        "--truth",
+        metavar="RESULT",
+        help="a result file of exactcam partition -o, proved exactly; else computed",
     )
     window = "where FILE does not carry it (default -1 -1 1 1)"
     parser.add_argument("--window", nargs=4, metavar=("UMIN", "VMIN", "UMAX", "VMAX"), help=window)
@@ -69,6 +71,8 @@ def _truth(args: argparse.Namespace, output: EngineOutput) -> Partition:
     model = load(args.model) if args.model else None
     if args.truth:
         truth = load_partition(args.truth)
+        with proving(args.truth):
+            truth.check_invariants()
     else:
         network = model or output.network
         if network is None:

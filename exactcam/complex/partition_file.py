@@ -17,7 +17,8 @@ ends in `.gz`. Numbers are hexadecimal text (see `exactcam.arithmetic.rational`)
 
 A cell may be in any batch and a vertex in several, so engines can write what they
 find, when they find it. Reading checks that the file is of this form; that the
-cells are the partition of the network is what `Partition.check_invariants` checks.
+cells are the partition of the network is what `Partition.check_invariants` checks
+(`load_partition` checks what needs no network).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ _LONGEST = 1 << 28  # characters a line: refuses a file made to fill the memory
 # hundred kilobytes of brackets would become gigabytes of lists.
 _VALUES, _VALUES_A_BYTE = 1 << 22, 16
 _PACKED = b"\x1f\x8b"
-_HEAD, _BEGIN = 200, re.compile(rb'\s*\{\s*"(?:engine|format)"\s*:\s*"[^"]*"')
+_HEAD = 200  # bytes in which a result file says what it is
 _DIGITS = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
 
@@ -288,7 +289,7 @@ def is_result(path: str | Path) -> bool:
             head = stream.read(_HEAD)
     except (FileFormatError, OSError, EOFError, zlib.error):
         return False
-    return bool(_BEGIN.match(head))
+    return b'"exactcam-partition"' in head
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
