@@ -17,6 +17,7 @@ import numpy as np
 
 from ..arithmetic.rational import decimal_text, mpq, root_sum, to_float
 from ..complex.partition import Partition
+from ..files.writing import write_text
 from ..model.geometry import squared_distance
 from .measures import areas, eccentricities, perimeters, slopes
 
@@ -168,4 +169,4 @@ def csv_text(table: Table) -> str:
 
 def write_csv(table: Table, path: str | Path) -> None:
     """Write a table to a file as CSV (see `csv_text`)."""
-    Path(path).write_text(csv_text(table), encoding="utf-8")
+    write_text(path, csv_text(table))

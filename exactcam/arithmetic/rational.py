@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import repeat
 from typing import Any
 
 import gmpy2
@@ -22,6 +23,7 @@ from gmpy2 import mpq, mpz
 from ..errors import NumberError
 
 __all__ = [
+    "all_from_hex",
     "common_integers",
     "decimal_text",
     "from_hex",
@@ -42,6 +44,7 @@ __all__ = [
 ]
 
 _HEX = re.compile(r"-?[1-9a-f][0-9a-f]*|0", re.ASCII)
+_HEXES = re.compile(rf"(?:{_HEX.pattern})(?:,(?:{_HEX.pattern}))*+", re.ASCII)
 _TEXT = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII)
 _MAX_EXPONENT = 9999
 _BITS = 1 << 33  # of numbers brought over one denominator
@@ -247,6 +250,17 @@ def from_hex(text: Any, where: str) -> mpz:
     if not isinstance(text, str) or _HEX.fullmatch(text) is None:
         raise NumberError(f"{where} is not a canonical hexadecimal integer: {str(text)[:40]!r}")
     return mpz(text, 16)
+
+
+def all_from_hex(texts: Sequence[Any], where: str) -> np.ndarray:
+    """Many integers of `to_hex` at once, an object array; NumberError names the wrong entry."""
+    try:
+        joined = ",".join(texts)
+    except TypeError:
+        joined = ""
+    if texts and (_HEXES.fullmatch(joined) is None or joined.count(",") != len(texts) - 1):
+        return objects(from_hex(text, f"{where}[{k}]") for k, text in enumerate(texts))
+    return np.fromiter(map(mpz, texts, repeat(16)), dtype=object, count=len(texts))
 
 
 def rational_to_hex(value: mpq) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from ..benchmark.cases import FAMILIES, cases
 from ..benchmark.measure import import_seconds, measure
 from ..errors import ExactcamError
+from ..files.writing import write_text
 
 HELP = "time the engines side by side on one thread, comparing their counts as it goes"
 # What a new Python does before the first partition: start, import, load what partition needs.
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         print(_row(results[-1]), flush=True)
     _compare_families(results)
     if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=1) + "\n", encoding="ascii")
+        write_text(args.json, json.dumps(results, indent=1) + "\n")
     if args.figure:
         from ..render.plots import bench_figure, save
 

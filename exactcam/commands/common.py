@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
-from ..complex.partition import Partition, load_partition
+from ..complex.partition import COMPARED, Partition, load_partition
+from ..complex.partition_file import is_result
 from ..compute import partition
 from ..errors import MissingExtraError
 from ..loaders import load
@@ -57,7 +58,18 @@ def scheduler(args: argparse.Namespace) -> Iterator[Executor | None]:
 
 
 def partition_or_result(args: argparse.Namespace) -> Partition:
-    """The partition in MODEL if that is a result file, else the one computed from it."""
-    if args.model.endswith((".jsonl", ".gz")):
-        return load_partition(args.model)
-    return partition_of(args)
+    """The partition in MODEL if that is a result file, else the one computed from it.
+
+    What of the file is not proved is said on stderr.
+    """
+    if not (args.model.endswith((".jsonl", ".gz")) or is_result(args.model)):
+        return partition_of(args)
+    part = load_partition(args.model)
+    if len(part) > COMPARED:
+        print(
+            f"exactcam: note: {args.model}: regions tile the window and maps are continuous "
+            f"(proved); patterns and maps were compared with the network on {COMPARED} regions, "
+            "Partition.check_invariants compares all; engine is what the file says",
+            file=sys.stderr,
+        )
+    return part

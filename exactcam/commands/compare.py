@@ -7,9 +7,10 @@ import dataclasses
 import json
 from pathlib import Path
 
-from ..complex.partition import Partition, load_partition
+from ..complex.partition import Partition, load_partition, proving
 from ..compute import partition
 from ..errors import ExactcamError, FileFormatError
+from ..files.writing import write_text
 from ..grading import EngineOutput, compare
 from ..grading.adapters import edges, polygons, regioncam, relucent, splinecam, syrenn
 from ..loaders import load
@@ -31,7 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the engine's output, an .npz file")
     parser.add_argument("--model", help="the network, where FILE does not carry it")
     parser.add_argument(
-        "--truth", metavar="RESULT", help="a result file of exactcam partition -o; else computed"
+        "--truth",
+        metavar="RESULT",
+        help="a result file of exactcam partition -o, proved exactly; else computed",
     )
     window = "where FILE does not carry it (default -1 -1 1 1)"
     parser.add_argument("--window", nargs=4, metavar=("UMIN", "VMIN", "UMAX", "VMAX"), help=window)
@@ -54,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             write_html(result, args.report, f"{args.format} {Path(args.file).name}")
         else:
             text = json.dumps(result.to_json(), indent=1)
-            Path(args.report).write_text(text + "\n", encoding="ascii")
+            write_text(args.report, text + "\n")
     print(result.summary())
     return 0 if result.passed else 1
 
@@ -68,6 +71,8 @@ def _truth(args: argparse.Namespace, output: EngineOutput) -> Partition:
     model = load(args.model) if args.model else None
     if args.truth:
         truth = load_partition(args.truth)
+        with proving(args.truth):
+            truth.check_invariants()
     else:
         network = model or output.network
         if network is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from ..arithmetic.rational import rational
 from ..conformance.corpus import GROUPS, VERSION
 from ..conformance.runner import Result
 from ..conformance.runner import run as run_suite
 from ..errors import ExactcamError
+from ..files.writing import write_text
 
 HELP = "run a floating-point engine on a corpus of networks whose exact partitions are known"
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     if args.json:
-        Path(args.json).write_text(json.dumps(card.to_json(), indent=1) + "\n", encoding="ascii")
+        write_text(args.json, json.dumps(card.to_json(), indent=1) + "\n")
     print(f"conformance corpus {VERSION}, pass mark {tolerance}: {args.engine}")
     print(card.table())
     if args.failures:

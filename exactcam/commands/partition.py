@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
+from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ..arithmetic.rational import decimal_text
-from ..complex.partition import Partition
+from ..complex.partition import Partition, proving
 from ..errors import ExactcamError
+from ..files.reading import reading
 from ..runtime.processes import workers
 from .common import load_model, partition_of, scheduler
 from .options import add_level, add_partition_options, level_of, slice_of, window_from
@@ -46,10 +50,14 @@ def run(args: argparse.Namespace) -> int:
     if part is None:
         return 0
     saved = args.output is not None and not streamed
-    part.prefetch(args.jobs, vertices=saved, forms=saved)
-    if saved:
-        part.save(args.output)
-    facts = summary(part, level, args.jobs)
+    with ExitStack() as stack:
+        if streamed:  # what is computed from the file's regions may show that they are none
+            stack.enter_context(reading(args.output))
+            stack.enter_context(proving(args.output))
+        part.prefetch(args.jobs, vertices=saved, forms=saved)
+        if saved:
+            part.save(args.output)
+        facts = summary(part, level, args.jobs)
     facts["seconds"] = round(time.perf_counter() - start, 3)
     print(json.dumps(facts) if args.json else text(part, facts))
     return 0
@@ -58,15 +66,23 @@ def run(args: argparse.Namespace) -> int:
 def _through_file(args: argparse.Namespace) -> Partition | None:
     """The partition, streamed to its file first; with --totals None, and the totals printed."""
     from ..engine.refine import Engine  # with numba, which takes a while
-    from ..engine.run_file import read_run, write_run
+    from ..engine.run_file import REPLAYED, read_run, write_run
 
     network = load_model(args)
     plane, window = slice_of(args, network.inputs), window_from(args)
     if args.engine not in (None, "fast"):
         raise ExactcamError("-o FILE.run is for the fast engine")
+    resumed = Path(args.output).is_file() and Path(args.output).stat().st_size > 0
     with Progress("regions") as progress, scheduler(args) as far, workers(args.jobs, far) as pool:
         engine = Engine(network, plane, window)
         totals = write_run(engine, args.output, pool, progress)
+    if resumed:
+        print(
+            f"exactcam: note: {args.output}: regions found before tile the window within the "
+            "area's error (proved); their patterns and edges are the file's, compared with the "
+            f"network for {REPLAYED} regions",
+            file=sys.stderr,
+        )
     if not args.totals:
         return read_run(engine, args.output)
     found = {**asdict(totals), "edges": totals.edges, "vertices": totals.vertices}

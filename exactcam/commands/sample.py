@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from ..analysis.boundary_points import nearest_boundary_point, sample_boundary
 from ..analysis.tables import csv_text
 from ..arithmetic.rational import decimal_text
 from ..errors import ExactcamError
+from ..files.writing import write_text
 from .common import partition_or_result
 from .options import add_level, add_partition_options, level_of
 
@@ -52,5 +52,5 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         sys.stdout.write(text)
     else:
-        Path(args.output).write_text(text, encoding="utf-8")
+        write_text(args.output, text)
     return 0

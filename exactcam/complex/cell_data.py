@@ -230,8 +230,12 @@ class CellData:
         Raises InvariantError where two cells use an edge in the same direction.
         """
         low, high, forward, owner, new = self._half_edges
-        if (~new[1:] & (forward[1:] == forward[:-1])).any():
-            raise InvariantError("an edge is used twice in one direction: cells overlap")
+        twice = ~new[1:] & (forward[1:] == forward[:-1])
+        if twice.any():
+            raise InvariantError(
+                f"regions {owner[:-1][twice][0]} and {owner[1:][twice][0]} overlap: an edge is used "
+                "twice in one direction"
+            )
         number = np.cumsum(new) - 1
         cells = np.full((int(new.sum()), 2), -1, dtype=np.int64)
         cells[number[forward], 0] = owner[forward]

@@ -3,19 +3,23 @@
 The format, the claim and what each line is for are specified in
 proofs/certificate.md; `exactcam.checker`, which shares no code with the rest,
 checks it (Theorem 19 of proofs/checking.md: it accepts what is written here).
-Lines are written as they are made, so the file is never in memory.
+Lines are written as they are made, so the file is never in memory; it gets its name when the
+last is written.
 """
 
 from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..arithmetic.rational import to_hex
 from ..files.strict_json import dump
+from ..files.writing import writing
 from ..model.geometry import Point
 from ..model.slice_file import slice_sha256
 from .boundary import Boundary, cut_cells
@@ -47,13 +51,12 @@ def write_certificate(data: CellData, counts: Counts, boundary: Boundary, path: 
     OSError
         Where the file cannot be written.
     """
-    with Path(path).open("wb") as raw:
-        packed = str(path).endswith(".gz")
-        stream = gzip.GzipFile("", "wb", 6, raw, mtime=0) if packed else raw
+    with ExitStack() as stack:
+        stream: Any = stack.enter_context(writing(path))
+        if str(path).endswith(".gz"):
+            stream = stack.enter_context(gzip.GzipFile("", "wb", 6, stream, mtime=0))
         for line in certificate_lines(data, counts, boundary):
             stream.write(line.encode("ascii") + b"\n")
-        if packed:
-            stream.close()
 
 
 def certificate_lines(data: CellData, counts: Counts, boundary: Boundary) -> Iterator[str]:

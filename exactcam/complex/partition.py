@@ -10,13 +10,15 @@ asked for and kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..arithmetic.rational import mpq, mpz, rational, to_float
+from ..errors import FileFormatError, InvariantError
 from ..exact.reference import RawCell
 from ..model.geometry import Point, cartesian, edges_of, homogeneous, join, reduced, side
 from ..model.network import Network
@@ -29,13 +31,16 @@ from .boundary import Boundary, decision_boundary
 from .cell_data import Cell, CellData, Cells, Outlines, ends_of
 from .certificate import write_certificate
 from .counts import Counts, linear_regions, numbered
-from .invariants import check_invariants
+from .invariants import check_continuity, check_invariants, check_some, check_tiling
 from .output_maps import OutputMaps, StoredMaps, frozen
 from .partition_file import PartitionReader, write_partition
 from .patterns import Patterns, StoredPatterns
 from .vertices import StoredVertices, Vertices
 
-__all__ = ["Partition", "assemble", "load_partition"]
+__all__ = ["COMPARED", "Partition", "assemble", "load_partition", "proving"]
+
+
+COMPARED = 16  # regions of a result file that are compared with its network when it is read
 
 
 class Partition(CellData):
@@ -239,10 +244,31 @@ def assemble(
 
 
 def load_partition(path: str | Path) -> Partition:
-    """The partition in a result file. Raises FileFormatError naming the file and line.
+    """The partition in a result file, proved to be one.
 
-    The form of the file is checked, not its truth: for that call `check_invariants`.
+    Regions are convex, have different patterns, fit edge to edge and tile the window, and their
+    output maps fit together, all exactly. That patterns and maps are those of the network the
+    file holds is looked at for a few regions only; `check_invariants` proves it for all.
+
+    Raises
+    ------
+    FileFormatError
+        The file is damaged or no partition; names the file, and the line or region.
     """
     reader = PartitionReader(path)
     cells = reader.cells()
-    return assemble(reader.network, reader.slice, reader.window, cells, reader.engine)
+    part = assemble(reader.network, reader.slice, reader.window, cells, reader.engine)
+    with proving(path):
+        check_tiling(part)
+        check_continuity(part)
+        check_some(part, COMPARED)
+    return part
+
+
+@contextmanager
+def proving(path: str | Path) -> Iterator[None]:
+    """Turn InvariantError into FileFormatError: what is checked inside is a file's claim."""
+    try:
+        yield
+    except InvariantError as error:
+        raise FileFormatError(f"{path}: is no partition: {error}; compute it again") from None

@@ -17,7 +17,8 @@ ends in `.gz`. Numbers are hexadecimal text (see `exactcam.arithmetic.rational`)
 
 A cell may be in any batch and a vertex in several, so engines can write what they
 find, when they find it. Reading checks that the file is of this form; that the
-cells are the partition of the network is what `Partition.check_invariants` checks.
+cells are the partition of the network is what `Partition.check_invariants` checks
+(`load_partition` checks what needs no network).
 """
 
 from __future__ import annotations
@@ -26,17 +27,21 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import gmpy2
 import numpy as np
 
-from ..arithmetic.rational import from_hex, mpz, objects, to_hex
-from ..errors import ExactcamError, FileFormatError
+from ..arithmetic.rational import all_from_hex, from_hex, mpz, objects, to_hex
+from ..errors import FileFormatError, NumberError
 from ..exact.reference import RawCell
+from ..files.reading import open_file, reading
 from ..files.strict_json import count, counts, dump, fields, items, parse
+from ..files.writing import writing
 from ..model.geometry import Point
 from ..model.network import Network
 from ..model.network_file import network_document, network_from_document
@@ -45,38 +50,41 @@ from ..model.slice import Slice, Window
 from ..model.slice_file import slice_document, slice_from_document
 from .cell_data import CellData
 
-__all__ = ["PartitionReader", "PartitionWriter", "write_partition"]
+__all__ = ["PartitionReader", "PartitionWriter", "is_result", "write_partition"]
 
 _BATCH = 1024  # cells a line
 _LONGEST = 1 << 28  # characters a line: refuses a file made to fill the memory
+# A line has at most so many JSON values, and so many for each byte of the file: packed, some
+# hundred kilobytes of brackets would become gigabytes of lists.
+_VALUES, _VALUES_A_BYTE = 1 << 22, 16
+_PACKED = b"\x1f\x8b"
+_HEAD = 200  # bytes in which a result file says what it is
 _DIGITS = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
 
 class PartitionWriter:
     """Writes a result file batch by batch, in a `with` statement.
 
-    The end line, without which a file is refused as partial, is written only if nothing was
-    raised. Raises OSError where the file cannot be written.
+    The file gets its name when the statement ends; if anything is raised in it, what the file
+    held before stays. Raises OSError where the file cannot be written.
     """
 
     def __init__(
         self, path: str | Path, network: Network, slice: Slice, window: Window, engine: str
     ) -> None:
-        self._stream = _open(Path(path), "w")
+        self._path, self._open = path, ExitStack()
         self._cells, self._vertices = 0, set[Point]()
-        self._line(
-            {
-                "format": "exactcam-partition",
-                "version": 1,
-                "engine": engine,
-                "network": network_document(network),
-                "slice": slice_document(slice, window),
-            }
-        )
+        self._header = {
+            "format": "exactcam-partition",
+            "version": 1,
+            "engine": engine,
+            "network": network_document(network),
+            "slice": slice_document(slice, window),
+        }
 
     def _line(self, value: Any) -> None:
         """Write one JSON value as a line."""
-        self._stream.write(dump(value) + "\n")
+        self._stream.write(dump(value).encode("ascii") + b"\n")
 
     def batch(
         self,
@@ -113,14 +121,26 @@ class PartitionWriter:
         )
 
     def __enter__(self) -> PartitionWriter:
+        with ExitStack() as stack:
+            self._stream: Any = stack.enter_context(writing(self._path))
+            if str(self._path).endswith(".gz"):
+                packed = gzip.GzipFile("", "wb", 9, self._stream, mtime=0)
+                self._stream = stack.enter_context(packed)
+            self._line(self._header)
+            self._open = stack.pop_all()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
-        with self._stream:
-            if kind is None:
-                self._line({"end": True, "cells": self._cells, "vertices": len(self._vertices)})
+        if kind is not None:
+            self._open.__exit__(kind, error, trace)
+            return
+        with self._open:
+            self._line({"end": True, "cells": self._cells, "vertices": len(self._vertices)})
 
 
 def write_partition(data: CellData, path: str | Path) -> None:
@@ -154,14 +174,15 @@ class PartitionReader:
         )
         if kind != "exactcam-partition" or version != 1 or not isinstance(self.engine, str):
             raise FileFormatError(f"{path}: is no exactcam-partition file of version 1")
-        self.network = network_from_document(network, f"{path}: network")
-        self.slice, self.window = slice_from_document(plane, f"{path}: slice")
+        with reading(path):
+            self.network = network_from_document(network, f"{path}: network")
+            self.slice, self.window = slice_from_document(plane, f"{path}: slice")
         if self.slice.size != self.network.inputs:
             raise FileFormatError(f"{path}: the slice does not fit the network")
 
     def cells(self) -> Iterator[RawCell]:
         """Every cell of the file. FileFormatError at the end if the file is partial."""
-        found, seen, scale = 0, set[Point](), None
+        found, seen, scale, patterns = 0, set[Point](), None, set[bytes]()
         for number, line in self._lines:
             where = f"{self._path}: line {number}"
             if isinstance(line, dict) and "end" in line:
@@ -175,14 +196,19 @@ class PartitionReader:
                     )
                 return
             try:
-                points, batch = self._batch(line)
-            except ExactcamError as error:
-                raise FileFormatError(f"{where}: {error}") from None
+                with reading(where):
+                    points, batch = self._batch(line)
+            except NumberError as error:
+                raise FileFormatError(str(error)) from None
             if scale not in (None, batch[0].output.denominator):
                 raise FileFormatError(f"{where}: scale differs from the batch before")
             scale = batch[0].output.denominator
             seen.update(points)
             found += len(batch)
+            for cell in batch:
+                if (pattern := cell.codes.tobytes()) in patterns:
+                    raise FileFormatError(f"{where}: two regions have the same pattern")
+                patterns.add(pattern)
             yield from batch
         raise FileFormatError(
             f"{self._path}: is partial: it ends after {found} cells without an end line"
@@ -202,21 +228,25 @@ class PartitionReader:
         if {v for cell in outlines for v in cell} != set(range(len(points))):
             raise FileFormatError("corners and vertices do not match")
         digits = items(patterns, "patterns", len(outlines))
-        columns = items(forms, "forms", len(outlines))
+        columns = self._forms(items(forms, "forms", len(outlines)))
         cells = []
         for k, cell in enumerate(outlines):
             if len(cell) < 3 or len(set(cell)) != len(cell):
                 raise FileFormatError(f"cell {k} needs at least 3 different corners")
-            output = Block(self._form(columns[k], f"forms[{k}]"), _CONSTANT, below)
+            output = Block(columns[k], _CONSTANT, below)
             codes = self._codes(digits[k], f"patterns[{k}]")
             cells.append(RawCell(tuple(points[v] for v in cell), codes, output))
         return points, cells
 
-    def _form(self, entries: Any, where: str) -> np.ndarray:
-        """The output maps of one cell, (outputs, 3)."""
-        shape = (self.network.outputs, 3)
-        numbers = items(entries, where, 3 * self.network.outputs)
-        return objects((from_hex(x, where) for x in numbers), shape)
+    def _forms(self, cells: list[Any]) -> np.ndarray:
+        """The output maps of some cells, (cells, outputs, 3)."""
+        size = 3 * self.network.outputs
+        numbers = [items(entries, f"forms[{k}]", size) for k, entries in enumerate(cells)]
+        try:
+            flat = all_from_hex(list(chain.from_iterable(numbers)), "forms")
+        except NumberError:  # once more, for the message
+            flat = objects(from_hex(x, f"forms[{k}]") for k, n in enumerate(numbers) for x in n)
+        return flat.reshape(len(cells), self.network.outputs, 3)
 
     def _codes(self, digits: Any, where: str) -> np.ndarray:
         """The pattern of one cell, (units,)."""
@@ -239,7 +269,7 @@ _CONSTANT = objects([mpz(0), mpz(0), mpz(1)])
 
 def _points(flat: Any) -> list[Point]:
     """Different reduced points from the flat list of their coordinates."""
-    numbers = [from_hex(x, f"vertices[{k}]") for k, x in enumerate(items(flat, "vertices"))]
+    numbers = all_from_hex(items(flat, "vertices"), "vertices").tolist()
     points = list(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=False))
     if len(numbers) % 3 or len(set(points)) != len(points):
         raise FileFormatError("vertices are no different points x, y, w")
@@ -249,23 +279,45 @@ def _points(flat: Any) -> list[Point]:
     return points
 
 
-def _open(path: Path, mode: str) -> IO[str]:
-    """A text file, compressed where its name ends in `.gz`."""
-    opener: Any = gzip.open if path.suffix == ".gz" else open
-    return opener(path, mode + "t", encoding="ascii")
+def is_result(path: str | Path) -> bool:
+    """Whether a file begins, packed or not, as result files do; False where it cannot be read."""
+    try:
+        with open_file(path) as raw:
+            begin = raw.read(2)
+            raw.seek(0)
+            stream: Any = gzip.GzipFile(fileobj=raw) if begin == _PACKED else raw
+            head = stream.read(_HEAD)
+    except (FileFormatError, OSError, EOFError, zlib.error):
+        return False
+    return b'"exactcam-partition"' in head
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """(number, value) of every line."""
+    """(number, value) of every line; whether the file is packed is told from its first bytes."""
     number = 0
-    try:
-        with _open(path, "r") as stream:
-            while line := stream.readline(_LONGEST):
-                number += 1
-                if not line.endswith("\n"):
-                    raise FileFormatError(
-                        f"{path}: is partial: line {number} is cut off or too long"
-                    )
-                yield number, parse(line, f"{path}: line {number}")
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise FileFormatError(f"{path}: line {number + 1} cannot be read ({error})") from None
+    with open_file(path) as raw:
+        values = _VALUES + _VALUES_A_BYTE * raw.seek(0, 2)
+        raw.seek(0)
+        packed = raw.read(2) == _PACKED
+        raw.seek(0)
+        stream: Any = gzip.GzipFile(fileobj=raw) if packed else raw
+        while True:
+            number += 1
+            try:
+                line = stream.readline(_LONGEST)
+                many = sum(map(line.count, (b",", b"[", b"{")))
+                text = line.decode("ascii")
+                del line
+            except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+                raise FileFormatError(f"{path}: line {number} cannot be read ({error})") from None
+            if not text:
+                return
+            if many > values:
+                raise FileFormatError(
+                    f"{path}: line {number} holds {many:,} values, far too many for the file's size"
+                )
+            if not text.endswith("\n"):
+                raise FileFormatError(f"{path}: is partial: line {number} is cut off or too long")
+            with reading(f"{path}: line {number}"):
+                value = parse(text, f"{path}: line {number}")
+            yield number, value

@@ -64,7 +64,7 @@ def writing(path: str | Path) -> Iterator[BinaryIO]:
         _sync_folder(target.parent)
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
     """Make `content` the file's."""
     with writing(path) as stream:
         stream.write(content)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arithmetic.rational import mpq, to_float
+from ..files.writing import write_text
 from ..model.geometry import cartesian
 from .matching import truth_shapes
 from .result import KINDS, Comparison, Finding, finding_text
@@ -139,10 +140,10 @@ def write_html(result: Comparison, path: str | Path, title: str = "exactcam comp
             "</figcaption></figure>"
         )
     page = "\n".join([*body, "</div>"])
-    Path(path).write_text(
+    write_text(
+        path,
         f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>"
         f"<style>{_STYLE}</style>\n{page}\n</html>\n",
-        encoding="utf-8",
     )
 
 

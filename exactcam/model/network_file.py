@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import ExactcamError, FileFormatError
 from ..files.reading import read_text, reading
 from ..files.strict_json import Json, count, dump, fields, items, parse
+from ..files.writing import write_text
 from .network import Network
 from .node_document import node_from_document
 
@@ -37,7 +38,7 @@ def write_network(network: Network, path: str | Path) -> None:
     OSError
         If the file cannot be written.
     """
-    Path(path).write_text(dump(network_document(network)) + "\n", encoding="ascii")
+    write_text(path, dump(network_document(network)) + "\n")
 
 
 def network_document(network: Network) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ..arithmetic.rational import rational_from_hex, rational_to_hex
 from ..errors import FileFormatError, NumberError, SliceError
 from ..files.reading import read_text
 from ..files.strict_json import count, dump, fields, items, parse
+from ..files.writing import write_text
 from .slice import Slice, Window
 
 __all__ = ["read_slice", "slice_document", "slice_from_document", "slice_sha256", "write_slice"]
@@ -38,7 +39,7 @@ def slice_sha256(slice: Slice, window: Window) -> str:
 
 def write_slice(slice: Slice, window: Window, path: str | Path) -> None:
     """Write a slice file; `read_slice` gives equal ones back."""
-    Path(path).write_text(dump(slice_document(slice, window)) + "\n", encoding="ascii")
+    write_text(path, dump(slice_document(slice, window)) + "\n")
 
 
 def read_slice(path: str | Path) -> tuple[Slice, Window]:

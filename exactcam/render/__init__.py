@@ -11,6 +11,7 @@ from typing import Any
 
 from ..complex.partition import Partition
 from ..errors import ExactcamError
+from ..files.writing import write_text
 from .html import html_page
 from .scene import COLOURS, Scene, scene
 from .svg import svg_text
@@ -56,11 +57,11 @@ def draw(
     suffix = Path(path).suffix.lower()
     if suffix == ".html":
         page = html_page(partition, title or "exactcam", colour or "slope", level)
-        Path(path).write_text(page, encoding="utf-8")
+        write_text(path, page)
         return
     picture = scene(partition, colour, boundary, level, title)
     if suffix == ".svg":
-        Path(path).write_text(svg_text(picture), encoding="utf-8")
+        write_text(path, svg_text(picture))
     elif suffix in (".png", ".pdf"):
         from .plots import save_figure
 

@@ -9,6 +9,7 @@ the spacing of floats use `exactcam.draw`, which scales exactly first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,8 @@ from ..analysis.line_slice import LineSlice
 from ..analysis.tables import Table, as_floats, comparison, edges_of_layers, region_table
 from ..arithmetic.rational import mpq, to_float
 from ..complex.partition import Partition
-from ..errors import MissingExtraError
+from ..errors import ExactcamError, MissingExtraError
+from ..files.writing import write_bytes
 from ..model.geometry import cartesian
 from .scene import Scene, scene
 
@@ -250,7 +252,13 @@ def save(figure: Figure | Axes, path: str | Path, dpi: int = 200) -> None:
     """Write a figure, or the figure of some axes: .png, .pdf or .svg, the same bytes every time."""
     stamp = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(Path(path).suffix.lower())
     whole: Any = getattr(figure, "figure", None) or figure
-    whole.savefig(path, dpi=dpi, metadata=stamp, bbox_inches="tight")
+    path = path if Path(path).suffix else f"{path}.png"
+    kind = Path(path).suffix[1:].lower()
+    if kind not in (kinds := whole.canvas.get_supported_filetypes()):
+        raise ExactcamError(f"{path}: a figure's name must end in one of {', '.join(kinds)}")
+    content = BytesIO()  # as a whole: some formats need a file that can be read back
+    whole.savefig(content, format=kind, dpi=dpi, metadata=stamp, bbox_inches="tight")
+    write_bytes(path, content.getbuffer())
 
 
 def _colour(k: int) -> str:

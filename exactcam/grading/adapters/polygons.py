@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...files.writing import writing
 from .. import EngineOutput
 from .arrays import context, context_arrays, read_arrays, whole_number
 
@@ -45,5 +46,5 @@ def write(output: EngineOutput, path: str | Path) -> None:
     fields += ["boundary_unclear"] if output.boundary_unclear else []
     arrays = {name: getattr(output, name) for name in fields}
     facts = context_arrays(output.network, output.slice, output.window, output.error)
-    with Path(path).open("wb") as stream:  # savez would add .npz to another name
+    with writing(path) as stream:  # savez would add .npz to another name
         np.savez_compressed(stream, **{k: v for k, v in arrays.items() if v is not None}, **facts)
