@@ -237,6 +237,19 @@ def test_names_of_layers_are_one_line(name: str, tmp_path: Path) -> None:
     refused(model, tmp_path)
 
 
+@pytest.mark.parametrize("place", ["mode", "layer", "input"])
+def test_what_a_message_quotes_is_printable(place: str, tmp_path: Path) -> None:
+    forged = "a\nexactcam: all is well\x1b[2J"
+    model = build([TO_IMAGE, ("Resize", "a  f", "y", {"mode": "linear"})], {**IMAGE, "f": SCALES})
+    if place == "mode":
+        model.graph.node[1].attribute[0].s = forged.encode()
+    elif place == "layer":
+        model.graph.node[1].name = forged
+    else:
+        model.graph.node[1].input[0] = forged
+    refused(model, tmp_path)
+
+
 def test_models_that_the_checker_is_too_strict_about(tmp_path: Path) -> None:
     model = build([RELU])
     model.ir_version = 99  # newer than the checker
