@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ExactcamError, FileFormatError, interrupted
+from .strict_json import printable
 
 __all__ = ["allowance", "open_file", "read_bytes", "read_text", "reading"]
 
@@ -37,10 +38,12 @@ def reading(path: str | Path) -> Iterator[None]:
     try:
         yield
     except ExactcamError as error:
-        text = str(error)
-        if text.startswith(str(path)):
+        text, where = str(error), str(path)
+        inside = text.removeprefix(where)
+        if inside != text and printable(inside) == inside:
             raise
-        raise type(error)(f"{path}: {text}") from None
+        separator = "" if inside != text else ": "
+        raise type(error)(where + separator + printable(inside)) from None
     except OSError as error:
         raise FileFormatError(f"{path}: cannot be read ({error.strerror or error})") from None
     except MemoryError:
@@ -48,7 +51,7 @@ def reading(path: str | Path) -> Iterator[None]:
     except Exception as error:
         if interrupted(error):
             raise
-        text = " ".join(str(error).split())[:200] or type(error).__name__
+        text = printable(" ".join(str(error).split()))[:200] or type(error).__name__
         raise FileFormatError(f"{path}: is damaged ({text})") from None
 
 

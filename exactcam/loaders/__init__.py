@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import FileFormatError
+from ..files.reading import open_file
 from ..model.network import Network
 from ..model.network_file import read_network
 from .npz import read_npz
@@ -33,11 +34,8 @@ def load(path: str | Path, *, drop_final: bool = False, check: bool = True) -> N
         As the loader of that kind of file says; each names the file.
     """
     file = Path(path)
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(4)
-    except OSError as error:
-        raise FileFormatError(f"{path}: cannot be read ({error.strerror})") from None
+    with open_file(path) as stream:
+        start = stream.read(4)
     suffix = file.suffix.lower()
     if suffix == ".pt2":
         from .from_torch import read_pt2

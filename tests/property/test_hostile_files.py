@@ -75,11 +75,16 @@ def fuzz_arrays(folder: Path, rounds: int) -> None:
     layers |= members(negative_slope=np.float64(0.5))
     assert fuzz(lambda rng: changed_archive(layers, rng), read_npz, folder / "a.npz", rounds)
     found = members(
-        vertices=np.float64([[0, 0], [1, 0], [0, 1]]), offsets=[0, 3], patterns=[[0]],
-        window=np.float64([[0, 0], [1, 0], [0, 1]]), slice=np.float64([[0, 0], [1, 0], [0, 1]]),
-        affine_value=1, affine=np.zeros((1, 1, 3)), boundary=np.zeros((1, 2, 2)),
+        vertices=np.float64([[0, 0], [1, 0], [0, 1]]),
+        offsets=[0, 3],
+        patterns=[[0]],
+        window=np.float64([[0, 0], [1, 0], [0, 1]]),
+        slice=np.float64([[0, 0], [1, 0], [0, 1]]),
+        affine_value=1,
+        affine=np.zeros((1, 1, 3)),
+        boundary=np.zeros((1, 2, 2)),
         network=json.dumps(network_document(networks()[0])),
-    )  # fmt: skip
+    )
     fuzz(lambda rng: changed_archive(found, rng), polygons.read, folder / "found.npz", rounds)
     (array,) = members(a=np.arange(2.0)).values()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -137,3 +138,11 @@ def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
     for name in (".", "missing.npz", "missing.onnx", "missing.pt2", "missing"):
         with pytest.raises(FileFormatError, match=r"cannot be read|not a regular"):
             exactcam.load(tmp_path / name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+@pytest.mark.parametrize("suffix", ["npz", "onnx", "pt2", "json"])
+def test_a_pipe_is_not_waited_for(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    os.mkfifo(path)
+    assert "not a regular file" in said_of(exactcam.load, path)

@@ -18,10 +18,17 @@ from exactcam.model.slice_file import read_slice, write_slice
 from tools.audit import said_of, within_a_gigabyte
 
 CONVOLUTION: dict[str, Any] = {
-    "kind": "convolution", "source": [1, 4], "target": [1, 2], "kernel": [1, 1, 3],
-    "stride": [1], "padding": [0], "dilation": [1], "groups": 1, "transpose": False,
+    "kind": "convolution",
+    "source": [1, 4],
+    "target": [1, 2],
+    "kernel": [1, 1, 3],
+    "stride": [1],
+    "padding": [0],
+    "dilation": [1],
+    "groups": 1,
+    "transpose": False,
     "entries": ["1", "2", "3"],
-}  # fmt: skip
+}
 
 
 def document(matrix: dict[str, Any] | None = None, inputs: int = 2) -> dict[str, Any]:

@@ -70,33 +70,56 @@ BIG: dict[str, tuple[list[Row], dict[str, Any]]] = {
     "tile": ([("Tile", "x n", "a", {}), RELU], {"n": [1 << 30, 2]}),
     "negative tile": ([("Tile", "x n", "a", {}), RELU], {"n": [-(1 << 30), -(1 << 30)]}),
     "gather": (
-        [("ConstantOfShape", "n", "i", {"value": helper.make_tensor("v", 7, [1], [0])}),
-         ("Expand", "x m", "a", {}), ("Gather", "a i", "b", {}), RELU],
+        [
+            ("ConstantOfShape", "n", "i", {"value": helper.make_tensor("v", 7, [1], [0])}),
+            ("Expand", "x m", "a", {}),
+            ("Gather", "a i", "b", {}),
+            RELU,
+        ],
         {"n": [1 << 20], "m": [2, 1 << 20]},
     ),
     "where": (
-        [("ConstantOfShape", "n", "a", {}), ("ConstantOfShape", "m", "b", {}),
-         ("Equal", "a b", "c", {}), RELU],
+        [
+            ("ConstantOfShape", "n", "a", {}),
+            ("ConstantOfShape", "m", "b", {}),
+            ("Equal", "a b", "c", {}),
+            RELU,
+        ],
         {"n": [1 << 16, 1], "m": [1, 1 << 16]},
     ),
     "product of batches": (
-        [("ConstantOfShape", "n", "a", {}), ("ConstantOfShape", "m", "b", {}),
-         ("MatMul", "a b", "c", {}), RELU],
+        [
+            ("ConstantOfShape", "n", "a", {}),
+            ("ConstantOfShape", "m", "b", {}),
+            ("MatMul", "a b", "c", {}),
+            RELU,
+        ],
         {"n": [1 << 11, 1, 2, 2], "m": [1, 1 << 11, 2, 2]},
     ),
     "computed batches": (
-        [("ConstantOfShape", "m", "b", {}), ("Reshape", "x n", "a", {}),
-         ("MatMul", "a b", "c", {}), RELU],
+        [
+            ("ConstantOfShape", "m", "b", {}),
+            ("Reshape", "x n", "a", {}),
+            ("MatMul", "a b", "c", {}),
+            RELU,
+        ],
         {"n": [1, 1, 1, 2], "m": [1 << 10, 1 << 10, 2, 8]},
     ),
     "kernel": (
-        [("ConstantOfShape", "m", "k", {}), ("Reshape", "x n", "a", {}),
-         ("Conv", "a k", "c", {"pads": [1 << 17, 1 << 17]}), RELU],
+        [
+            ("ConstantOfShape", "m", "k", {}),
+            ("Reshape", "x n", "a", {}),
+            ("Conv", "a k", "c", {"pads": [1 << 17, 1 << 17]}),
+            RELU,
+        ],
         {"n": [1, 1, 2], "m": [1, 1, 1 << 16]},
     ),
     "pooling": (
-        [("Reshape", "x n", "a", {}),
-         ("MaxPool", "a", "c", {"kernel_shape": [1 << 16], "pads": [1 << 17, 1 << 17]}), RELU],
+        [
+            ("Reshape", "x n", "a", {}),
+            ("MaxPool", "a", "c", {"kernel_shape": [1 << 16], "pads": [1 << 17, 1 << 17]}),
+            RELU,
+        ],
         {"n": [1, 1, 2]},
     ),
     "padding": (
@@ -116,7 +139,10 @@ BIG: dict[str, tuple[list[Row], dict[str, Any]]] = {
         [("Expand", "x n", "a0", {}), *(("Relu", f"a{k}", f"a{k + 1}", {}) for k in range(50))],
         {"n": [MANY // 4, 2]},
     ),
-    "many sums": ([("Add", f"{'a' * k}x {'a' * k}x", f"{'a' * (k + 1)}x", {}) for k in range(60)], {}),
+    "many sums": (
+        [("Add", f"{'a' * k}x {'a' * k}x", f"{'a' * (k + 1)}x", {}) for k in range(60)],
+        {},
+    ),
     "squares": (
         [("Mul", f"c{k} c{k}", f"c{k + 1}", {}) for k in range(60)] + [RELU],
         {"c0": np.float32([1.1])},
@@ -135,7 +161,7 @@ BIG: dict[str, tuple[list[Row], dict[str, Any]]] = {
         + [("Relu", "a4000", "y", {})],
         {"c": np.float64([3e-300])},
     ),
-}  # fmt: skip
+}
 
 
 def as_arrays(constants: dict[str, Any]) -> dict[str, Any]:
@@ -180,16 +206,23 @@ INVALID: dict[str, tuple[list[Row], dict[str, Any]]] = {
     "no input": ([("Add", "x", "y", {})], {}),
     "a vector in Gemm": ([("Gemm", "x w", "y", {})], {"w": np.ones(2, np.float32)}),
     "Gemm that widens": (
-        [("Gemm", "x w c", "y", {})], {"w": np.ones((2, 2), np.float32), "c": np.ones((3, 2), np.float32)},
+        [("Gemm", "x w c", "y", {})],
+        {"w": np.ones((2, 2), np.float32), "c": np.ones((3, 2), np.float32)},
     ),
     "a nameless constant": ([RELU], {"": np.float32([1])}),
     "no group": ([TO_IMAGE, ("Conv", "a k", "y", {"group": 0})], {**IMAGE, "k": CONV}),
     "a negative group": ([TO_IMAGE, ("Conv", "a k", "y", {"group": -1})], {**IMAGE, "k": CONV}),
     "no stride": ([TO_IMAGE, ("Conv", "a k", "y", {"strides": [0, 1]})], {**IMAGE, "k": CONV}),
     "no dilation": ([TO_IMAGE, ("Conv", "a k", "y", {"dilations": [1, 0]})], {**IMAGE, "k": CONV}),
-    "an empty kernel": ([TO_IMAGE, ("Conv", "a k", "y", {})], {**IMAGE, "k": np.ones((1, 1, 0, 1), np.float32)}),
+    "an empty kernel": (
+        [TO_IMAGE, ("Conv", "a k", "y", {})],
+        {**IMAGE, "k": np.ones((1, 1, 0, 1), np.float32)},
+    ),
     "an axis twice": ([("Slice", "x b e t", "y", {})], {"b": [0, 1], "e": [2, 2], "t": [1, 1]}),
-    "a step of nought": ([("Slice", "x b e t u", "y", {})], {"b": [0], "e": [2], "t": [1], "u": [0]}),
+    "a step of nought": (
+        [("Slice", "x b e t u", "y", {})],
+        {"b": [0], "e": [2], "t": [1], "u": [0]},
+    ),
     "an axis that is not there": ([("Gather", "x b", "y", {"axis": 7})], {"b": [0]}),
     **{
         f"Pad with mode {mode}": ([("Pad", "x n", "y", {"mode": mode})], {"n": [0, 1, 0, 1]})
@@ -197,13 +230,17 @@ INVALID: dict[str, tuple[list[Row], dict[str, Any]]] = {
     },
     **{
         f"{name} {value}": (
-            [TO_IMAGE, ("Resize", "a  f", "y", {"mode": "nearest", name: value})], {**IMAGE, "f": SCALES}
+            [TO_IMAGE, ("Resize", "a  f", "y", {"mode": "nearest", name: value})],
+            {**IMAGE, "f": SCALES},
         )
         for name in ("nearest_mode", "coordinate_transformation_mode", "mode")
         for value in ("", "mean", "half-pixel")
     },
-    "padding of no kind": ([TO_IMAGE, ("Conv", "a k", "y", {"auto_pad": "SAME"})], {**IMAGE, "k": CONV}),
-}  # fmt: skip
+    "padding of no kind": (
+        [TO_IMAGE, ("Conv", "a k", "y", {"auto_pad": "SAME"})],
+        {**IMAGE, "k": CONV},
+    ),
+}
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -234,6 +271,19 @@ def test_names_of_layers_are_one_line(name: str, tmp_path: Path) -> None:
     network = exactcam.load(saved(model, tmp_path))
     assert all(label.isprintable() and len(label) <= 4096 for label in network.names)
     model.graph.node[0].op_type = "Sigmoid"
+    refused(model, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["mode", "layer", "input"])
+def test_what_a_message_quotes_is_printable(place: str, tmp_path: Path) -> None:
+    forged = "a\nexactcam: all is well\x1b[2J"
+    model = build([TO_IMAGE, ("Resize", "a  f", "y", {"mode": "linear"})], {**IMAGE, "f": SCALES})
+    if place == "mode":
+        model.graph.node[1].attribute[0].s = forged.encode()
+    elif place == "layer":
+        model.graph.node[1].name = forged
+    else:
+        model.graph.node[1].input[0] = forged
     refused(model, tmp_path)
 
 

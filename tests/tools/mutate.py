@@ -132,7 +132,7 @@ def changed_array(content: bytes, rng: random.Random) -> bytes:
     size = int.from_bytes(content[8:10], "little")
     header, rest = content[10 : 10 + size].decode("latin-1"), content[10 + size :]
     kind = rng.randrange(6)
-    if kind == 0:
+    if kind == 0 or "descr': '" not in header or "(" not in header or ")" not in header:
         return flipped(content, rng)
     if kind == 1:
         header = header.replace(
