@@ -280,7 +280,7 @@ def fuzz(engine: Engine, good: Lines, totals: RunTotals, path: Path, trials: ran
             try:
                 found = use(engine, path)
             except FileFormatError as error:
-                assert str(error).startswith(str(path)), (seed, error)
+                assert str(error).startswith(str(path)), (seed, error)  # noqa: PT017
                 assert path.read_bytes() == before, seed
                 continue
             loaded += 1
