@@ -253,13 +253,14 @@ class _RunFile:
     """A run file as it grows: what is written is checked to be where its name says."""
 
     def __init__(self, path: Path, stream: IO[bytes]) -> None:
-        self._path, self._stream, self._synced = path, stream, time.monotonic()
+        # Not the stream's own buffer: what a full disk refuses would be tried again at its end.
+        self._path, self._handle, self._synced = path, stream.fileno(), time.monotonic()
 
     def begin(self, kept: int, header: bytes) -> None:
         """Drop a job that was cut off, and write the header of a new file."""
         with naming(self._path):
-            self._stream.seek(kept)
-            self._stream.truncate()
+            os.ftruncate(self._handle, kept)
+            os.lseek(self._handle, kept, os.SEEK_SET)
         if kept == 0:
             self.write(header)
 
@@ -267,18 +268,19 @@ class _RunFile:
         """Write the lines of a job, so that an interrupted run loses one job at most, and one
         whose machine fails some seconds."""
         with naming(self._path):
-            self._stream.write(text)
-            self._stream.flush()
+            left = memoryview(text)
+            while left:
+                left = left[os.write(self._handle, left) :]
         if time.monotonic() > self._synced + _SYNC:
             self.sync()
 
     def sync(self) -> None:
         """Have everything on disk. Raises ExactcamError where the name leads elsewhere now."""
         with naming(self._path):
-            os.fsync(self._stream.fileno())
+            os.fsync(self._handle)
         self._synced = time.monotonic()
         try:
-            there = os.path.samestat(os.stat(self._path), os.fstat(self._stream.fileno()))
+            there = os.path.samestat(os.stat(self._path), os.fstat(self._handle))
         except FileNotFoundError:
             there = False
         if not there:
