@@ -36,6 +36,10 @@ class SliceError(ExactcamError, ValueError):
     """A slice or window that is degenerate or does not fit the network's input size."""
 
 
+class MissingCellError(ExactcamError, IndexError):
+    """A partition has no cell of that number."""
+
+
 class FileFormatError(ExactcamError, ValueError):
     """A file that is damaged, too large for its reader or not of the format it was read as.
 

@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from ..arithmetic.rational import mpq, mpz, rational, to_float
+from ..errors import FileFormatError
 from ..exact.reference import RawCell
 from ..model.geometry import Point, cartesian, edges_of, homogeneous, join, reduced, side
 from ..model.network import Network
 from ..model.network_file import write_network
 from ..model.slice import Slice, Window
 from ..model.slice_file import write_slice
+from ..runtime.arguments import file_name
 from ..runtime.cached import cached_property
 from ..runtime.processes import checked
 from .boundary import Boundary, decision_boundary
@@ -163,7 +165,7 @@ class Partition(CellData):
 
     def save(self, path: str | Path) -> None:
         """Write a result file that loses nothing, compressed where `path` ends in `.gz`."""
-        write_partition(self, path)
+        write_partition(self, file_name(path))
 
     def certify(
         self,
@@ -189,12 +191,15 @@ class Partition(CellData):
         OSError
             Where a file cannot be written.
         """
+        files = [(network, "network"), (slice, "slice")]
+        others = [None if file is None else file_name(file, name) for file, name in files]
+        target = file_name(path)
         self.prefetch(jobs, forms=False)
-        write_certificate(self, self.counts, self.decision_boundary(jobs=jobs), path)
-        if network is not None:
-            write_network(self.network, network)
-        if slice is not None:
-            write_slice(self.slice, self.window, slice)
+        write_certificate(self, self.counts, self.decision_boundary(jobs=jobs), target)
+        if others[0] is not None:
+            write_network(self.network, others[0])
+        if others[1] is not None:
+            write_slice(self.slice, self.window, others[1])
 
     def check_invariants(self) -> None:
         """Raise InvariantError unless this is the exact partition (see `invariants`)."""
@@ -238,6 +243,6 @@ def load_partition(path: str | Path) -> Partition:
 
     The form of the file is checked, not its truth: for that call `check_invariants`.
     """
-    reader = PartitionReader(path)
+    reader = PartitionReader(file_name(path, error=FileFormatError))
     cells = reader.cells()
     return assemble(reader.network, reader.slice, reader.window, cells, reader.engine)

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..errors import FileFormatError
 from ..model.network import Network
 from ..model.network_file import read_network
+from ..runtime.arguments import file_name
 from .npz import read_npz
 
 __all__ = ["load"]
@@ -32,6 +33,7 @@ def load(path: str | Path, *, drop_final: bool = False, check: bool = True) -> N
     NetworkError, UnsupportedLayerError, NumberError, MissingExtraError
         As the loader of that kind of file says; each names the file.
     """
+    path = file_name(path, error=FileFormatError)
     file = Path(path)
     try:
         with file.open("rb") as stream:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..errors import ExactcamError, FileFormatError
+from ..errors import ExactcamError, FileFormatError, NetworkError
 from ..files.strict_json import Json, count, dump, fields, items, parse
+from ..runtime.arguments import expect, file_name
 from .network import Network
 from .node_document import node_from_document
 
@@ -35,7 +36,8 @@ def write_network(network: Network, path: str | Path) -> None:
     OSError
         If the file cannot be written.
     """
-    Path(path).write_text(dump(network_document(network)) + "\n", encoding="ascii")
+    expect(network, Network, "network", "a Network", NetworkError)
+    Path(file_name(path)).write_text(dump(network_document(network)) + "\n", encoding="ascii")
 
 
 def network_document(network: Network) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def read_network(path: str | Path) -> Network:
     FileFormatError
         If the file cannot be read or is not exactly of the form; names the file and field.
     """
+    path = file_name(path, error=FileFormatError)
     try:
         text = Path(path).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:

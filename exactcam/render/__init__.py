@@ -11,6 +11,7 @@ from typing import Any
 
 from ..complex.partition import Partition
 from ..errors import ExactcamError
+from ..runtime.arguments import expect, file_name
 from .html import html_page
 from .scene import COLOURS, Scene, scene
 from .svg import svg_text
@@ -53,6 +54,10 @@ def draw(
     MissingExtraError
         For .png and .pdf without matplotlib.
     """
+    expect(partition, Partition, "partition", "a Partition")
+    path = file_name(path)
+    if title is not None:
+        expect(title, str, "title", "text")
     suffix = Path(path).suffix.lower()
     if suffix == ".html":
         page = html_page(partition, title or "exactcam", colour or "slope", level)

@@ -18,9 +18,9 @@ from ..analysis.measures import areas, slopes
 from ..arithmetic.rational import decimal_text, mpq, to_float
 from ..complex.boundary import cut_by_class
 from ..complex.partition import Partition
-from ..errors import ExactcamError
 from ..model.geometry import Point, cartesian
 from ..model.slice import Slice
+from ..runtime.arguments import expect, words
 
 __all__ = ["COLOURS", "Axis", "Key", "Scene", "scene"]
 
@@ -127,8 +127,9 @@ def scene(
     ExactcamError
         For an unknown colour.
     """
-    if colour is not None and colour not in COLOURS:
-        raise ExactcamError(f"colour {colour!r} is not one of {', '.join(COLOURS)}")
+    expect(partition, Partition, "partition", "a Partition")
+    if colour is not None:
+        words(colour, "colour", COLOURS)
     place, width, height = _paper(partition)
     vertices = np.asarray([place(p) for p in partition.vertices])
     outlines = [vertices[cell.corners] for cell in partition.cells]

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import mpq, mpz, rational, to_float, to_hex
+from ..arithmetic.rational import json_number, mpq, mpz, rational, to_float, to_hex
 from ..complex.boundary import Boundary, cut_by_class
 from ..complex.partition import Partition
 from ..errors import ExactcamError
@@ -88,7 +88,7 @@ def pack(partition: Partition, title: str, colour: str = "slope", level: Any = 0
         "bits": bits,
         "limbs": limbs,
         "maps": maps,
-        "boundary_length": boundary.length,
+        "boundary_length": json_number(boundary.length),
     }
     return _container(header, arrays)
 
