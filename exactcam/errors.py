@@ -47,6 +47,13 @@ class FileFormatError(ExactcamError, ValueError):
     """
 
 
+class FileWriteError(ExactcamError, OSError):
+    """A file that cannot be written; `filename` and `errno` are those of the system's error."""
+
+    def __str__(self) -> str:
+        return f"{self.filename}: cannot be written ({self.strerror})"
+
+
 class MissingExtraError(ExactcamError, ImportError):
     """An optional package is not installed; the message names the extra to install."""
 
