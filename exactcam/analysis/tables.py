@@ -158,6 +158,7 @@ def _layers(partition: Partition) -> dict[str, Any]:
 
 def edges_of_layers(partition: Partition) -> list[np.ndarray]:
     """For each layer of the network the edges on knot lines of its units, ascending int64."""
+    expect(partition, Partition, "partition", "a Partition")
     units = partition.edge_units
     columns = (layer.units for layer in partition.network.layers)
     return [np.nonzero((units >= c.start) & (units < c.stop))[0] for c in columns]

@@ -215,7 +215,7 @@ class Shapes:
         sizes = np.diff(self.offsets)
         means = np.add.reduceat(self.xy, self.offsets[:-1], axis=0) / sizes[:, None]
         exact: dict[int, Point] = {}
-        inside: np.ndarray = np.isfinite(means).all(axis=1)  # a sum may overflow
+        inside = np.asarray(np.isfinite(means).all(axis=1))  # a sum may overflow
         usable = np.nonzero(inside)[0]
         inside[usable] = self.contains(usable, means[usable])
         for k in np.nonzero(~inside)[0]:

@@ -44,8 +44,8 @@ def integer(
         raise error(f"{name} is {_described(value)}: give an integer")
     number = int(value)
     if (least is not None and number < least) or (most is not None and number > most):
-        limits = [f"at least {least:,}"] * (least is not None)
-        limits += [f"at most {most:,}"] * (most is not None)
+        ends = (("at least", least), ("at most", most))
+        limits = [f"{words} {end:,}" for words, end in ends if end is not None]
         text = str(number) if abs(number) < 10**30 else f"{number:#x}"[:30] + "..."
         raise error(f"{name} is {text}: give an integer, {' and '.join(limits)}")
     return number
