@@ -220,7 +220,7 @@ def _by_measure(
         measure, name = slopes(partition), "slope"
     else:
         # A huge or tiny area is still a float after its logarithm.
-        measure, name = np.asarray([_log10(a) for a in areas(partition)]), "log10 area"
+        measure, name = np.asarray([log10(a) for a in areas(partition)]), "log10 area"
     shades = [_ramp(s) for s in _spread(measure)]
     order = np.argsort(measure, kind="stable")
     shown = dict.fromkeys(int(order[round(q * (len(order) - 1))]) for q in (0, 0.5, 1))
@@ -235,7 +235,7 @@ def _class_names(partition: Partition, level: Any) -> Callable[[int | None], str
     return lambda c: f"output {'=<>'[0 if c is None else c + 1]} {level}"
 
 
-def _log10(value: mpq) -> float:
+def log10(value: mpq) -> float:
     """The decimal logarithm of a positive rational of any size."""
     bits = value.numerator.bit_length() - value.denominator.bit_length()
     scaled = value / mpq(2) ** bits
@@ -303,7 +303,7 @@ def _axis(name: str, low: mpq, high: mpq, size: mpq) -> Axis:
     Where their labels would be long, the axis says of what they are the multiples; far from
     zero they count from the first.
     """
-    power = math.floor(_log10(size / 5))
+    power = math.floor(log10(size / 5))
     step = next(s for f in (1, 2, 5, 10) if size / (s := f * mpq(10) ** power) <= 6)
     first = -(-low // step)
     numbers = [k * step for k in range(int(first), int(high // step) + 1)]
@@ -314,7 +314,7 @@ def _axis(name: str, low: mpq, high: mpq, size: mpq) -> Axis:
         if far:
             name = f"{name} - ({_name(base)})" if base < 0 else f"{name} - {_name(base)}"
         top = max(map(abs, numbers))
-        power = 0 if far or not top else math.floor(_log10(top))
+        power = 0 if far or not top else math.floor(log10(top))
         if not -4 <= power < 6:
             name = f"{name} / 1e{power}"
         else:

@@ -269,3 +269,38 @@ def test_extreme_networks_never_warn() -> None:
             result = exactcam.compare(part, [part.float_vertices[c.corners] for c in part.cells])
             result.summary()
             assert math.isfinite(len(part))
+
+
+@pytest.mark.parametrize("scale", ["1e-330", "1e-200", "1e-12", "1e200", "1e320"])
+def test_plots_show_any_scale(scale: str, tmp_path: Path) -> None:
+    plots = pytest.importorskip("exactcam.render.plots")
+    pytest.importorskip("matplotlib")
+    part = scaled(Fraction(scale))
+    line = exactcam.line_slice(part.network, part.window.corners[0], part.window.corners[2])
+    axes = plots.plot_partition(part)
+    plots.plot_samples(exactcam.sample_boundary(part, 5, seed=1), axes)
+    shown = axes.collections[-1].get_offsets()
+    low, high = axes.get_xlim()
+    assert 0 < high - low < math.inf
+    assert ((low <= shown) & (shown <= high)).all()
+    unit = re.search(r"^u / 1e(-?\d+)$", axes.get_xlabel())
+    power = int(unit[1]) if unit else 0
+    off = Fraction(float(high)) * Fraction(10) ** power / Fraction(scale) - 1
+    assert abs(off) < Fraction(1, 10**12)
+    figures = [axes, plots.plot_boundary(part), plots.plot_knot_lines(part)]
+    figures += [plots.plot_line_slice(line), plots.statistics_figure({"a": part, "b": BASE})]
+    figures += [plots.plot_distribution({"a": part}, m) for m in ("area", "slope", "perimeter")]
+    for figure in figures:
+        plots.save(figure, tmp_path / "out.png", dpi=40)
+
+
+def test_slopes_in_a_page_are_right_where_their_squares_are_no_floats(tmp_path: Path) -> None:
+    """The page's norms at scales whose squares overflow or underflow."""
+    from exactcam.render.viewer_data import _norms
+
+    for power in (-600, 0, 600):
+        part = scaled(Fraction(2) ** power)
+        forms = np.asarray([float(mpq(x, part.form_scale)) for x in part.forms.ravel()]).reshape(
+            part.forms.shape
+        )
+        assert _norms(part, forms) == pytest.approx([float(s) for s in slopes(part)], rel=1e-12)

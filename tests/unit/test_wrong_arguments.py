@@ -419,6 +419,27 @@ def test_a_wrong_argument_is_one_line_that_names_it(
     assert list(tmp_path.iterdir()) == [], "a refused call wrote a file"
 
 
+PLOTS: list[tuple[str, list[Any]]] = [
+    ("plot_partition", [None, NETWORK]),
+    ("plot_boundary", [None, NETWORK]),
+    ("plot_knot_lines", [None, NETWORK]),
+    ("plot_samples", [None, PART]),
+    ("plot_line_slice", [None, PART]),
+    ("statistics_figure", [None, PART, {"a": NETWORK}]),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, values in PLOTS for v in values])
+def test_plots_refuse_wrong_arguments(name: str, value: Any) -> None:
+    pytest.importorskip("matplotlib")
+    from exactcam.render import plots
+
+    with pytest.raises(ExactcamError, match="give"):
+        getattr(plots, name)(value)
+    with pytest.raises(ExactcamError, match="measure"):
+        plots.plot_distribution({"a": PART}, "nonsense")
+
+
 def test_what_was_taken_is_still_taken() -> None:
     windows: list[Any] = [
         np.asarray([-1, -1, 1, 1]),
