@@ -7,10 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from .complex.partition import Partition, assemble
-from .errors import ExactcamError, SliceError, interrupted
+from .errors import ExactcamError, NetworkError, SliceError, interrupted
 from .exact.reference import RawCell, activation_cells
 from .model.network import Network
 from .model.slice import Slice, Window, WindowLike, window_of
+from .runtime.arguments import expect, words
 from .runtime.processes import checked
 
 __all__ = ["ENGINES", "partition"]
@@ -74,8 +75,13 @@ def partition(
     >>> len(part), part.cells[0].area
     (4, mpq(1,1))
     """
-    if engine is not None and engine not in ENGINES:
-        raise ExactcamError(f"engine {engine!r} is not one of {', '.join(ENGINES)}")
+    expect(network, Network, "network", "a Network, of exactcam.load or from_torch", NetworkError)
+    if engine is not None:
+        words(engine, "engine", ENGINES)
+    if progress is not None and not callable(progress):
+        raise ExactcamError(f"progress is a {type(progress).__name__}: give a function")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ExactcamError(f"executor is a {type(executor).__name__}: give an Executor")
     plane = Slice.plane(network.inputs) if slice is None else slice
     if not isinstance(plane, Slice):
         raise SliceError("the second argument is a Slice; give the window as window=...")

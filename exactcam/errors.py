@@ -36,11 +36,22 @@ class SliceError(ExactcamError, ValueError):
     """A slice or window that is degenerate or does not fit the network's input size."""
 
 
+class MissingCellError(ExactcamError, IndexError):
+    """A partition has no cell of that number."""
+
+
 class FileFormatError(ExactcamError, ValueError):
     """A file that is damaged, too large for its reader or not of the format it was read as.
 
     The message names the file and, where it has lines, the line.
     """
+
+
+class FileWriteError(ExactcamError, OSError):
+    """A file that cannot be written; `filename` and `errno` are those of the system's error."""
+
+    def __str__(self) -> str:
+        return f"{self.filename}: cannot be written ({self.strerror})"
 
 
 class MissingExtraError(ExactcamError, ImportError):

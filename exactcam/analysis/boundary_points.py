@@ -19,18 +19,20 @@ from typing import Any
 import gmpy2
 import numpy as np
 
-from ..arithmetic.rational import mpq, mpz, objects, rational, root_sum, to_float
+from ..arithmetic.rational import Real, digits, mpq, mpz, objects, rational, root_sum, to_float
 from ..complex.boundary import Boundary, Segment
 from ..complex.partition import Partition
 from ..errors import ExactcamError, InvariantError
 from ..model.geometry import Point, cartesian, edges_of, homogeneous, join, side
 from ..model.network import Network
 from ..model.slice import Slice
+from ..runtime.arguments import expect, integer
 from ..runtime.cached import WithoutCaches, cached_property
 
 __all__ = ["BoundarySamples", "Nearest", "nearest_boundary_point", "sample_boundary"]
 
 Pair = tuple[mpq, mpq]
+_MOST = 10**8  # samples: more do not fit into the memory
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,11 @@ def sample_boundary(
     InvariantError
         Should a sample fail its certification.
     """
+    expect(partition, Partition, "partition", "a Partition")
+    count, seed = integer(count, "count", least=0, most=_MOST), integer(seed, "seed")
     boundary = partition.decision_boundary(level)
     if not boundary.segments:
         raise ExactcamError("the window holds no segment of the decision boundary to sample")
-    if count < 0:
-        raise ExactcamError(f"count is {count}: give the number of samples")
     lengths = _integer_lengths([segment.squared_length for segment in boundary.segments])
     ends = list(accumulate(lengths))
     source = random.Random(seed)
@@ -170,13 +172,16 @@ class Nearest(WithoutCaches):
     certain: bool
 
     def __repr__(self) -> str:
-        u, v = (f"{to_float(x):g}" for x in self.point)
+        u, v = (digits(x) for x in self.point)
         certain = "certain" if self.certain else "not certain"
-        return f"<Nearest: point ({u}, {v}), margin {self.margin:g}, {certain}>"
+        return f"<Nearest: point ({u}, {v}), margin {digits(self.margin)}, {certain}>"
 
     @cached_property
-    def margin(self) -> float:
-        """The float64 nearest to the exact margin."""
+    def margin(self) -> Real:
+        """The exact margin, rounded once.
+
+        A float, or beyond the range of floats a rational of 53 significant bits.
+        """
         return root_sum([self.squared_margin])
 
 
@@ -206,6 +211,7 @@ def nearest_boundary_point(partition: Partition, u: Any, v: Any, level: Any = 0)
     ExactcamError
         Where the point is outside the window, or the window holds no boundary.
     """
+    expect(partition, Partition, "partition", "a Partition")
     here = (rational(u, "u"), rational(v, "v"))
     at = homogeneous(*here)
     if any(side(line, at) < 0 for line in partition.window.sides):

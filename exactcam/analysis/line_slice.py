@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational, to_float
-from ..errors import ExactcamError, SliceError
+from ..arithmetic.rational import common_integers, digits, mpq, mpz, objects, rational
+from ..errors import ExactcamError, NetworkError, SliceError
 from ..model.network import Network
 from ..model.nodes import Affine, Block, Cpwl, MaxGroups, Pointwise
+from ..runtime.arguments import expect, integer, listed
 from ..runtime.cached import WithoutCaches, cached_property
 
 __all__ = ["Crossing", "LineSlice", "line_slice"]
@@ -49,7 +50,7 @@ class Crossing:
 
     def __repr__(self) -> str:
         ends = dict.fromkeys((self.start, self.end))
-        where = " to ".join(f"{to_float(t):g}" for t in ends)
+        where = " to ".join(map(digits, ends))
         tied = f", {len(self.classes)} outputs tie" if self.classes else ""
         return f"<Crossing at t = {where}{tied}>"
 
@@ -92,7 +93,9 @@ class LineSlice(WithoutCaches):
 
     def affine(self, piece: int) -> list[tuple[mpq, mpq]]:
         """Per output (a, c): the output is a t + c on the piece."""
-        return [(mpq(a, self.form_scale), mpq(c, self.form_scale)) for a, c in self.forms[piece]]
+        last = len(self) - 1
+        forms = self.forms[integer(piece, "piece", least=-len(self), most=last)]
+        return [(mpq(a, self.form_scale), mpq(c, self.form_scale)) for a, c in forms]
 
     def outputs(self, t: Any) -> tuple[mpq, ...]:
         """The exact outputs at parameter t. Raises SliceError for a t outside [0, 1]."""
@@ -172,8 +175,11 @@ def line_slice(network: Network, start: Sequence[Any], end: Sequence[Any]) -> Li
     SliceError
         Where the two do not fit the network or are the same point.
     """
-    first = tuple(rational(x, f"start[{i}]") for i, x in enumerate(start))
-    last = tuple(rational(x, f"end[{i}]") for i, x in enumerate(end))
+    expect(network, Network, "network", "a Network", NetworkError)
+    wanted = "a vector of exact numbers"
+    given = listed(start, "start", wanted, SliceError), listed(end, "end", wanted, SliceError)
+    first = tuple(rational(x, f"start[{i}]") for i, x in enumerate(given[0]))
+    last = tuple(rational(x, f"end[{i}]") for i, x in enumerate(given[1]))
     if not len(first) == len(last) == network.inputs:
         raise SliceError(
             f"start and end have {len(first)} and {len(last)} entries, "

@@ -1,22 +1,33 @@
 """Measures of regions: exact areas; correctly rounded perimeters, slopes, eccentricities.
 
-Areas are exact rationals. The others involve square roots, so they are given as the
-float64 nearest to the exact value (`rational.root_sum`), never as a sum of rounded numbers.
+Areas are exact rationals. The others involve square roots, so they are given as the number of
+53 bits nearest to the exact value (`rational.root_sum`), never as a sum of rounded numbers: a
+float64, or beyond the range of floats a rational.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import gmpy2
 import numpy as np
 
-from ..arithmetic.rational import mpq, mpz, root_sum
+from ..arithmetic.rational import Real, mpq, mpz, objects, quotient, root_sum, root_sums, to_float
 from ..complex.cell_data import Cell
 from ..complex.partition import Partition
-from ..model.geometry import Point, edges_of, squared_distance
+from ..model.geometry import Point, area2, edges_of, squared_distance
+from ..runtime.arguments import expect
 
-__all__ = ["areas", "eccentricities", "perimeters", "slopes"]
+__all__ = ["Outline", "areas", "as_array", "eccentricities", "outlines", "perimeters", "slopes"]
+
+
+class Outline(NamedTuple):
+    """Measures of one region's outline: see `outlines`."""
+
+    area: mpq
+    perimeter: Real
+    inradius_bound: Real
 
 
 def areas(partition: Partition) -> list[mpq]:
@@ -26,28 +37,55 @@ def areas(partition: Partition) -> list[mpq]:
 
 def _cells(partition: Partition) -> Sequence[Cell]:
     """All cells, with their vertices computed together."""
+    expect(partition, Partition, "partition", "a Partition")
     partition.vertices.prefetch()
     return partition.cells
 
 
+def outlines(partition: Partition) -> list[Outline]:
+    """For every region its exact area, its perimeter and 2 area / perimeter, rounded once."""
+    return [_outline(cell.points) for cell in _cells(partition)]
+
+
+def _outline(points: list[Point]) -> Outline:
+    """The measures of one polygon: its perimeter enclosed until both of them are certain."""
+    doubled = area2(points)
+    for low, high, unit in root_sums([squared_distance(p, q) for p, q in edges_of(points)]):
+        around = quotient(low, unit)
+        if low == high or (low and around == quotient(high, unit)):
+            above = doubled.numerator * unit
+            bound = quotient(above, doubled.denominator * low)
+            if low == high or bound == quotient(above, doubled.denominator * high):
+                return Outline(doubled / 2, around, bound)
+    raise AssertionError("enclosures never end")
+
+
+def as_array(values: Sequence[Real]) -> np.ndarray:
+    """The numbers as float64, or as objects where one of them is beyond the range of floats."""
+    if all(isinstance(x, float) for x in values):
+        return np.asarray(values, dtype=np.float64)
+    return objects(values)
+
+
 def perimeters(partition: Partition) -> np.ndarray:
-    """The perimeter of every region in slice coordinates; float64 (F,), correctly rounded."""
-    return np.asarray(
-        [
-            root_sum([squared_distance(p, q) for p, q in edges_of(cell.points)])
-            for cell in _cells(partition)
-        ]
-    )
+    """The perimeter of every region in slice coordinates, (F,), correctly rounded.
+
+    float64; where one is beyond the range of floats an array of objects, in which that one is
+    a rational of 53 significant bits.
+    """
+    squares = ([squared_distance(p, q) for p, q in edges_of(c.points)] for c in _cells(partition))
+    return as_array([root_sum(lengths) for lengths in squares])
 
 
 def slopes(partition: Partition) -> np.ndarray:
-    """The norm of every region's output map along the slice; float64 (F,), correctly rounded.
+    """The norm of every region's output map along the slice, (F,), correctly rounded.
 
     The Frobenius norm of its linear part (outputs x 2) with respect to (u, v): for a
-    scalar network the length of its gradient.
+    scalar network the length of its gradient. Beyond the range of floats as `perimeters`.
     """
+    expect(partition, Partition, "partition", "a Partition")
     squares = (partition.forms[:, :, :2] ** 2).sum(axis=(1, 2))
-    return np.asarray([root_sum([mpq(s, partition.form_scale**2)]) for s in squares])
+    return as_array([root_sum([mpq(s, partition.form_scale**2)]) for s in squares])
 
 
 def eccentricities(partition: Partition) -> np.ndarray:
@@ -83,12 +121,18 @@ def _ziv(squared: mpq) -> float:
     """sqrt(2 s / (1 + s)) for s = sqrt(squared), rounded once: enclosed ever more tightly."""
     if gmpy2.is_square(squared.numerator) and gmpy2.is_square(squared.denominator):
         s = mpq(gmpy2.isqrt(squared.numerator), gmpy2.isqrt(squared.denominator))
-        return root_sum([2 * s / (1 + s)])
+        return _rounded(2 * s / (1 + s))
     bits = 96
     while True:
         floor = gmpy2.isqrt((squared.numerator << 2 * bits) // squared.denominator)
         one = mpz(1) << bits
-        low, high = (root_sum([mpq(2 * s, one + s)]) for s in (floor, floor + 1))
+        low, high = (_rounded(mpq(2 * s, one + s)) for s in (floor, floor + 1))
         if low == high:
             return low
         bits *= 2
+
+
+def _rounded(square: mpq) -> float:
+    """The float64 nearest to the root of a number of at most 1."""
+    root = root_sum([square])
+    return root if isinstance(root, float) else to_float(root)

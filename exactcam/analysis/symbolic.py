@@ -17,6 +17,7 @@ from ..complex.cell_data import Cell
 from ..complex.partition import Partition
 from ..errors import ExactcamError
 from ..model.geometry import Line, polygon_of
+from ..runtime.arguments import expect, integer, listed
 
 if TYPE_CHECKING:
     from sympy import Expr, Piecewise, Rational, Symbol
@@ -53,8 +54,9 @@ def region_expression(
     """
     import sympy
 
+    expect(cell, Cell, "cell", "a cell of Partition.cells")
     u, v = _symbols(symbols)
-    if not 0 <= output < cell.partition.network.outputs:
+    if not 0 <= integer(output, "output") < cell.partition.network.outputs:
         raise ExactcamError(
             f"output {output} is not one of the network's {cell.partition.network.outputs}"
         )
@@ -89,6 +91,7 @@ def piecewise(
     """
     import sympy
 
+    expect(partition, Partition, "partition", "a Partition")
     symbols = _symbols(symbols)
     branches = [region_expression(cell, output, symbols) for cell in partition.cells]
     return sympy.Piecewise(*branches, (sympy.nan, True), evaluate=False)
@@ -98,7 +101,13 @@ def _symbols(symbols: Sequence[Symbol] | None) -> Sequence[Symbol]:
     """The symbols given, or real symbols u and v."""
     import sympy
 
-    return sympy.symbols("u v", real=True) if symbols is None else symbols
+    if symbols is None:
+        u, v = sympy.symbols("u v", real=True)
+        return u, v
+    given = listed(symbols, "symbols", "two sympy symbols")
+    if len(given) != 2 or not all(isinstance(s, sympy.Symbol) for s in given):
+        raise ExactcamError("symbols are not two sympy symbols: give the names of u and v")
+    return given
 
 
 def _primitive(line: Line) -> np.ndarray:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import decimal_text, mpq, root_sum, to_float
+from ..arithmetic.rational import Real, decimal_text, mpq, nearest, nearest_sum, root_sum, to_float
 from ..complex.partition import Partition
+from ..errors import ExactcamError
 from ..files.writing import write_text
 from ..model.geometry import squared_distance
-from .measures import areas, eccentricities, perimeters, slopes
+from ..runtime.arguments import expect, file_name, listed
+from .measures import areas, eccentricities, outlines, perimeters, slopes
 
 __all__ = [
     "Table",
@@ -45,19 +48,21 @@ def region_table(partition: Partition) -> Table:
     Returns
     -------
     dict of columns
-        `area` is exact; `perimeter`, `slope` and `eccentricity` are correctly rounded;
-        `inradius_bound` is 2 area / perimeter, within 2 units in the last place: the
-        largest circle inside has a radius of at most that and more than half of it.
+        `area` is exact; `perimeter`, `slope`, `eccentricity` and `inradius_bound` are correctly
+        rounded: floats, or beyond the range of floats rationals of 53 significant bits.
+        `inradius_bound` is 2 area / perimeter: the largest circle inside has a radius of at
+        most that and at least half of it.
         `linear_region` and `affine_piece` number what the region belongs to. O(corners).
     """
-    area, around = areas(partition), perimeters(partition)
+    expect(partition, Partition, "partition", "a Partition")
+    measured = outlines(partition)
     return {
         "region": list(range(len(partition))),
-        "area": area,
-        "perimeter": around.tolist(),
+        "area": [outline.area for outline in measured],
+        "perimeter": [outline.perimeter for outline in measured],
         "vertices": np.diff(partition.offsets).tolist(),
         "eccentricity": eccentricities(partition).tolist(),
-        "inradius_bound": [2 * to_float(a) / p for a, p in zip(area, around.tolist(), strict=True)],
+        "inradius_bound": [outline.inradius_bound for outline in measured],
         "slope": slopes(partition).tolist(),
         "linear_region": partition.linear_region_numbers.tolist(),
         "affine_piece": partition.map_numbers.tolist(),
@@ -80,10 +85,14 @@ def comparison(partitions: Mapping[str, Partition], level: Any = 0) -> Table:
         Exact: counts, `window_area`, `density` (regions per unit area), `area_*` and
         `vertices_mean`. Correctly rounded: lengths, and the least, median and greatest
         eccentricity and slope (a median of two is their rounded mean); means of rounded
-        numbers are rounded once more. `layer_k_edges`, `_length` and `_units` are the
+        numbers, weighted by exact areas in `slope_mean_by_area`, are rounded once more.
+        Rounded numbers are floats, or rationals as in `region_table`. `layer_k_edges`, `_length` and `_units` are the
         edges on knot lines of layer k (counted from 1), their total length and how many
         of its units have any; None where a network has fewer layers.
     """
+    expect(partitions, Mapping, "partitions", "a mapping of names to partitions")
+    for name, part in partitions.items():
+        expect(part, Partition, f"partitions[{name!r:.40}]", "a Partition")
     rows = {name: _row(part, level) for name, part in partitions.items()}
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
     return {
@@ -95,7 +104,8 @@ def comparison(partitions: Mapping[str, Partition], level: Any = 0) -> Table:
 def _row(partition: Partition, level: Any) -> dict[str, Any]:
     """The row of one partition in `comparison`."""
     counts, boundary = partition.counts, partition.decision_boundary(level)
-    area = sorted(areas(partition))
+    in_order = areas(partition)
+    area = sorted(in_order)
     row: dict[str, Any] = {
         "activation_regions": counts.activation_regions,
         "linear_regions": counts.linear_regions,
@@ -109,20 +119,30 @@ def _row(partition: Partition, level: Any) -> dict[str, Any]:
         "area_greatest": area[-1],
         "vertices_mean": mpq(len(partition.corners), len(partition)),
     }
+    slope = slopes(partition).tolist()
     for name, values in (
-        ("perimeter", perimeters(partition)),
-        ("eccentricity", eccentricities(partition)),
-        ("slope", slopes(partition)),
+        ("perimeter", perimeters(partition).tolist()),
+        ("eccentricity", eccentricities(partition).tolist()),
+        ("slope", slope),
     ):
+        ordered = sorted(values)
+        middle = ordered[len(ordered) // 2], ordered[~(len(ordered) // 2)]
         row |= {
-            f"{name}_least": float(values.min()),
-            f"{name}_median": float(np.median(values)),
-            f"{name}_mean": float(values.mean()),
-            f"{name}_greatest": float(values.max()),
+            f"{name}_least": ordered[0],
+            f"{name}_median": _mean(middle),
+            f"{name}_mean": _mean(ordered),
+            f"{name}_greatest": ordered[-1],
         }
-    weights = np.asarray([to_float(a) for a in areas(partition)])
-    row["slope_mean_by_area"] = float(np.average(slopes(partition), weights=weights))
+    shares = (area / partition.window.area for area in in_order)
+    row["slope_mean_by_area"] = nearest_sum(
+        [share * mpq(s) for share, s in zip(shares, slope, strict=True)]
+    )
     return row | _layers(partition)
+
+
+def _mean(values: Sequence[Real]) -> Real:
+    """The mean, rounded once."""
+    return nearest(sum(map(mpq, values), mpq(0)) / len(values))
 
 
 def _layers(partition: Partition) -> dict[str, Any]:
@@ -139,25 +159,44 @@ def _layers(partition: Partition) -> dict[str, Any]:
 
 def edges_of_layers(partition: Partition) -> list[np.ndarray]:
     """For each layer of the network the edges on knot lines of its units, ascending int64."""
+    expect(partition, Partition, "partition", "a Partition")
     units = partition.edge_units
     columns = (layer.units for layer in partition.network.layers)
     return [np.nonzero((units >= c.start) & (units < c.stop))[0] for c in columns]
 
 
 def as_floats(table: Table) -> Table:
-    """The table with every rational rounded to the nearest float64."""
+    """The table with every rational rounded to the nearest float64.
+
+    Beyond the range of floats that is infinity, below it zero; the table itself has the number.
+    """
     rational = type(mpq(0))
+    _check(table)
     return {
         name: [to_float(x) if isinstance(x, rational) else x for x in column]
         for name, column in table.items()
     }
 
 
+def _check(table: Any) -> None:
+    """Raise ExactcamError for what is no table."""
+    expect(table, Mapping, "table", "a dict of columns of equal length")
+    columns = [listed(column, f"column {name}", "a list") for name, column in table.items()]
+    if len({len(column) for column in columns}) > 1:
+        raise ExactcamError("table has columns of unequal lengths: give equal ones")
+
+
 def csv_text(table: Table) -> str:
-    """The table as CSV with a header; rationals as p/q, floats with all their digits."""
+    """The table as CSV with a header; rationals as p/q, floats with all their digits.
+
+    There is no infinity in it: of what `as_floats` rounded to one it says `> 1.8e308`.
+    """
     rational = type(mpq(0))
+    _check(table)
 
     def text(value: Any) -> Any:
+        if isinstance(value, float) and math.isinf(value):
+            return "> 1.8e308" if value > 0 else "< -1.8e308"
         return decimal_text(value) if isinstance(value, rational) else value
 
     out = io.StringIO()
@@ -169,4 +208,4 @@ def csv_text(table: Table) -> str:
 
 def write_csv(table: Table, path: str | Path) -> None:
     """Write a table to a file as CSV (see `csv_text`)."""
-    write_text(path, csv_text(table))
+    write_text(file_name(path), csv_text(table))

@@ -10,8 +10,10 @@ more than 4,300 digits, and deep networks reach that.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import repeat
 from typing import Any
@@ -23,20 +25,26 @@ from gmpy2 import mpq, mpz
 from ..errors import NumberError
 
 __all__ = [
+    "Real",
     "all_from_hex",
     "common_integers",
     "decimal_text",
+    "digits",
     "from_hex",
     "integer_matrix",
+    "json_number",
     "mpq",
     "mpz",
+    "nearest",
     "nearest_sum",
     "nearest_with_root",
     "objects",
+    "quotient",
     "rational",
     "rational_from_hex",
     "rational_to_hex",
     "root_sum",
+    "root_sums",
     "shortened",
     "sign",
     "to_float",
@@ -48,6 +56,10 @@ _HEXES = re.compile(rf"(?:{_HEX.pattern})(?:,(?:{_HEX.pattern}))*+", re.ASCII)
 _TEXT = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII)
 _MAX_EXPONENT = 9999
 _BITS = 1 << 33  # of numbers brought over one denominator
+_LEAST, _MOST = 2.0**-1022, sys.float_info.max  # of normal floats
+
+# A number of 53 significant bits: a float, or a rational where it is beyond the range of floats.
+Real = float | mpq
 
 
 def objects(values: Iterable[object], shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -176,21 +188,68 @@ def common_integers(values: Iterable[mpq]) -> tuple[list[mpz], mpz]:
 
 
 def to_float(value: mpq | mpz) -> float:
-    """The float64 nearest to `value`, ties to even; infinity where it overflows."""
+    """The float64 nearest to `value`, ties to even; infinity where it overflows.
+
+    For numbers that are shown or kept use `nearest`, which loses none.
+    """
     try:
         return int(value.numerator) / int(value.denominator)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
 
 
-def root_sum(squares: Sequence[mpq]) -> float:
-    """The float64 nearest to the sum of the square roots of `squares` (each >= 0).
+def nearest(value: mpq) -> Real:
+    """The number of 53 bits nearest to `value`, ties to even: see `quotient`."""
+    return quotient(value.numerator, value.denominator)
 
-    Ziv's strategy: enclose the sum between integer square roots at growing
-    precision until both ends round to the same float. It ends, because such a
-    sum is rational only if every root is (and then it is summed exactly), so an
-    irrational sum is never on a rounding boundary.
+
+def quotient(numerator: mpz, denominator: mpz) -> Real:
+    """numerator / denominator (> 0), rounded once to 53 bits, whatever its size.
+
+    A float where it is zero or within the range of normal float64 numbers; else the
+    rational of 53 significant bits nearest to it, so that nothing becomes 0 or infinity.
     """
+    try:
+        value = int(numerator) / int(denominator)
+    except OverflowError:
+        return _wide(numerator, denominator)
+    return value if abs(value) > _LEAST or not numerator else _wide(numerator, denominator)
+
+
+def _wide(numerator: mpz, denominator: mpz) -> Real:
+    """`quotient` of a number at the ends of the range of floats, or beyond."""
+    size = mpz(abs(numerator))
+    shift = 54 - size.bit_length() + mpz(denominator).bit_length()
+    top, bottom = size << max(shift, 0), mpz(denominator) << max(-shift, 0)
+    whole = top // bottom
+    rest = top - whole * bottom
+    drop = whole.bit_length() - 53  # 1 or 2: enough to round by
+    kept, dropped = whole >> drop, whole & ((1 << drop) - 1)
+    half = 1 << (drop - 1)
+    if dropped > half or (dropped == half and (rest or kept & 1)):
+        kept += 1
+    value = mpq(kept if numerator > 0 else -kept) * mpq(2) ** (drop - shift)
+    return float(value) if _LEAST <= abs(value) <= _MOST else value
+
+
+def root_sum(squares: Sequence[mpq]) -> Real:
+    """The number of 53 bits nearest to the sum of the square roots of `squares` (each >= 0).
+
+    A float, or beyond the range of floats a rational (see `quotient`). Ziv's strategy: enclose
+    the sum between integer square roots at growing precision until both ends round alike. It
+    ends, because such a sum is rational only if every root is (and then it is summed exactly),
+    so an irrational sum is never on a rounding boundary.
+    """
+    for low, high, unit in root_sums(squares):
+        value = quotient(low, unit)
+        if low == high or value == quotient(high, unit):
+            return value
+    raise AssertionError("enclosures never end")
+
+
+def root_sums(squares: Sequence[mpq]) -> Iterator[tuple[mpz, mpz, mpz]]:
+    """Ever tighter enclosures (low, high, unit) of a sum of square roots, between low / unit
+    and high / unit; both equal it where every root is rational."""
     exact = mpq(0)
     rest: list[mpq] = []
     for square in squares:
@@ -203,27 +262,26 @@ def root_sum(squares: Sequence[mpq]) -> float:
         floors = sum(
             (gmpy2.isqrt((s.numerator << 2 * bits) // s.denominator) for s in rest), mpz(0)
         )
-        low = to_float(exact + mpq(floors, mpz(1) << bits))
-        high = to_float(exact + mpq(floors + len(rest), mpz(1) << bits))
-        if low == high:
-            return low
+        low = (exact.numerator << bits) + floors * exact.denominator
+        yield low, low + len(rest) * exact.denominator, exact.denominator << bits
         bits *= 2
 
 
-def nearest_sum(terms: Sequence[mpq]) -> float:
-    """The float64 nearest to the exact sum of many fractions.
+def nearest_sum(terms: Sequence[mpq]) -> Real:
+    """The number of 53 bits nearest to the exact sum of many fractions (see `quotient`).
 
     Their common denominator may have millions of digits, so the sum is enclosed at
     growing precision (Ziv's strategy); only a sum on a rounding boundary is formed.
     """
-    bits = 128
-    while bits <= 4096:
+    sizes = (t.numerator.bit_length() - t.denominator.bit_length() for t in terms if t)
+    bits = 128 + max(0, -max(sizes, default=0))
+    for _ in range(6):
         floors = sum(((t.numerator << bits) // t.denominator for t in terms), mpz(0))
-        low = to_float(mpq(floors, mpz(1) << bits))
-        if low == to_float(mpq(floors + len(terms), mpz(1) << bits)):
+        low = quotient(floors, mpz(1) << bits)
+        if low == quotient(floors + len(terms), mpz(1) << bits):
             return low
         bits *= 2
-    return to_float(sum(terms, mpq(0)))
+    return nearest(sum(terms, mpq(0)))
 
 
 def nearest_with_root(start: mpq, factor: mpq, square: mpq) -> float:
@@ -292,7 +350,32 @@ def decimal_text(value: mpq) -> str:
     )
 
 
+def digits(value: Any, count: int = 6) -> str:
+    """A number for people to read: `count` significant digits as "%g" has them, at any size.
+
+    Where a float would be infinite, zero or subnormal the digits are those of the exact number.
+    """
+    exact = mpq(value)
+    rounded = nearest(exact)
+    if isinstance(rounded, float):
+        return f"{rounded:.{count}g}"
+    bits = exact.numerator.bit_length() - exact.denominator.bit_length()
+    power = math.floor(bits * math.log10(2)) - 1  # at most the exponent, and at least that less 2
+    scaled = abs(exact) / mpq(10) ** (power - count + 1)
+    while scaled * 2 >= 2 * mpz(10) ** count - 1:  # would round to one digit more
+        scaled, power = scaled / 10, power + 1
+    whole = str((2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator))
+    fraction = whole[1:].rstrip("0")
+    minus = "-" if exact < 0 else ""
+    return f"{minus}{whole[0]}{'.' if fraction else ''}{fraction}e{power:+03d}"
+
+
+def json_number(value: Real | None) -> float | str | None:
+    """A number as a JSON value: a float, or beyond the range of floats the exact text p/q."""
+    return value if value is None or isinstance(value, float) else decimal_text(value)
+
+
 def shortened(value: mpq) -> str:
     """A rational for a message: `p/q` if that is short, else four digits of it."""
     text = decimal_text(value) if value.numerator.bit_length() < 30 else ""
-    return text if 0 < len(text) <= 8 else f"{to_float(value):.4g}"
+    return text if 0 < len(text) <= 8 else digits(value, 4)

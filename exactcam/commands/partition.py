@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..arithmetic.rational import decimal_text
+from ..arithmetic.rational import decimal_text, digits, json_number, mpq
 from ..complex.partition import Partition, proving
 from ..errors import ExactcamError
 from ..files.reading import reading
@@ -107,7 +107,7 @@ def summary(part: Partition, level: Any = 0, jobs: int = 1) -> dict[str, Any]:
         "window_area": f"{part.window.area.numerator}/{part.window.area.denominator}",
         "area_sum": f"{part.area_sum.numerator}/{part.area_sum.denominator}",
         "boundary_segments": len(boundary.segments),
-        "boundary_length": boundary.length,
+        "boundary_length": json_number(boundary.length),
         "plateaus": len(boundary.plateaus),
         "engine": part.engine,
         "network_sha256": part.network.sha256,
@@ -130,7 +130,7 @@ def text(part: Partition, facts: dict[str, Any]) -> str:
             f"area sum            {decimal_text(part.area_sum)} exactly"
             + (", the window's" if whole else f", BUT the window's is {facts['window_area']}"),
             f"decision boundary   {facts['boundary_segments']:,} segments, length "
-            f"{facts['boundary_length']:.15g}, {facts['plateaus']} plateaus",
+            f"{digits(mpq(facts['boundary_length']), 15)}, {facts['plateaus']} plateaus",
             f"time                {facts['seconds']:.2f} s, engine {part.engine}",
         ]
     )

@@ -7,7 +7,7 @@ import sys
 
 from ..analysis.boundary_points import nearest_boundary_point, sample_boundary
 from ..analysis.tables import csv_text
-from ..arithmetic.rational import decimal_text
+from ..arithmetic.rational import Real, decimal_text, digits
 from ..errors import ExactcamError
 from ..files.writing import write_text
 from .common import partition_or_result
@@ -27,6 +27,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="CSV", help="instead of standard output")
 
 
+def _margin(margin: Real) -> str:
+    """All digits of a rounded number."""
+    return repr(margin) if isinstance(margin, float) else digits(margin, 17)
+
+
 def run(args: argparse.Namespace) -> int:
     part = partition_or_result(args)
     level = level_of(args)
@@ -38,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         near = nearest_boundary_point(part, words[0].strip(), words[1].strip(), level)
         print(
             f"point    {', '.join(map(decimal_text, near.point))}\n"
-            f"margin   {near.margin!r} in input space, squared {decimal_text(near.squared_margin)}\n"
+            f"margin   {_margin(near.margin)} in input space, squared {decimal_text(near.squared_margin)}\n"
             f"certain  {'yes' if near.certain else 'no: something outside the window may be nearer'}"
         )
         return 0

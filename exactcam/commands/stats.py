@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..analysis.tables import as_floats, comparison, csv_text, region_table, write_csv
+from ..analysis.tables import comparison, csv_text, region_table, write_csv
+from ..arithmetic.rational import digits
 from ..complex.partition import Partition
 from ..errors import ExactcamError
 from .common import partition_or_result
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         part.prefetch(args.jobs)
         part.decision_boundary(level, args.jobs)
     table = comparison(parts, level)
-    print(csv_text(table) if args.csv else _text(as_floats(table)), end="")
+    print(csv_text(table) if args.csv else _text(table), end="")
     if args.output is not None:
         write_csv(table, args.output)
     if args.regions is not None:
@@ -62,7 +63,9 @@ def _text(table: dict[str, list[Any]]) -> str:
     """A line a measure, a column a network."""
 
     def cell(value: Any) -> str:
-        return "-" if value is None else f"{value:.6g}" if isinstance(value, float) else f"{value}"
+        return (
+            "-" if value is None else f"{value}" if isinstance(value, (int, str)) else digits(value)
+        )
 
     rows = [[name, *map(cell, column)] for name, column in table.items()]
     first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))

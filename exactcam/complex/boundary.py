@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import mpq, mpz, objects, rational, root_sum, sign, to_float
+from ..arithmetic.rational import Real, digits, mpq, mpz, objects, rational, root_sum, sign
 from ..errors import ExactcamError
 from ..exact.reference import refine
 from ..model.geometry import Point, cartesian, edges_of, polygon_of, reduced, squared_distance
@@ -66,7 +66,7 @@ class Segment:
 def _place(point: Point) -> str:
     """A point for messages, rounded to four digits."""
     u, v = cartesian(point)
-    return f"({to_float(u):.4g}, {to_float(v):.4g})"
+    return f"({digits(u, 4)}, {digits(v, 4)})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,8 +95,11 @@ class Boundary(WithoutCaches):
         return f"<Boundary: {sizes}, {len(self.points)} isolated points>"
 
     @cached_property
-    def length(self) -> float:
-        """The float64 nearest to the exact total length of the segments."""
+    def length(self) -> Real:
+        """The exact total length of the segments, rounded once.
+
+        A float, or beyond the range of floats a rational of 53 significant bits.
+        """
         return root_sum([segment.squared_length for segment in self.segments])
 
     @cached_property

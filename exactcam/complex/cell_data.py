@@ -14,10 +14,11 @@ from typing import Any, Generic, NamedTuple, SupportsIndex, TypeVar, overload
 import numpy as np
 
 from ..arithmetic.rational import mpq, mpz, to_float
-from ..errors import InvariantError
+from ..errors import ExactcamError, InvariantError, MissingCellError
 from ..model.geometry import Point, area2, cartesian
 from ..model.network import Network
 from ..model.slice import Slice, Window
+from ..runtime.arguments import integer
 from ..runtime.cached import cached_property
 from .output_maps import OutputMaps, frozen
 from .patterns import Patterns, following
@@ -135,10 +136,15 @@ class Cells(Sequence[Cell[Whole]], Generic[Whole]):
     def __getitem__(self, index: slice) -> list[Cell[Whole]]: ...
 
     def __getitem__(self, index: SupportsIndex | slice) -> Cell[Whole] | list[Cell[Whole]]:
-        wanted = range(len(self))[index]
-        if isinstance(wanted, range):
-            return [Cell(self._data, i) for i in wanted]
-        return Cell(self._data, wanted)
+        if isinstance(index, slice):
+            try:
+                return [Cell(self._data, i) for i in range(len(self))[index]]
+            except (TypeError, ValueError):
+                raise ExactcamError(f"cells[{index}] is no range of cells") from None
+        number = integer(index, "the number of a cell")
+        if not -len(self) <= number < len(self):
+            raise MissingCellError(f"there is no cell {number}: there are {len(self):,}")
+        return Cell(self._data, number % len(self))
 
 
 class CellData:

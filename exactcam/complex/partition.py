@@ -25,6 +25,7 @@ from ..model.network import Network
 from ..model.network_file import write_network
 from ..model.slice import Slice, Window
 from ..model.slice_file import write_slice
+from ..runtime.arguments import file_name
 from ..runtime.cached import cached_property
 from ..runtime.processes import checked
 from .boundary import Boundary, decision_boundary
@@ -173,7 +174,7 @@ class Partition(CellData):
 
     def save(self, path: str | Path) -> None:
         """Write a result file that loses nothing, compressed where `path` ends in `.gz`."""
-        write_partition(self, path)
+        write_partition(self, file_name(path))
 
     def certify(
         self,
@@ -199,12 +200,15 @@ class Partition(CellData):
         OSError
             Where a file cannot be written.
         """
+        files = [(network, "network"), (slice, "slice")]
+        others = [None if file is None else file_name(file, name) for file, name in files]
+        target = file_name(path)
         self.prefetch(jobs, forms=False)
-        write_certificate(self, self.counts, self.decision_boundary(jobs=jobs), path)
-        if network is not None:
-            write_network(self.network, network)
-        if slice is not None:
-            write_slice(self.slice, self.window, slice)
+        write_certificate(self, self.counts, self.decision_boundary(jobs=jobs), target)
+        if others[0] is not None:
+            write_network(self.network, others[0])
+        if others[1] is not None:
+            write_slice(self.slice, self.window, others[1])
 
     def check_invariants(self) -> None:
         """Raise InvariantError unless this is the exact partition (see `invariants`)."""
@@ -255,7 +259,7 @@ def load_partition(path: str | Path) -> Partition:
     FileFormatError
         The file is damaged or no partition; names the file, and the line or region.
     """
-    reader = PartitionReader(path)
+    reader = PartitionReader(file_name(path, error=FileFormatError))
     cells = reader.cells()
     part = assemble(reader.network, reader.slice, reader.window, cells, reader.engine)
     with proving(path):

@@ -7,10 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from .. import checker
+from ..errors import ExactcamError
 from ..model.network import Network
 from ..model.network_file import write_network
 from ..model.slice import Slice, Window
 from ..model.slice_file import write_slice
+from ..runtime.arguments import file_name
 
 __all__ = ["Verification", "check"]
 
@@ -71,6 +73,7 @@ def check(
     OSError
         Where a file cannot be read.
     """
+    certificate = file_name(certificate, "certificate")
     with TemporaryDirectory() as folder:
         question = _network_file(network, folder), _slice_file(slice, folder)
         try:
@@ -85,7 +88,7 @@ def check(
 def _network_file(network: Network | str | Path, folder: str) -> str:
     """The name of a network's file, written to a folder where there is none."""
     if not isinstance(network, Network):
-        return str(network)
+        return file_name(network, "network")
     path = Path(folder) / "network.json"
     write_network(network, path)
     return str(path)
@@ -94,7 +97,9 @@ def _network_file(network: Network | str | Path, folder: str) -> str:
 def _slice_file(slice: tuple[Slice, Window] | str | Path, folder: str) -> str:
     """The name of a slice's file, written to a folder where there is none."""
     if not isinstance(slice, tuple):
-        return str(slice)
+        return file_name(slice, "slice")
+    if len(slice) != 2 or not (isinstance(slice[0], Slice) and isinstance(slice[1], Window)):
+        raise ExactcamError("slice is no pair (Slice, Window): give one, or the name of its file")
     path = Path(folder) / "slice.json"
     write_slice(*slice, path)
     return str(path)

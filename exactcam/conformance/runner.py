@@ -26,6 +26,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..arithmetic.rational import mpq, to_float
 from ..complex.partition import Partition
 from ..errors import ExactcamError, UnsupportedLayerError
 from ..grading import compare
@@ -177,7 +178,11 @@ def _graded(case: Case, host: _Host, paths: tuple[Path, Path], tolerance: str) -
         except ExactcamError as error:  # what the engine wrote is no output
             verdict, detail = "engine raised", str(error)
         else:
-            verdict, counts, worst = graded.verdict, graded.counts, graded.worst_distance
+            verdict, counts, worst = (
+                graded.verdict,
+                graded.counts,
+                to_float(mpq(graded.worst_distance)),
+            )
             detail = graded.output.error or "; ".join(graded.unclear[:1])
     return Result(case.group, case.name, verdict, detail, counts, worst, seconds)
 

@@ -33,7 +33,7 @@ import numpy as np
 from ..arithmetic.constants import TINY
 from ..arithmetic.rational import mpq, shortened, to_float
 from ..complex.partition import Partition, proving
-from ..complex.patterns import PackedPatterns, following
+from ..complex.patterns import following
 from ..errors import ExactcamError, FileFormatError
 from ..files.reading import allowance, open_file, reading
 from ..files.strict_json import count, dump, fields, parse
@@ -45,6 +45,7 @@ from .division import divide
 from .executor_jobs import solved
 from .kernels.constants import DELTA, A, B, C, E, F, U, V
 from .lazy_cells import ExactCells
+from .packed_patterns import PackedPatterns
 from .refine import Batch, Engine, gathered
 from .region_store import Regions
 from .vertex_clusters import pieces

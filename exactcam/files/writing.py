@@ -15,20 +15,20 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Any, BinaryIO
 
-from ..errors import ExactcamError
+from ..errors import ExactcamError, FileWriteError
 
 __all__ = ["locked", "naming", "write_bytes", "write_text", "writing"]
 
 
 @contextmanager
 def naming(path: str | Path) -> Iterator[None]:
-    """Put the file's name into every OSError raised inside."""
+    """Turn every OSError raised inside into a FileWriteError with the file's name."""
     try:
         yield
+    except (BrokenPipeError, FileWriteError):  # the reader of a pipe went away: no fault
+        raise
     except OSError as error:
-        if error.filename is not None and str(error.filename) == str(path):
-            raise
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+        raise FileWriteError(error.errno, error.strerror or str(error), str(path)) from None
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arithmetic.rational import integer_matrix, mpq, nearest_sum, to_float
+from ..arithmetic.rational import Real, digits, integer_matrix, mpq, nearest_sum, to_float
 from ..model.geometry import Line, Polygon, area2, clip, edges_of, polygon_of, side
 from ..model.slice import Window
 from .shapes import Shapes, orientation
@@ -45,24 +45,28 @@ class Areas:
 
     def __repr__(self) -> str:
         return (
-            f"<Areas: window {to_float(self.window):g}, total {to_float(self.total):g}, "
-            f"gap {self.gap:g}, overlap {self.overlap:g}, outside {self.outside:g}>"
+            f"<Areas: window {digits(self.window)}, total {digits(self.total)}, gap "
+            f"{digits(self.gap)}, overlap {digits(self.overlap)}, outside {digits(self.outside)}>"
         )
 
     @property
-    def overlap(self) -> float:
-        """The float64 nearest to the area covered again."""
+    def overlap(self) -> Real:
+        """The area covered again, rounded once (see `rational.quotient`)."""
         return nearest_sum(self.again)
 
     @property
-    def outside(self) -> float:
-        """The float64 nearest to the area covered outside the window."""
+    def outside(self) -> Real:
+        """The area covered outside the window, rounded once."""
         return nearest_sum(self.beyond)
 
     @property
-    def gap(self) -> float:
-        """The float64 nearest to the window's area that no polygon covers."""
-        return nearest_sum([self.window - self.total, *self.again, *self.beyond])
+    def gap(self) -> Real:
+        """The window's area that no polygon covers, rounded once."""
+        return self.gap_beyond(mpq(0))
+
+    def gap_beyond(self, allowed: mpq) -> Real:
+        """The gap less an allowed area, rounded once: its sign is exact."""
+        return nearest_sum([self.window - self.total - allowed, *self.again, *self.beyond])
 
 
 def areas(parts: Shapes, window: Window) -> Areas:

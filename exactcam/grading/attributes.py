@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..arithmetic.rational import integer_matrix, mpq, mpz, to_float
+from ..arithmetic.rational import digits, integer_matrix, mpq, mpz
 from ..complex.partition import Partition
 from ..compute import partition
 from ..errors import FileFormatError
@@ -121,7 +121,7 @@ class Attributes:
             return None, findings
         error, unit, wrong, finite = self._map_errors(polygons, cells)
         for k in np.nonzero(wrong)[0]:
-            off = f"a coefficient is off by {to_float(mpq(error[k], unit)):.6g}"
+            off = f"a coefficient is off by {digits(mpq(error[k], unit))}"
             note = off if finite[k] else "not finite"
             findings.append(Finding("wrong map", (int(polygons[k]),), (int(cells[k]),), note=note))
         return mpq(max(error[finite], default=0), unit), findings

@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import mpq, rational
+from ..arithmetic.rational import digits, mpq, rational
 from ..complex.partition import Partition
 from ..errors import ExactcamError
+from ..runtime.arguments import expect
 from .areas import Areas, areas
 from .attributes import Attributes
 from .clean import clean
 from .matching import match, rounded_vertices, truth_shapes
 from .output import EngineOutput, engine_output
-from .result import Comparison
+from .result import Comparison, Finding, pass_mark
 from .segments import check_boundary
 from .shapes import Shapes, ragged
 
 __all__ = ["compare"]
+
+_UNCOVERED = mpq(1, 1000)  # of the window: rounding to float32 leaves less uncovered
 
 
 def compare(
@@ -38,8 +41,10 @@ def compare(
         The engine's regions in slice coordinates, open or closed, of any orientation.
         Every float is taken as the exact number it is.
     tolerance : exact number
-        The pass mark: how far a region (Hausdorff distance), an end of a segment or a map's
-        coefficient may be off; for a map with coefficients above 1, relative to the largest.
+        The pass mark: how far a region (Hausdorff distance) or an end of a segment may be off,
+        in units of half the longer side of the window (so 1e-5 is 1e-5 on [-1, 1]^2); and a
+        map's coefficient, relative to the largest for a map with coefficients above 1. Also
+        the share of the window that may be uncovered, where it is above a thousandth.
     **more
         `patterns`, `affine`, `boundary` and the other fields of EngineOutput.
 
@@ -55,6 +60,7 @@ def compare(
     ExactcamError
         For a negative tolerance.
     """
+    expect(truth, Partition, "truth", "the exact partition, of exactcam.partition")
     output = engine_output(polygons, **more)
     mark = rational(tolerance, "tolerance")
     if mark < 0:
@@ -63,13 +69,15 @@ def compare(
         nothing = Areas(truth.window.area, mpq(0))
         empty = np.zeros((0, 2), dtype=np.int64)
         return Comparison(truth, output, mark, empty, None, 0, 0, None, nothing, ())
-    return _graded(truth, output, mark)
+    with np.errstate(all="ignore"):  # what overflows or underflows is decided exactly
+        return _graded(truth, output, mark)
 
 
-def _graded(truth: Partition, output: EngineOutput, mark: mpq) -> Comparison:
-    """The comparison of an output that has polygons, at the pass mark `mark`."""
+def _graded(truth: Partition, output: EngineOutput, tolerance: mpq) -> Comparison:
+    """The comparison of an output that has polygons."""
+    mark = pass_mark(tolerance, truth.window)
     engine, shapes = clean(output, mark), truth_shapes(truth)
-    attributes = Attributes(truth, output, mark)
+    attributes = Attributes(truth, output, tolerance)
     found = match(output, engine, shapes, mark, attributes)
     owners = engine.owner[found.hulls]
     rounded, corners = _rounded(output, engine.hulls, found.hulls, shapes, found.cells)
@@ -85,20 +93,33 @@ def _graded(truth: Partition, output: EngineOutput, mark: mpq) -> Comparison:
         squared, k = found.worst
         worst = squared, int(owners[k]), int(found.cells[k])
     pairs = [*zip(owners.tolist(), found.cells.tolist(), strict=True), *found.degenerate.items()]
+    covered = areas(engine.parts, truth.window)
+    wrong = [*found.findings, *wrong_attributes, *wrong_lines]
+    if not wrong:
+        wrong = _uncovered(covered, max(tolerance, _UNCOVERED))
     return Comparison(
         truth,
         output,
-        mark,
+        tolerance,
         matched=np.asarray(sorted(pairs), dtype=np.int64).reshape(-1, 2),
         worst=worst,
         rounded=rounded,
         corners=corners,
         map_error=error,
-        areas=areas(engine.parts, truth.window),
-        findings=(*found.findings, *wrong_attributes, *wrong_lines),
+        areas=covered,
+        findings=tuple(wrong),
         folded=tuple(engine.folded),
         unclear=tuple(unclear),
     )
+
+
+def _uncovered(covered: Areas, share: mpq) -> list[Finding]:
+    """A finding where more than that share of the window is covered by no polygon. Exact."""
+    if covered.gap_beyond(share * covered.window) <= 0:
+        return []
+    gap = covered.gap
+    percent = digits(100 * mpq(gap) / covered.window, 3)
+    return [Finding("uncovered", note=f"{percent}% of the window's area ({digits(gap)})")]
 
 
 def _rounded(

@@ -9,7 +9,7 @@ cannot be read as polygons at all is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import FileFormatError
 from ..model.network import Network
 from ..model.slice import Slice, Window
+from ..runtime.arguments import arrayed, expect, integer, listed
 
 __all__ = ["EngineOutput", "engine_output"]
 
@@ -61,7 +62,18 @@ class EngineOutput:
     window: Window | None = None
 
     def __post_init__(self) -> None:
-        vertices, offsets = np.asarray(self.vertices), np.asarray(self.offsets)
+        vertices = arrayed(self.vertices, "vertices", "floats (vertices, 2)", FileFormatError)
+        offsets = arrayed(self.offsets, "offsets", "integers (polygons + 1,)", FileFormatError)
+        for name, kind in (("network", Network), ("slice", Slice), ("window", Window)):
+            if getattr(self, name) is not None:
+                expect(getattr(self, name), kind, name, f"a {kind.__name__}", FileFormatError)
+        for name in ("patterns", "affine", "boundary"):
+            if getattr(self, name) is not None:
+                array = arrayed(getattr(self, name), name, "an array of numbers", FileFormatError)
+                object.__setattr__(self, name, array)
+        expect(self.error, str, "error", "the engine's message", FileFormatError)
+        if self.affine_value is not None:
+            integer(self.affine_value, "affine_value", error=FileFormatError)
         if vertices.dtype.kind in "iu":
             vertices = vertices.astype(np.float64)
         if vertices.ndim != 2 or vertices.shape[1] != 2 or vertices.dtype.kind != "f":
@@ -108,7 +120,8 @@ class EngineOutput:
 
     def polygon(self, k: int) -> np.ndarray:
         """The vertices of polygon k as the engine gave them."""
-        return self.vertices[self.offsets[k] : self.offsets[k + 1]]
+        number = integer(k, "the number of a polygon", least=0, most=len(self) - 1)
+        return self.vertices[self.offsets[number] : self.offsets[number + 1]]
 
 
 def engine_output(polygons: EngineOutput | Sequence[Any], **more: Any) -> EngineOutput:
@@ -128,7 +141,12 @@ def engine_output(polygons: EngineOutput | Sequence[Any], **more: Any) -> Engine
     """
     if isinstance(polygons, EngineOutput):
         return polygons
-    arrays = [np.asarray(p) for p in polygons]
+    unknown = set(more) - {field.name for field in fields(EngineOutput)[2:]}
+    if unknown:
+        raise FileFormatError(f"{', '.join(sorted(unknown))}: no field of EngineOutput")
+    wanted = "floats (vertices, 2)"
+    given = listed(polygons, "polygons", "a sequence of arrays (vertices, 2)", FileFormatError)
+    arrays = [arrayed(p, f"polygon {k}", wanted, FileFormatError) for k, p in enumerate(given)]
     for k, array in enumerate(arrays):
         if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "fiu":
             raise FileFormatError(

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import decimal_text, mpq, root_sum, to_float
+from ..arithmetic.rational import Real, decimal_text, digits, json_number, mpq, nearest, root_sum
 from ..complex.partition import Partition
+from ..model.slice import Window
+from ..runtime.arguments import integer, words
 from .areas import Areas
 from .output import EngineOutput
 
-__all__ = ["KINDS", "Comparison", "Finding", "finding_text"]
+__all__ = ["KINDS", "Comparison", "Finding", "finding_text", "pass_mark"]
 
 KINDS = {
     "missing": "a region no polygon stands for",
@@ -22,6 +24,7 @@ KINDS = {
     "displaced": "the region is there, off by more than the pass mark",
     "duplicated": "a second polygon for a region that has one",
     "extra": "a polygon that stands for no region",
+    "uncovered": "no polygon covers a part of the window, though every region has one",
     "phantom": "no polygon at all: zero area, under three vertices, folded or not finite",
     "wrong pattern": "the pattern given is not the region's",
     "wrong map": "the affine map given is off by more than the pass mark",
@@ -59,8 +62,8 @@ class Finding:
         return f"<Finding {self.kind}{': ' if text else ''}{text}>"
 
     @property
-    def distance(self) -> float | None:
-        """The float64 nearest to the exact Hausdorff distance."""
+    def distance(self) -> Real | None:
+        """The exact Hausdorff distance, rounded once (see `rational.root_sum`)."""
         return None if self.squared is None else root_sum([self.squared])
 
 
@@ -73,7 +76,7 @@ class Comparison:
     truth, output : Partition, EngineOutput
         What was compared.
     tolerance : mpq
-        The pass mark.
+        The pass mark for a window of half width 1 (see `mark`).
     matched : int64 ndarray (m, 2)
         The pairs of polygon and cell.
     worst : (mpq, int, int) or None
@@ -113,6 +116,11 @@ class Comparison:
         )
 
     @property
+    def mark(self) -> mpq:
+        """The pass mark on this window: `tolerance` times half of its longer side."""
+        return pass_mark(self.tolerance, self.truth.window)
+
+    @property
     def verdict(self) -> str:
         """'engine raised', 'differs', 'cannot tell' or 'pass': the worst that applies."""
         if self.output.error:
@@ -125,8 +133,8 @@ class Comparison:
         return self.verdict == "pass"
 
     @property
-    def worst_distance(self) -> float:
-        """The float64 nearest to the largest exact Hausdorff distance of a matched region."""
+    def worst_distance(self) -> Real:
+        """The largest exact Hausdorff distance of a matched region, rounded once."""
         return 0.0 if self.worst is None else root_sum([self.worst[0]])
 
     @property
@@ -137,32 +145,35 @@ class Comparison:
 
     def of_kind(self, kind: str) -> list[Finding]:
         """The findings of one of KINDS."""
+        words(kind, "kind", tuple(KINDS))
         return [finding for finding in self.findings if finding.kind == kind]
 
     def summary(self, limit: int = 5) -> str:
         """The report as text; at most `limit` findings of a kind are named."""
+        integer(limit, "limit", least=0)
         lines = [f"verdict             {self.verdict}"]
         if self.output.error:
             lines.append(f"engine's error      {self.output.error}")
         lines += [
-            f"pass mark           {decimal_text(self.tolerance)} ({to_float(self.tolerance):g})",
+            f"pass mark           {decimal_text(self.tolerance)} ({digits(self.tolerance)}), "
+            f"{digits(self.mark)} on this window",
             f"regions             {len(self.truth):,} exact, {len(self.output):,} polygons, "
             f"{len(self.matched):,} matched",
         ]
         if self.worst is not None:
             lines.append(
-                f"worst vertex error  {self.worst_distance:.6g} "
+                f"worst vertex error  {digits(self.worst_distance)} "
                 f"(polygon {self.worst[1]}, region {self.worst[2]})"
             )
             lines.append(f"correctly rounded   {self.rounded:,} of {self.corners:,} corners")
         if self.map_error is not None:
-            lines.append(f"worst affine map    {to_float(self.map_error):.6g}")
+            lines.append(f"worst affine map    {digits(self.map_error)}")
         if not self.output.error:
             lines.append(
-                f"areas               gap {self.areas.gap:.6g}, "
-                f"overlap {self.areas.overlap:.6g}, "
-                f"outside {self.areas.outside:.6g}, "
-                f"sum {to_float(self.areas.total):.17g}"
+                f"areas               gap {digits(self.areas.gap)}, "
+                f"overlap {digits(self.areas.overlap)}, "
+                f"outside {digits(self.areas.outside)}, "
+                f"sum {digits(self.areas.total, 17)}"
             )
         if self.folded:
             lines.append(
@@ -177,12 +188,16 @@ class Comparison:
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """The whole report as JSON values; areas and distances exact as p/q text."""
+        """The whole report as JSON values; areas and distances exact as p/q text.
+
+        A rounded number beyond the range of floats is p/q text too: there is no NaN and no
+        infinity.
+        """
         worst = None
         if self.worst is not None:
             squared, polygon, region = self.worst
             worst = {
-                "distance": self.worst_distance,
+                "distance": json_number(self.worst_distance),
                 "squared_distance": decimal_text(squared),
                 "polygon": polygon,
                 "region": region,
@@ -191,6 +206,7 @@ class Comparison:
             "verdict": self.verdict,
             "error": self.output.error,
             "tolerance": decimal_text(self.tolerance),
+            "mark": decimal_text(self.mark),
             "network_sha256": self.truth.network.sha256,
             "regions": len(self.truth),
             "polygons": len(self.output),
@@ -198,13 +214,13 @@ class Comparison:
             "worst": worst,
             "corners": self.corners,
             "correctly_rounded": self.rounded,
-            "map_error": None if self.map_error is None else to_float(self.map_error),
+            "map_error": None if self.map_error is None else json_number(nearest(self.map_error)),
             "areas": {
                 "window": decimal_text(self.truth.window.area),
                 "total": decimal_text(self.areas.total),
-                "gap": self.areas.gap,
-                "overlap": self.areas.overlap,
-                "outside": self.areas.outside,
+                "gap": json_number(self.areas.gap),
+                "overlap": json_number(self.areas.overlap),
+                "outside": json_number(self.areas.outside),
             },
             "counts": self.counts,
             "findings": [
@@ -212,7 +228,7 @@ class Comparison:
                     "kind": f.kind,
                     "polygons": list(f.polygons),
                     "regions": list(f.cells),
-                    "distance": f.distance,
+                    "distance": json_number(f.distance),
                     "note": f.note,
                 }
                 for f in self.findings
@@ -220,6 +236,11 @@ class Comparison:
             "folded": list(self.folded),
             "unclear": list(self.unclear),
         }
+
+
+def pass_mark(tolerance: mpq, window: Window) -> mpq:
+    """How far a region may be off on a window: `tolerance` times half of its longer side."""
+    return tolerance * window.extent / 2
 
 
 def finding_text(finding: Finding, most: int = 8) -> str:
@@ -234,7 +255,7 @@ def finding_text(finding: Finding, most: int = 8) -> str:
             shown = ", ".join(map(str, numbers[:most])) + (", ..." if len(numbers) > most else "")
             parts.append(f"{label}{'s' if len(numbers) > 1 else ''} {shown}")
     if finding.distance is not None:
-        parts.append(f"off by {finding.distance:.6g}")
+        parts.append(f"off by {digits(finding.distance)}")
     if finding.note:
         parts.append(finding.note)
     return "; ".join(parts)

@@ -20,6 +20,7 @@ NaN intermediate values fail every comparison and so go to exact arithmetic.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -151,8 +152,9 @@ class Shapes:
             for i, (u, v) in enumerate(self.xy.tolist()):
                 point = self._exact(i)
                 if point not in known:
-                    x, y = cartesian(point)
-                    known[point] = to_float(x - mpq(u)), to_float(y - mpq(v))
+                    ends = zip(cartesian(point), (u, v), strict=True)
+                    off = [to_float(x - mpq(f)) if math.isfinite(f) else 0.0 for x, f in ends]
+                    known[point] = off[0], off[1]
                 out[i] = known[point]
         return out
 
@@ -213,7 +215,10 @@ class Shapes:
         sizes = np.diff(self.offsets)
         means = np.add.reduceat(self.xy, self.offsets[:-1], axis=0) / sizes[:, None]
         exact: dict[int, Point] = {}
-        for k in np.nonzero(~self.contains(np.arange(len(self)), means))[0]:
+        inside = np.asarray(np.isfinite(means).all(axis=1))  # a sum may overflow
+        usable = np.nonzero(inside)[0]
+        inside[usable] = self.contains(usable, means[usable])
+        for k in np.nonzero(~inside)[0]:
             corners = [cartesian(p) for p in self.points(int(k))]
             u, v = (sum((c[axis] for c in corners), mpq(0)) / len(corners) for axis in (0, 1))
             exact[int(k)] = homogeneous(u, v)
@@ -303,9 +308,13 @@ def _directed(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         t = np.clip((d * q).sum(axis=1) / (d * d).sum(axis=1), 0, 1)
         error = 64 * _U * (near * (1 + rest / (length - rest)) + t * length) + _TINY
-    t, error = np.nan_to_num(t), np.where(np.isfinite(t), error, np.inf)
-    foot = q - t[:, None] * d
+    known = np.isfinite(t)
+    foot = q - np.where(known, t, 0.0)[:, None] * d
     far = np.hypot(foot[:, 0], foot[:, 1])
+    # What overflowed says nothing: the bounds are then 0 and infinity, and no side is proved.
+    known &= np.isfinite(far) & np.isfinite(error)
+    far, error = np.where(known, far, 0.0), np.where(known, error, np.inf)
+    cross = np.where(np.isfinite(cross), cross, np.nan)
     doubt = 16 * _U * near * length + _TINY * _TINY
     starts = np.searchsorted(row, np.arange(len(position)))
     outside = np.minimum.reduceat(cross + doubt, starts) < 0

@@ -8,6 +8,7 @@ from ..errors import FileFormatError
 from ..files.reading import open_file
 from ..model.network import Network
 from ..model.network_file import read_network
+from ..runtime.arguments import file_name
 from .npz import read_npz
 
 __all__ = ["load"]
@@ -33,6 +34,7 @@ def load(path: str | Path, *, drop_final: bool = False, check: bool = True) -> N
     NetworkError, UnsupportedLayerError, NumberError, MissingExtraError
         As the loader of that kind of file says; each names the file.
     """
+    path = file_name(path, error=FileFormatError)
     file = Path(path)
     with open_file(path) as stream:
         start = stream.read(4)

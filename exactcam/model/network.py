@@ -19,6 +19,7 @@ import numpy as np
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
 from ..errors import NetworkError
 from ..files.strict_json import dump, printable
+from ..runtime.arguments import listed
 from ..runtime.cached import WithoutCaches, cached_property
 from .node_document import node_document
 from .nodes import Activation, Affine, Block, Node, check_node
@@ -66,6 +67,9 @@ class Layer:
     def codes(self, patterns: np.ndarray) -> np.ndarray:
         """The layer's columns of one pattern or of several, as int64."""
         return patterns[..., self.units].astype(np.int64)
+
+
+_POINT = "a vector of exact numbers, one for each input"
 
 
 @dataclass(frozen=True)
@@ -297,7 +301,8 @@ class Network(WithoutCaches):
     def _points(self, points: Sequence[Sequence[Any]]) -> Block:
         """Input vectors as a block of columns, each in lowest terms."""
         vectors = []
-        for k, point in enumerate(points):
+        for k, point in enumerate(listed(points, "points", _POINT, NetworkError)):
+            point = listed(point, f"point {k}", _POINT, NetworkError)
             if len(point) != self.inputs:
                 raise NetworkError(f"point {k} has {len(point)} coordinates, not {self.inputs}")
             vectors.append([rational(x, f"point {k}[{i}]") for i, x in enumerate(point)])

@@ -10,10 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..errors import ExactcamError, FileFormatError
+from ..errors import ExactcamError, FileFormatError, NetworkError
 from ..files.reading import read_text, reading
 from ..files.strict_json import Json, count, dump, fields, items, parse
 from ..files.writing import write_text
+from ..runtime.arguments import expect, file_name
 from .network import Network
 from .node_document import node_from_document
 
@@ -38,7 +39,8 @@ def write_network(network: Network, path: str | Path) -> None:
     OSError
         If the file cannot be written.
     """
-    write_text(path, dump(network_document(network)) + "\n")
+    expect(network, Network, "network", "a Network", NetworkError)
+    write_text(file_name(path), dump(network_document(network)) + "\n")
 
 
 def network_document(network: Network) -> dict[str, Any]:
@@ -64,6 +66,7 @@ def read_network(path: str | Path) -> Network:
     FileFormatError
         If the file cannot be read or is not exactly of the form; names the file and field.
     """
+    path = file_name(path, error=FileFormatError)
     text = read_text(path, _LARGEST)
     document = parse(text, str(path))
     if not isinstance(document, dict) or document.get("format") != "exactcam-network":

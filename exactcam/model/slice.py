@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational, shortened
 from ..errors import SliceError
+from ..runtime.arguments import integer, listed
 from ..runtime.cached import WithoutCaches, cached_property
 from .geometry import Line, Point, area2, homogeneous, polygon_of, side
 from .nodes import Block
@@ -27,7 +26,8 @@ Vector = tuple[mpq, ...]
 
 def _vector(values: Sequence[Any], where: str) -> Vector:
     """Exact rational entries; a NumberError names the entry of `where`."""
-    return tuple(rational(x, f"{where}[{i}]") for i, x in enumerate(values))
+    entries = listed(values, where, "a vector of exact numbers", SliceError)
+    return tuple(rational(x, f"{where}[{i}]") for i, x in enumerate(entries))
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ class Slice(WithoutCaches):
     @staticmethod
     def axes(at: Sequence[Any], i: int = 0, j: int = 1) -> Slice:
         """Inputs i and j vary as u and v, the rest stay at `at` (whose entries i, j are not used)."""
+        at = listed(at, "at", "a vector of the network's input size", SliceError)
         size = len(at)
+        i, j = integer(i, "i", error=SliceError), integer(j, "j", error=SliceError)
         if not (0 <= i < size and 0 <= j < size) or i == j:
             raise SliceError(f"axes {i} and {j} must be two different inputs of 0..{size - 1}")
         origin = [0 if k in (i, j) else x for k, x in enumerate(at)]
@@ -72,7 +74,7 @@ class Slice(WithoutCaches):
     @staticmethod
     def plane(size: int) -> Slice:
         """The whole input plane of a network of two inputs."""
-        if size != 2:
+        if integer(size, "size", error=SliceError) != 2:
             raise SliceError(
                 f"the network has {size} inputs: give a slice, for example Slice.axes or Slice.through"
             )
@@ -127,7 +129,8 @@ class Window(WithoutCaches):
 
     def __init__(self, corners: Sequence[Sequence[Any]]) -> None:
         points = []
-        for k, corner in enumerate(corners):
+        for k, corner in enumerate(listed(corners, "the window", _WINDOW, SliceError)):
+            corner = listed(corner, f"window corner {k}", "two exact numbers u, v", SliceError)
             if len(corner) != 2:
                 raise SliceError(f"window corner {k} has {len(corner)} coordinates, not 2")
             points.append(
@@ -181,6 +184,11 @@ class Window(WithoutCaches):
         return tuple(line for _, line in polygon_of(self.vertices))
 
     @property
+    def extent(self) -> mpq:
+        """The longer side of the axis-parallel rectangle around it."""
+        return max(max(axis) - min(axis) for axis in zip(*self.corners, strict=True))
+
+    @property
     def area(self) -> mpq:
         """The exact area in slice coordinates."""
         return area2(self.vertices) / 2
@@ -189,13 +197,21 @@ class Window(WithoutCaches):
 WindowLike = Window | Sequence[Any]  # a Window, (umin, vmin, umax, vmax), or corners (u, v)
 
 
+_WINDOW = "(umin, vmin, umax, vmax) or a list of corners (u, v)"
+
+
+def _many(entry: Any) -> bool:
+    """Whether an entry of a window is a corner rather than a number."""
+    return isinstance(entry, (list, tuple)) or getattr(entry, "ndim", 0) > 0
+
+
 def window_of(window: WindowLike) -> Window:
     """A Window from itself, from (umin, vmin, umax, vmax) or from corners."""
     if isinstance(window, Window):
         return window
-    entries = list(window)
-    if len(entries) != 4 and not all(isinstance(e, (list, tuple, np.ndarray)) for e in entries):
+    entries = listed(window, "the window", _WINDOW, SliceError)
+    if len(entries) != 4 and not all(_many(e) for e in entries):
         raise SliceError("a window is (umin, vmin, umax, vmax) or a list of corners (u, v)")
-    if len(entries) == 4 and not any(isinstance(e, (list, tuple, np.ndarray)) for e in entries):
+    if len(entries) == 4 and not any(_many(e) for e in entries):
         return Window.rectangle(*entries)
     return Window(entries)

@@ -12,6 +12,7 @@ from typing import Any
 from ..complex.partition import Partition
 from ..errors import ExactcamError
 from ..files.writing import write_text
+from ..runtime.arguments import expect, file_name
 from .html import html_page
 from .scene import COLOURS, Scene, scene
 from .svg import svg_text
@@ -54,6 +55,10 @@ def draw(
     MissingExtraError
         For .png and .pdf without matplotlib.
     """
+    expect(partition, Partition, "partition", "a Partition")
+    path = file_name(path)
+    if title is not None:
+        expect(title, str, "title", "text")
     suffix = Path(path).suffix.lower()
     if suffix == ".html":
         page = html_page(partition, title or "exactcam", colour or "slope", level)

@@ -2,28 +2,32 @@
 
 Every `plot_...` function draws on the matplotlib axes it is given, or on those of a new
 figure, and returns them, so figures compose; without matplotlib it raises
-MissingExtraError. Positions are data coordinates (u, v), rounded once; for a window below
-the spacing of floats use `exactcam.draw`, which scales exactly first.
+MissingExtraError. Positions are data coordinates (u, v), rounded once, and beyond 1e100 or below
+1e-100 in units of a power of ten that the axis names; for a window below the spacing of floats
+use `exactcam.draw`, which scales exactly first.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..analysis.boundary_points import BoundarySamples
 from ..analysis.line_slice import LineSlice
-from ..analysis.tables import Table, as_floats, comparison, edges_of_layers, region_table
+from ..analysis.tables import Table, comparison, edges_of_layers, region_table
 from ..arithmetic.rational import mpq, to_float
 from ..complex.partition import Partition
 from ..errors import ExactcamError, MissingExtraError
 from ..files.writing import write_bytes
 from ..model.geometry import cartesian
-from .scene import Scene, scene
+from ..runtime.arguments import expect, words
+from .scene import Scene, log10, scene
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +47,9 @@ __all__ = [
     "statistics_figure",
 ]
 
+_SMALL, _LARGE = mpq(10) ** -100, mpq(10) ** 100  # matplotlib squares what it shows
+_POWERS: WeakKeyDictionary[Axes, int] = WeakKeyDictionary()  # of the coordinates on some axes
+
 # Okabe and Ito's colours, apart for every kind of colour blindness.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#7a7f87")
 
@@ -58,7 +65,8 @@ def plot_partition(
     axes = _axes(axes)
     from matplotlib.transforms import Affine2D
 
-    corners = _floats(partition.window.corners)
+    expect(partition, Partition, "partition", "a Partition")
+    corners = _floats(partition.window.corners, _power_of(partition))
     low = corners.min(axis=0)
     size = float((corners.max(axis=0) - low).max())
     move = Affine2D().scale(size).translate(*low) + axes.transData
@@ -71,7 +79,9 @@ def plot_boundary(
 ) -> Axes:
     """Plot the decision boundary at `level`; `style` goes to matplotlib's LineCollection."""
     axes = _axes(axes)
-    lines = [_floats(map(cartesian, line)) for line in partition.decision_boundary(level).polylines]
+    expect(partition, Partition, "partition", "a Partition")
+    found, power = partition.decision_boundary(level).polylines, _power_of(partition)
+    lines = [_floats(map(cartesian, line), power) for line in found]
     _lines(axes, lines, **{"colors": "#c2185b", "linewidths": 1.8, **style})
     return _frame(axes, partition)
 
@@ -79,7 +89,11 @@ def plot_boundary(
 def plot_knot_lines(partition: Partition, axes: Axes | None = None, legend: bool = True) -> Axes:
     """Plot the knot lines, where the layers' units bend the map, in a colour for each layer."""
     axes = _axes(axes)
-    network, ends = partition.network, partition.float_vertices[partition.edges.vertices]
+    expect(partition, Partition, "partition", "a Partition")
+    power = _power_of(partition)
+    points = _floats(map(cartesian, partition.vertices), power) if power else None
+    vertices = partition.float_vertices if points is None else points
+    network, ends = partition.network, vertices[partition.edges.vertices]
     for layer, edges in zip(network.layers, edges_of_layers(partition), strict=True):
         label = f"layer {layer.number + 1} ({network.names[layer.index]})"
         _lines(axes, list(ends[edges]), colors=_colour(layer.number), linewidths=0.9, label=label)
@@ -91,7 +105,11 @@ def plot_knot_lines(partition: Partition, axes: Axes | None = None, legend: bool
 def plot_samples(samples: BoundarySamples, axes: Axes | None = None, **style: Any) -> Axes:
     """Plot boundary samples in slice coordinates; `style` goes to matplotlib's scatter."""
     axes = _axes(axes)
-    u, v = _floats(samples.points).T
+    expect(samples, BoundarySamples, "samples", "BoundarySamples, of sample_boundary")
+    power = _POWERS.get(axes)
+    if power is None:
+        power = _power(x for point in samples.points for x in point)
+    u, v = _floats(samples.points, power).T
     axes.scatter(u, v, **{"s": 9, "color": "#111111", "zorder": 4, **style})
     return axes
 
@@ -104,8 +122,11 @@ def plot_line_slice(
     `points` says whether to mark the bends, `level` is that of the boundary of one output.
     """
     axes = _axes(axes)
+    expect(line, LineSlice, "line", "a LineSlice, of line_slice")
     ts = [to_float(t) for t in line.breakpoints]
-    values = np.asarray([[to_float(y) for y in line.outputs(t)] for t in line.breakpoints])
+    exact = [line.outputs(t) for t in line.breakpoints]
+    power = _power(y for row in exact for y in row)
+    values = np.asarray([[to_float(_over(y, power)) for y in row] for row in exact])
     for k, column in enumerate(values.T):
         dashes = "-" if k < len(COLOURS) else "--"
         label = f"output {k}"
@@ -113,11 +134,13 @@ def plot_line_slice(
     if points:
         for t in line.bends:
             for k, y in enumerate(line.outputs(t)):
-                axes.plot(to_float(t), to_float(y), ".", color=_colour(k), markersize=3)
+                axes.plot(
+                    to_float(t), to_float(_over(y, power)), ".", color=_colour(k), markersize=3
+                )
     for crossing in line.crossings(level):
         start, end = to_float(crossing.start), to_float(crossing.end)
         axes.axvspan(start, end, color="#c2185b", alpha=0.7, linewidth=1.2)
-    axes.set(xlabel="t", ylabel="output", xlim=(0, 1))
+    axes.set(xlabel="t", ylabel=_label("output", power), xlim=(0, 1))
     if values.shape[1] > 1:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return axes
@@ -131,9 +154,7 @@ def plot_distribution(
     `partitions` are named in the legend; `measure` is a column of `region_table`.
     """
     axes = _axes(axes)
-    for k, (name, part) in enumerate(partitions.items()):
-        _steps(axes, as_floats(region_table(part))[measure], name, k)
-    _finish(axes, measure)
+    _distributions(axes, _tables(partitions), measure)
     return axes
 
 
@@ -141,12 +162,10 @@ def statistics_figure(partitions: Mapping[str, Partition]) -> Figure:
     """A figure that compares networks: distributions of their measures, counts, layers."""
     figure = _new_figure(10, 6)
     panels = figure.subplots(2, 3).ravel()
-    tables = {name: as_floats(region_table(part)) for name, part in partitions.items()}
+    tables = _tables(partitions)
     for axes, measure in zip(panels, ("area", "eccentricity", "slope", "vertices"), strict=False):
-        for k, (name, table) in enumerate(tables.items()):
-            _steps(axes, table[measure], name, k)
-        _finish(axes, measure)
-    summary = as_floats(comparison(partitions))
+        _distributions(axes, tables, measure)
+    summary = comparison(partitions)
     _bars(panels[4], summary, ["activation_regions", "linear_regions", "affine_pieces"], "regions")
     layers = [c for c in summary if c.endswith("_edges")]
     _bars(panels[5], summary, layers, "edges on knot lines")
@@ -266,9 +285,49 @@ def _colour(k: int) -> str:
     return COLOURS[k % len(COLOURS)]
 
 
-def _floats(points: Iterable[tuple[mpq, mpq]]) -> np.ndarray:
-    """Exact points rounded once, float64 (n, 2)."""
-    return np.asarray([[to_float(u), to_float(v)] for u, v in points]).reshape(-1, 2)
+def _floats(points: Iterable[tuple[mpq, mpq]], power: int = 0) -> np.ndarray:
+    """Exact points over 10^power, rounded once, float64 (n, 2)."""
+    rounded = [[to_float(_over(u, power)), to_float(_over(v, power))] for u, v in points]
+    return np.asarray(rounded).reshape(-1, 2)
+
+
+def _power(values: Iterable[Any]) -> int:
+    """The power of ten that numbers are shown in units of: 0 where matplotlib can take them."""
+    largest = max((abs(mpq(x)) for x in values), default=mpq(0))
+    if not largest or _SMALL < largest < _LARGE:
+        return 0
+    return math.floor(log10(largest))
+
+
+def _power_of(partition: Partition) -> int:
+    """The `_power` of the coordinates in a partition's window."""
+    return _power(x for corner in partition.window.corners for x in corner)
+
+
+def _over(value: mpq, power: int) -> mpq:
+    """value / 10^power."""
+    return value / mpq(10) ** power if power else value
+
+
+def _label(name: str, power: int) -> str:
+    """The name of an axis in units of a power of ten."""
+    return f"{name} / 1e{power}" if power else name
+
+
+def _tables(partitions: Mapping[str, Partition]) -> dict[str, Table]:
+    """The region table of every partition."""
+    expect(partitions, Mapping, "partitions", "a mapping of names to partitions")
+    return {name: region_table(part) for name, part in partitions.items()}
+
+
+def _distributions(axes: Axes, tables: Mapping[str, Table], measure: str) -> None:
+    """The distribution of a measure in every table, and the names of the axes."""
+    for table in tables.values():
+        words(measure, "measure", list(table))
+    power = _power(x for table in tables.values() for x in table[measure])
+    for k, (name, table) in enumerate(tables.items()):
+        _steps(axes, [to_float(_over(mpq(x), power)) for x in table[measure]], name, k)
+    _finish(axes, measure, power)
 
 
 def _steps(axes: Axes, column: list[Any], name: str, k: int) -> None:
@@ -278,9 +337,9 @@ def _steps(axes: Axes, column: list[Any], name: str, k: int) -> None:
     axes.step(values, share, where="post", color=_colour(k), label=name)
 
 
-def _finish(axes: Axes, measure: str) -> None:
+def _finish(axes: Axes, measure: str, power: int) -> None:
     """The axes of a distribution: names, scale and grid."""
-    axes.set(xlabel=measure, ylabel="share of regions", ylim=(0, 1))
+    axes.set(xlabel=_label(measure, power), ylabel="share of regions", ylim=(0, 1))
     if measure in ("area", "perimeter", "inradius_bound"):
         axes.set_xscale("log")
     axes.grid(alpha=0.25)
@@ -307,9 +366,12 @@ def _lines(axes: Axes, lines: Sequence[np.ndarray], **style: Any) -> None:
 
 def _frame(axes: Axes, partition: Partition) -> Axes:
     """The axes, limited to the window and named."""
-    corners = _floats(partition.window.corners)
+    power = _POWERS[axes] = _power_of(partition)
+    corners = _floats(partition.window.corners, power)
     (left, low), (right, high) = corners.min(axis=0), corners.max(axis=0)
-    axes.set(xlim=(left, right), ylim=(low, high), xlabel="u", ylabel="v")
+    axes.set(
+        xlim=(left, right), ylim=(low, high), xlabel=_label("u", power), ylabel=_label("v", power)
+    )
     axes.set_aspect("equal")
     return axes
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from ..analysis.measures import areas, slopes
-from ..arithmetic.rational import decimal_text, mpq, to_float
+from ..arithmetic.rational import decimal_text, digits, mpq, mpz, to_float
 from ..complex.boundary import cut_by_class
 from ..complex.partition import Partition
-from ..errors import ExactcamError
 from ..model.geometry import Point, cartesian
 from ..model.slice import Slice
+from ..runtime.arguments import expect, words
 
 __all__ = ["COLOURS", "Axis", "Key", "Scene", "scene"]
 
@@ -33,6 +33,7 @@ _HUES = (
     *("#3b6fb6", "#e08a3c", "#4a9d6e", "#8e6bb0", "#c9504f"),
     *("#3fa7ae", "#94704f", "#d67fa8", "#a3a33e", "#7a7f87"),
 )
+_FAR = 1000  # window sizes from zero, where ticks begin to count from the first
 _PLATEAU = "#2b2b2b"
 _RAMP = ("#2d2f6b", "#2f6690", "#3a9a8c", "#8cc269", "#f4e07a")  # low to high
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -127,8 +128,9 @@ def scene(
     ExactcamError
         For an unknown colour.
     """
-    if colour is not None and colour not in COLOURS:
-        raise ExactcamError(f"colour {colour!r} is not one of {', '.join(COLOURS)}")
+    expect(partition, Partition, "partition", "a Partition")
+    if colour is not None:
+        words(colour, "colour", COLOURS)
     place, width, height = _paper(partition)
     vertices = np.asarray([place(p) for p in partition.vertices])
     outlines = [vertices[cell.corners] for cell in partition.cells]
@@ -218,11 +220,11 @@ def _by_measure(
         measure, name = slopes(partition), "slope"
     else:
         # A huge or tiny area is still a float after its logarithm.
-        measure, name = np.asarray([_log10(a) for a in areas(partition)]), "log10 area"
+        measure, name = np.asarray([log10(a) for a in areas(partition)]), "log10 area"
     shades = [_ramp(s) for s in _spread(measure)]
     order = np.argsort(measure, kind="stable")
     shown = dict.fromkeys(int(order[round(q * (len(order) - 1))]) for q in (0, 0.5, 1))
-    legend = [Key(f"{name} {measure[k]:.3g}", "fill", shades[k]) for k in shown]
+    legend = [Key(f"{name} {digits(measure[k], 3)}", "fill", shades[k]) for k in shown]
     return list(zip(outlines, shades, strict=True)), legend
 
 
@@ -233,7 +235,7 @@ def _class_names(partition: Partition, level: Any) -> Callable[[int | None], str
     return lambda c: f"output {'=<>'[0 if c is None else c + 1]} {level}"
 
 
-def _log10(value: mpq) -> float:
+def log10(value: mpq) -> float:
     """The decimal logarithm of a positive rational of any size."""
     bits = value.numerator.bit_length() - value.denominator.bit_length()
     scaled = value / mpq(2) ** bits
@@ -296,17 +298,28 @@ def _axis_names(slice: Slice) -> Sequence[str]:
 
 
 def _axis(name: str, low: mpq, high: mpq, size: mpq) -> Axis:
-    """About five ticks at round numbers, exactly placed; far from zero they count from one."""
-    power = math.floor(_log10(size / 5))
+    """About five ticks at round numbers, exactly placed.
+
+    Where their labels would be long, the axis says of what they are the multiples; far from
+    zero they count from the first.
+    """
+    power = math.floor(log10(size / 5))
     step = next(s for f in (1, 2, 5, 10) if size / (s := f * mpq(10) ** power) <= 6)
     first = -(-low // step)
     numbers = [k * step for k in range(int(first), int(high // step) + 1)]
     labels = [_decimal(t) for t in numbers]
     if max(map(len, labels), default=0) > 8:
-        base = numbers[0]
-        shown = labels[0] if len(labels[0]) < 24 else f"{labels[0][:20]}..."
-        name = f"{name} - ({shown})" if base < 0 else f"{name} - {shown}"
-        labels = [_short(t - base) for t in numbers]
+        far = max(abs(low), abs(high)) > _FAR * size
+        base = numbers[0] if far else mpq(0)
+        if far:
+            name = f"{name} - ({_name(base)})" if base < 0 else f"{name} - {_name(base)}"
+        top = max(map(abs, numbers))
+        power = 0 if far or not top else math.floor(log10(top))
+        if not -4 <= power < 6:
+            name = f"{name} / 1e{power}"
+        else:
+            power = 0
+        labels = [_short((t - base) / mpq(10) ** power) for t in numbers]
     places = [to_float((t - low) / size) for t in numbers]
     return Axis(name, list(zip(places, labels, strict=True)))
 
@@ -314,7 +327,15 @@ def _axis(name: str, low: mpq, high: mpq, size: mpq) -> Axis:
 def _short(value: mpq) -> str:
     """The exact decimal if it is short, else six digits."""
     text = _decimal(value)
-    return text if len(text) <= 8 else f"{to_float(value):g}"
+    return text if len(text) <= 8 else digits(value)
+
+
+def _name(base: mpq) -> str:
+    """What a tick is called in the name of an axis: its decimal, or the first digits of it."""
+    text = _decimal(base)
+    if len(text) < 24:
+        return text
+    return f"{text[:20]}..." if abs(base) < mpz(10) ** 18 else f"{digits(base, 17)}..."
 
 
 def _decimal(value: mpq) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.rational import mpq, mpz, rational, to_float, to_hex
+from ..arithmetic.rational import digits, mpq, mpz, rational, root_sum, to_float, to_hex
 from ..complex.boundary import Boundary, cut_by_class
 from ..complex.partition import Partition
 from ..errors import ExactcamError
@@ -59,8 +59,16 @@ def pack(partition: Partition, title: str, colour: str = "slope", level: Any = 0
     Raises
     ------
     ExactcamError
-        Where a region is thinner than 2^-890: the page could not show it.
+        Where a region is thinner than 2^-890, or the window reaches beyond 2^960: the page
+        could not show it.
     """
+    reach = max(abs(x) for corner in partition.window.corners for x in corner)
+    if reach > mpz(1) << _MAX_BITS:
+        raise ExactcamError(
+            f"the window reaches beyond 2^{_MAX_BITS}, which a page cannot show: draw an .svg"
+        )
+    if partition.window.extent * (mpz(1) << _MAX_BITS) < 1:
+        raise _too_thin()
     boundary = partition.decision_boundary(level)
     numbers = _Numbers(partition.vertices)
     drawn = _boundary(partition, boundary, level, numbers)
@@ -88,7 +96,9 @@ def pack(partition: Partition, title: str, colour: str = "slope", level: Any = 0
         "bits": bits,
         "limbs": limbs,
         "maps": maps,
-        "boundary_length": boundary.length,
+        "boundary_length": boundary.length
+        if isinstance(boundary.length, float)
+        else digits(boundary.length),
     }
     return _container(header, arrays)
 
@@ -180,10 +190,16 @@ def _fraction_bits(partition: Partition) -> int:
         need = max(need, -_log2(squared) // 2 + 1)
     need = max(need, -int(np.floor(np.log2(lengths[lengths > unclear].min(initial=1.0)))))
     if need + 64 > _MAX_BITS:
-        raise ExactcamError(
-            f"a region is thinner than 2^-{_MAX_BITS - 70}: choose a smaller window around it"
-        )
+        raise _too_thin()
     return max(128, need + 64)
+
+
+def _too_thin() -> ExactcamError:
+    """What is said of a region that the page could not show."""
+    return ExactcamError(
+        f"a region is thinner than 2^-{_MAX_BITS - 70}, which a page cannot show: draw an .svg, or "
+        "choose a smaller window around it"
+    )
 
 
 def _log2(value: mpq) -> int:
@@ -216,10 +232,20 @@ def _outputs(partition: Partition, with_maps: bool, level: mpq) -> dict[str, np.
     for k, (u, v) in enumerate(centres):
         values = partition.forms[k].dot(np.asarray([u, v, 1], dtype=object))
         classes[k] = int(values[0] > level * scale) if len(values) == 1 else int(values.argmax())
-    out = {"classes": classes, "norms": np.sqrt((forms[:, :, :2] ** 2).sum(axis=(1, 2)))}
+    out = {"classes": classes, "norms": _norms(partition, forms)}
     if with_maps:
         out["maps"] = forms.ravel()
     return out
+
+
+def _norms(partition: Partition, forms: np.ndarray) -> np.ndarray:
+    """The norms of the slopes from the maps in floats; exactly where their squares are no floats."""
+    with np.errstate(all="ignore"):
+        norms = np.sqrt((forms[:, :, :2] ** 2).sum(axis=(1, 2)))
+    for k in np.nonzero(~(norms > 1e-140) | ~(norms < 1e150))[0]:
+        square = mpq((partition.forms[k, :, :2] ** 2).sum(), partition.form_scale**2)
+        norms[k] = to_float(mpq(root_sum([square])))
+    return norms
 
 
 def _exact(partition: Partition, points: Iterable[Point]) -> dict[str, np.ndarray]:

@@ -22,8 +22,8 @@ FORKS = "fork" in get_all_start_methods() and sys.platform != "darwin"
 
 def checked(jobs: int) -> int:
     """Return `jobs`, a number of processes; raise ExactcamError unless it is at least 1."""
-    if jobs < 1:
-        raise ExactcamError(f"jobs is {jobs}: give the number of processes, at least 1")
+    if not isinstance(jobs, int) or jobs < 1:
+        raise ExactcamError(f"jobs is {jobs!r:.40}: give the number of processes, at least 1")
     return jobs
 
 

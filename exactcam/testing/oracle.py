@@ -16,17 +16,20 @@ apart from the fast engine's filter on purpose: an oracle must not share its bug
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..arithmetic.matrix import Dense, Matrix
 from ..arithmetic.rational import mpq, mpz, to_float
 from ..complex.partition import Partition
+from ..errors import ExactcamError
 from ..grading.shapes import Shapes
 from ..model.geometry import homogeneous
 from ..model.network import Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from ..model.slice import Slice, Window
+from ..runtime.arguments import arrayed, expect, integer
 from ..runtime.cached import cached_property
 
 __all__ = [
@@ -62,7 +65,10 @@ class Oracle:
     """
 
     def __init__(self, network: Network, slice: Slice) -> None:
-        self.network, self.slice = network, slice
+        self.network = expect(network, Network, "network", "a Network")
+        self.slice = expect(slice, Slice, "slice", "a Slice")
+        if slice.size != network.inputs:
+            raise ExactcamError(f"the slice has {slice.size} inputs, the network {network.inputs}")
         self.in_doubt = 0
 
     def __repr__(self) -> str:
@@ -82,6 +88,7 @@ class Oracle:
             The code of every unit, in the network's `pattern_dtype`. Takes O(n parameters)
             float operations; exact arithmetic only where these leave a sign in doubt.
         """
+        points = _plane_points(points)
         out = np.zeros((len(points), self.network.units), dtype=self.network.pattern_dtype)
         for start in range(0, len(points), _CHUNK):
             part = points[start : start + _CHUNK]
@@ -239,8 +246,25 @@ def _maximum(
     return codes, (value, error), sure
 
 
+_MOST = 10**8  # points: more do not fit into the memory
+
+
+def _plane_points(points: Any) -> np.ndarray:
+    """Points (n, 2) as finite float64."""
+    wanted = "finite floats (n, 2)"
+    array = arrayed(points, "points", wanted)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "fiu":
+        raise ExactcamError(f"points are {array.dtype} {array.shape}: give {wanted}")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ExactcamError(f"points are not all finite: give {wanted}")
+    return array
+
+
 def grid_points(window: Window, per_side: int) -> np.ndarray:
     """The points of a per_side x per_side grid that lie strictly inside the window."""
+    expect(window, Window, "window", "a Window")
+    per_side = integer(per_side, "per_side", least=1, most=10**4)
     share = np.arange(1, per_side + 1) / (per_side + 1)
     u, v = (low * (1 - share) + high * share for low, high in zip(*_extent(window), strict=True))
     return _inside(window, np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2))
@@ -248,6 +272,8 @@ def grid_points(window: Window, per_side: int) -> np.ndarray:
 
 def random_points(window: Window, count: int, seed: int = 0) -> np.ndarray:
     """Up to `count` uniform points strictly inside the window."""
+    expect(window, Window, "window", "a Window")
+    count, seed = integer(count, "count", least=0, most=_MOST), integer(seed, "seed", least=0)
     low, high = map(np.asarray, _extent(window))
     share = np.random.default_rng(seed).random((count, 2))
     return _inside(window, low * (1 - share) + high * share)
@@ -273,6 +299,9 @@ def adversarial_points(part: Partition, per_place: int = 4, seed: int = 0) -> np
     ndarray, float64 (n, 2)
         Points strictly inside the window.
     """
+    expect(part, Partition, "part", "a Partition")
+    per_place = integer(per_place, "per_place", least=1, most=10**4)
+    seed = integer(seed, "seed", least=0)
     with np.errstate(all="ignore"):  # places outside the range of floats give no points
         return _inside(part.window, _adversarial(part, per_place, np.random.default_rng(seed)))
 
@@ -320,6 +349,7 @@ def region_lower_bound(oracle: Oracle, points: np.ndarray) -> int:
     on a whole region. Units tied at every point are left out, and then points with
     any tie: what remains differs strictly, so it lies in different regions.
     """
+    expect(oracle, Oracle, "oracle", "an Oracle")
     patterns = oracle.patterns(points).astype(np.int64)
     tied = np.zeros(patterns.shape, dtype=bool)
     for layer in oracle.network.layers:
@@ -373,6 +403,8 @@ def disagreements(part: Partition, points: np.ndarray) -> list[Disagreement]:
     Inside a region the pattern is the region's, max groups included: a member that
     ties at an inner point and not everywhere would win on one side of it.
     """
+    expect(part, Partition, "part", "a Partition")
+    points = _plane_points(points)
     patterns = Oracle(part.network, part.slice).patterns(points)
     shapes = Shapes(
         part.float_vertices[part.corners], part.offsets, lambda i: part.vertices[part.corners[i]]

@@ -102,6 +102,7 @@ function ranks(values) {
 }
 
 function short(value) {
+  if (typeof value === "string") return value; // beyond the range of floats
   if (value === 0 || (Math.abs(value) >= 0.001 && Math.abs(value) < 1e5)) return String(Number(value.toPrecision(4)));
   return value.toExponential(2).replace("-", "−");
 }
