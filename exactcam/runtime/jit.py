@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, TypeVar
 
 import numba
@@ -25,6 +26,7 @@ from numba.core.registry import CPUDispatcher
 
 from ..errors import interrupted
 from .float_mode import hold, let_go
+from .signals import Deferred
 
 __all__ = ["Compiler", "cache_folder"]
 
@@ -87,10 +89,13 @@ class Compiler:
 
 
 class _Kernel(CPUDispatcher):  # type: ignore[misc]
-    """A compiled function in which Ctrl-C is one: numba makes a SystemError of it."""
+    """A compiled function that signals do not interrupt; compiling it they may."""
 
     def __call__(self, *given: Any) -> Any:
         try:
+            if self.overloads and current_thread() is main_thread():
+                with Deferred():
+                    return super().__call__(*given)
             return super().__call__(*given)
         except SystemError as error:
             if interrupted(error):

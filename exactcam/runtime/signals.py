@@ -8,12 +8,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-__all__ = ["ENDING", "masked", "stopping"]
+__all__ = ["ENDING", "Deferred", "masked", "stopping"]
 
 ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
 _SAME = 2.0  # seconds: a signal so soon after another is the same wish
+
+
+class Deferred:
+    """A block of the main thread in which no signal raises: it does so at the block's end.
+
+    numba makes Python objects of a kernel's results, which may run Python code and with it the
+    handler of a signal; an exception there became a SystemError, or crashed the process.
+    """
+
+    inside = False
+    pending: list[int] = []  # noqa: RUF012 - of the process, as its signals are
+
+    def __enter__(self) -> None:
+        self.swapped = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self.swapped:
+            signal.signal(signal.SIGINT, _later)
+        Deferred.inside = True
+
+    def __exit__(self, *exc: object) -> None:
+        Deferred.inside = False
+        if self.swapped:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if Deferred.pending:
+            number = Deferred.pending[0]
+            Deferred.pending.clear()
+            handler = signal.getsignal(number)
+            if callable(handler):
+                handler(number, None)
+
+
+def _later(number: int, frame: object) -> None:
+    Deferred.pending.append(number)
 
 
 @contextmanager
@@ -27,14 +59,17 @@ def stopping(final: bool) -> Iterator[list[int]]:
     Parameters
     ----------
     final : bool
-        The process ends after the block: Ctrl-C is then ignored, for all is done. Otherwise
-        the handlers that were there come back.
+        The process ends after the block: Ctrl-C is then ignored, for all is done, and after
+        a signal the others are too. Otherwise the handlers that were there come back.
     """
     came: list[int] = []
     last = -_SAME
 
     def stop(number: int, frame: object) -> None:
         nonlocal last
+        if Deferred.inside:
+            _later(number, frame)
+            return
         now = monotonic()
         if now - last >= _SAME:
             last = now
@@ -52,7 +87,8 @@ def stopping(final: bool) -> Iterator[list[int]]:
     finally:
         for number, old in before.items():
             if final:
-                old = signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL
+                done = came or number == signal.SIGINT
+                old = signal.SIG_IGN if done else signal.SIG_DFL
             signal.signal(number, old)
 
 
