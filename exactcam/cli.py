@@ -2,7 +2,8 @@
 
 A subcommand is a module in `exactcam.commands` with `HELP`, `configure(parser)`
 and `run(args) -> int`; only the one that is asked for is imported. Exit codes: 0
-done, 2 bad input (one line on stderr), 130 interrupted; a subcommand may define
+done, 2 bad input, too little memory or a stream that cannot be written (one line on stderr),
+130 interrupted by Ctrl-C, 143 and 129 ended by SIGTERM and SIGHUP; a subcommand may define
 more. Defects of exactcam itself are not caught: their traceback is the report.
 """
 
@@ -15,11 +16,13 @@ import re
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import NoReturn
 
 from . import __version__
 from .errors import ExactcamError, InvariantError, interrupted
+from .runtime import signals, streams
 
 __all__ = ["COMMANDS", "main"]
 
@@ -71,7 +74,15 @@ def _module(name: str) -> ModuleType:
 
 def _complain(message: str) -> None:
     """Print an error on stderr, in one line."""
-    print(f"exactcam: error: {' '.join(message.split())}", file=sys.stderr)
+    _say(f"exactcam: error: {' '.join(message.split())}")
+
+
+def _say(line: str) -> None:
+    """Print a line on stderr, if that can be written."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        streams.abandon(2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str, optional
-        The words after the program's name; those of this process unless given.
+        The words after the program's name; those of this process unless given. Without them
+        the process is to end with what is returned: signals are no longer answered then.
 
     Returns
     -------
@@ -94,30 +106,76 @@ def main(argv: Sequence[str] | None = None) -> int:
     InvariantError
         For a defect of exactcam itself.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    names = words[:1] if words and words[0] in COMMANDS else COMMANDS
-    # A leading space keeps argparse from taking a value such as -1,0.5 for an option.
-    words = [f" {word}" if _NEGATIVE.match(word) else word for word in words]
+    came: list[int] = []
     try:
-        args = _parser(names).parse_args(words)
-        return int(args.run(args))
-    except InvariantError:
-        raise
-    except BrokenPipeError:  # the reader of stdout went away, as in `exactcam info x | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        return 2
-    except ExactcamError as error:
-        _complain(str(error))
-        return 2
+        with signals.stopping(final=argv is None) as came:
+            streams.prepare()
+            return _answered(list(sys.argv[1:] if argv is None else argv))
     except (KeyboardInterrupt, SystemError) as error:
         if not interrupted(error):
             raise
-        print("\nexactcam: interrupted", file=sys.stderr)
-        # Python would wait for a pool's own thread, which may wait for a worker that is gone.
-        if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
-            sys.stderr.flush()
-            os._exit(130)
-        return 130
+        return _ended(came)
+
+
+def _answered(words: list[str]) -> int:
+    """The exit code of a command; errors are said on stderr."""
+    try:
+        try:
+            code = _command(words)
+        except SystemExit as end:  # of argparse, which has printed
+            sys.stdout.flush()
+            raise end from None
+        sys.stdout.flush()
+        return code
+    except InvariantError:
+        raise
+    except OSError as error:
+        return _failed(error)
+    except ExactcamError as error:
+        _complain(str(error))
+    except MemoryError as error:
+        error.__traceback__ = None  # and with it what the frames hold
+        _complain("out of memory: use fewer jobs, or stream the regions to a file (-o FILE.run)")
+    except ImportError as error:
+        if not _UNMAPPED.search(str(error)):
+            raise
+        _complain(f"out of memory: {error}")
+    return 2
+
+
+# What the loader of shared libraries says where memory is short.
+_UNMAPPED = re.compile("failed to map|annot allocate memory|annot enable executable")
+
+
+def _command(words: list[str]) -> int:
+    """Run the subcommand that the words ask for."""
+    names = words[:1] if words and words[0] in COMMANDS else COMMANDS
+    # A leading space keeps argparse from taking a value such as -1,0.5 for an option.
+    words = [f" {word}" if _NEGATIVE.match(word) else word for word in words]
+    args = _parser(names).parse_args(words)
+    return int(args.run(args))
+
+
+def _failed(error: OSError) -> int:
+    """The exit code after an error of the system, which is said in one line."""
+    if isinstance(error, BrokenPipeError) and error.filename is None and streams.reader_left():
+        streams.abandon(1)  # the reader of stdout went away, as in `exactcam info x | head -1`
+        return 0
+    _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    try:
+        sys.stdout.flush()
+    except OSError:  # that was it; Python would try once more at its end, and complain
+        streams.abandon(1)
+    return 2
+
+
+def _ended(came: list[int]) -> int:
+    """The exit code after a signal, which is said in one line."""
+    number = came[-1] if came else 2
+    _say("\nexactcam: interrupted" if number == 2 else f"exactcam: ended by signal {number}")
+    with suppress(OSError):
+        sys.stdout.flush()
+    # Python would wait for a pool's own thread, which may wait for a worker that is gone.
+    if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
+        os._exit(128 + number)
+    return 128 + number

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from ..runtime.processes import Workers, lost
 from .division import Job
 from .refine import Batch, Engine
 from .region_store import Regions
@@ -54,6 +55,7 @@ def solved(
     """Solve jobs and yield the results in job order, with about `ahead` submissions under way.
 
     Workers that are forked from now on know the jobs and the setting; others are sent them.
+    Raises ExactcamError where a worker is lost and its executor does not replace it.
     """
     if executor is None:
         for job in jobs:
@@ -66,8 +68,11 @@ def solved(
 
     def submit(part: list[Job], setting: bytes) -> Future[Any]:
         named = [job.number if forked else job for job in part]
-        return executor.submit(_share, token, named, finish, setting)
+        with lost():
+            return executor.submit(_share, token, named, finish, setting)
 
+    if isinstance(executor, Workers):
+        executor.expect(len(jobs))
     _known[token] = _Known(setting, [engine], {job.number: job for job in jobs})
     try:
         while at < len(jobs) or waiting:
@@ -76,10 +81,12 @@ def solved(
                 at += share
                 waiting.append((part, submit(part, b"")))
             part, future = waiting.popleft()
-            found = future.result()
+            with lost():
+                found = future.result()
             if found is None:
                 forked, packed = False, packed or pickle.dumps(setting)
-                found = submit(part, packed).result()
+                with lost():
+                    found = submit(part, packed).result()
             solutions, seconds = found
             share = max(1, min(16, int(_SHARE * len(part) / max(seconds, 1e-9))))
             yield from solutions

@@ -13,12 +13,10 @@ import mmap
 import os
 import pickle
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sized
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import current_process, get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from tempfile import TemporaryFile
 from time import monotonic
 from typing import IO, TypeVar
@@ -26,7 +24,8 @@ from typing import IO, TypeVar
 import numpy as np
 
 from ..errors import ExactcamError
-from .processes import FORKS, serve
+from .float_mode import only_thread
+from .processes import FORKS, at_once, serve, starting
 
 __all__ = ["chunks", "spread"]
 
@@ -59,13 +58,13 @@ def spread(
     count : int
         The number of tasks, at most 1,024.
     processes : int
-        How many processes work, this one among them: at most four per processor, and one
+        How many processes work, this one among them: no more than `at_once` allows, and one
         where processes cannot be forked or this is a helper itself.
     progress : callable, optional
         Called with the summed lengths of the results found so far, by all processes.
     head_start : float
         Seconds after which helpers are forked if tasks are left: to fork one takes
-        several milliseconds.
+        several milliseconds. None is forked while another thread computes (`float_mode`).
 
     Raises
     ------
@@ -75,7 +74,7 @@ def spread(
     assert count <= _MOST
     if not FORKS or current_process().daemon:
         processes = 1
-    processes = max(1, min(processes, count, 4 * (os.cpu_count() or 1)))
+    processes = at_once(processes, count)
     sizes = np.frombuffer(mmap.mmap(-1, 8 * processes), np.int64)
     found: dict[int, Found] = {}
     with _numbers(count, processes) as numbers, ExitStack() as stack:
@@ -84,9 +83,9 @@ def spread(
 
         def ask() -> None:
             if others and len(found) < count and monotonic() >= until:
-                for theirs in others:
-                    helpers.append(stack.enter_context(_helper(theirs)))
-                others.clear()
+                with only_thread() as alone:
+                    while alone and others:
+                        helpers.append(stack.enter_context(_helper(others.pop())))
 
         ask()
         for number, part in mine:
@@ -147,29 +146,18 @@ def _helper(work: Work[Found]) -> Iterator[tuple[Connection, IO[bytes]]]:
     done, say = context.Pipe(duplex=False)
     with done, TemporaryFile() as file:
         child = context.Process(target=_help, args=(os.getpid(), work, file, say), daemon=True)
-        _start(child)
-        say.close()
         heard = False
         try:
+            with starting():
+                child.start()
+            say.close()
             yield done, file
             heard = True
         finally:
-            child.kill()
-            if not heard:  # else multiprocessing may wait for its end, some milliseconds, later
-                child.join()
-
-
-def _start(child: BaseProcess) -> None:
-    """Fork, without the warning of Python 3.12 and later where this process has threads.
-
-    It warns of locks that a thread may hold at the fork and nobody releases in the child. Those
-    that a helper can meet are cared for: numba's is held across the fork (`jit`), cached
-    properties have none (`cached`), modules are imported and kernels loaded before (`fast`),
-    and malloc and BLAS have fork handlers of their own. A helper starts no other code.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
-        child.start()
+            if child.pid is not None:
+                child.kill()
+                if not heard:  # else multiprocessing may wait for its end, some ms, later
+                    child.join()
 
 
 def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> None:
@@ -186,9 +174,11 @@ def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> N
                 written[-1].append(size := file.write(piece.raw()))
                 file.write(bytes(-size % _ALIGNED))
         file.flush()
-        say.send(written)
+        answer: object = written
     except (ExactcamError, MemoryError, OSError) as error:
-        say.send(error)
+        answer = error
+    with suppress(BrokenPipeError):  # the parent is gone
+        say.send(answer)
 
 
 def _received(done: Connection, file: IO[bytes]) -> Work[Found]:

@@ -3,29 +3,48 @@
 numba keeps compiled functions beside their source file and looks only at that file's
 time and size, so a change in a function that another module calls would leave the old
 machine code in use - a fixed predicate still wrong. Here the cache has its own folder,
-named by the content of every source file that takes part.
+named by the content of every source file that takes part. Its files end with their checksum:
+one that is damaged counts as missing, and is replaced where that is possible.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import CPUDispatcher
+
+from ..errors import interrupted
+from .float_mode import hold, let_go
+from .signals import Deferred
 
 __all__ = ["Compiler", "cache_folder"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 if hasattr(os, "register_at_fork"):  # else a child may find the lock taken, by nobody it has
+
+    def _before() -> None:
+        hold()  # first: a thread that computes may want to compile
+        global_compiler_lock.acquire()
+
+    def _after_in_parent() -> None:
+        global_compiler_lock.release()
+        let_go()
+
     os.register_at_fork(
-        before=global_compiler_lock.acquire,
-        after_in_parent=global_compiler_lock.release,
+        before=_before,
+        after_in_parent=_after_in_parent,
         after_in_child=global_compiler_lock.release,
     )
 
@@ -52,6 +71,10 @@ class Compiler:
                 )
             finally:
                 numba.config.CACHE_DIR = before
+            found.__class__ = _Kernel
+            if self.folder is not None:
+                found._cache.__class__ = _Cache
+                found._cache._cache_file.__class__ = _Checked
             self._compiled[f"{function.__module__.rpartition('.')[2]}.{function.__name__}"] = found
             return found
 
@@ -63,6 +86,68 @@ class Compiler:
         if name in self._compiled and self._compiled[name].signatures:
             return True
         return self.folder is not None and any(Path(self.folder).rglob(f"{name}-*.nbi"))
+
+
+class _Kernel(CPUDispatcher):  # type: ignore[misc]
+    """A compiled function that signals do not interrupt; compiling it they may."""
+
+    def __call__(self, *given: Any) -> Any:
+        try:
+            if self.overloads and current_thread() is main_thread():
+                with Deferred():
+                    return super().__call__(*given)
+            return super().__call__(*given)
+        except SystemError as error:
+            if interrupted(error):
+                raise KeyboardInterrupt from None
+            raise
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """A function's cache that may have become impossible to write."""
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):
+            super().save_overload(sig, data)
+
+
+class _Checked(IndexDataCacheFile):  # type: ignore[misc]
+    """A function's cache whose files end with their SHA-256; what does not is not there.
+
+    Nothing is unpickled, and no machine code run, that another version wrote or that was
+    damaged since. Where nothing can be written, nothing is.
+    """
+
+    def _load_index(self) -> dict[Any, str]:
+        held = _read_checked(self._index_path)
+        if held is None or held[:2] != (self._version, self._source_stamp):
+            return {}
+        overloads: dict[Any, str] = held[2]
+        return overloads
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        content = self._version, self._source_stamp, overloads
+        self._write_checked(self._index_path, self._dump(content))
+
+    def _load_data(self, name: str) -> Any:
+        return _read_checked(self._data_path(name))
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._write_checked(self._data_path(name), self._dump(data))
+
+    def _write_checked(self, path: str, content: bytes) -> None:
+        with suppress(OSError), self._open_for_write(path) as stream:
+            stream.write(content + hashlib.sha256(content).digest())
+
+
+def _read_checked(path: str) -> Any:
+    """What a file of the cache holds; None where it cannot be read or is damaged."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        return None
+    content, digest = content[:-32], content[-32:]
+    return pickle.loads(content) if hashlib.sha256(content).digest() == digest else None
 
 
 def cache_folder(sources: Sequence[Path]) -> str | None:

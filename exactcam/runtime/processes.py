@@ -7,17 +7,30 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+)
 from contextlib import contextmanager
-from multiprocessing import active_children, get_all_start_methods, get_context
+from multiprocessing import get_all_start_methods, get_context
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
 
 from ..errors import ExactcamError
+from .signals import ENDING, masked
 
-__all__ = ["FORKS", "checked", "serve", "workers"]
+__all__ = ["FORKS", "Workers", "at_once", "checked", "lost", "serve", "starting", "workers"]
 
 # A forked process shares its parent's memory copy-on-write. Libraries of macOS do not survive it.
 FORKS = "fork" in get_all_start_methods() and sys.platform != "darwin"
+_LIMIT = "EXACTCAM_PROCESSES"  # environment: the most processes, instead of the processors
+
+T = TypeVar("T")
 
 
 def checked(jobs: int) -> int:
@@ -27,6 +40,58 @@ def checked(jobs: int) -> int:
     return jobs
 
 
+def at_once(jobs: int, tasks: int) -> int:
+    """How many processes work if `jobs` are asked for and there are so many tasks.
+
+    At most one for each task, and one for each processor that this process may use; the
+    environment variable EXACTCAM_PROCESSES gives another limit than the processors.
+    """
+    told = os.environ.get(_LIMIT, "")
+    if told and not (told.isdecimal() and int(told) > 0):
+        raise ExactcamError(f"{_LIMIT} is {told!r}: give the largest number of processes, or none")
+    if told:
+        most = int(told)
+    elif hasattr(os, "sched_getaffinity"):
+        most = len(os.sched_getaffinity(0))
+    else:
+        most = os.cpu_count() or 1
+    return max(1, min(jobs, tasks, most))
+
+
+class Workers(Executor):
+    """A pool of processes that starts them with the first task, and only as many as `at_once`
+    allows."""
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._tasks = sys.maxsize
+        self._pool: ProcessPoolExecutor | None = None
+        self._started: dict[int, BaseProcess] = {}
+
+    def expect(self, tasks: int) -> None:
+        """Say how many tasks there will be, before the first."""
+        self._tasks = tasks
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        with starting():
+            if self._pool is None:
+                # Forking is quicker, and the processes know what this one does.
+                context = get_context("fork" if FORKS else "spawn")
+                number = at_once(self.jobs, self._tasks)
+                self._pool = ProcessPoolExecutor(number, context, serve, (os.getpid(),))
+            future = self._pool.submit(fn, *args, **kwargs)
+            self._started.update(getattr(self._pool, "_processes", None) or {})
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes; without waiting, kill them."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+        if not wait:
+            for child in self._started.values():
+                child.kill()
+
+
 @contextmanager
 def workers(jobs: int, executor: Executor | None = None) -> Iterator[Executor | None]:
     """Provide the executor for a block of work: a given one, or a pool of `jobs` new processes.
@@ -34,8 +99,8 @@ def workers(jobs: int, executor: Executor | None = None) -> Iterator[Executor | 
     Parameters
     ----------
     jobs : int
-        The number of processes; for one none is started and None is provided. They are
-        forked where that is possible, which is quicker than to spawn them.
+        The number of processes; for one none is started and None is provided. No more are
+        started than there are tasks, see `at_once`.
     executor : Executor, optional
         Used as it is, instead.
 
@@ -52,23 +117,51 @@ def workers(jobs: int, executor: Executor | None = None) -> Iterator[Executor | 
     if executor is not None or checked(jobs) == 1:
         yield executor
         return
-    before = set(active_children())
-    context = get_context("fork" if FORKS else "spawn")
-    pool = ProcessPoolExecutor(jobs, context, serve, (os.getpid(),))
-    finished = False
+    pool, finished = Workers(jobs), False
     try:
         yield pool
         finished = True
     finally:
         pool.shutdown(wait=finished, cancel_futures=True)
-        if not finished:
-            for child in set(active_children()) - before:
-                child.kill()
+
+
+@contextmanager
+def lost() -> Iterator[None]:
+    """Turn the loss of a worker inside the block into an ExactcamError."""
+    kinds: tuple[type[Exception], ...] = (BrokenExecutor, CancelledError)
+    if "distributed" in sys.modules:  # where an executor of dask can come from
+        kinds = (*kinds, sys.modules["distributed"].KilledWorker)
+    try:
+        yield
+    except kinds as error:
+        raise ExactcamError(
+            "a worker process died, perhaps of too little memory: use fewer jobs; a run that is "
+            "streamed to a file (-o FILE.run) goes on where it ended if it is started again "
+            f"({' '.join(str(error).split())[:200] or type(error).__name__})"
+        ) from None
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Start processes inside the block: held-back signals, no warning of threads at a fork.
+
+    Python 3.12 and later warn of locks that a thread may hold at a fork and nobody releases in
+    the child. Those that ours can meet are cared for: numba's is held across the fork, and no
+    thread computes with BLAS meanwhile (`jit`, `float_mode`); cached properties have none
+    (`cached`); modules are imported and kernels loaded before (`fast`); malloc has handlers of
+    its own. Our processes start no other code.
+    """
+    with masked(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
+        yield
 
 
 def serve(parent: int) -> None:
     """Set up a worker process: it ignores Ctrl-C and ends when its parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):  # as `starting` held them back
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def watch() -> None:
         while os.getppid() == parent:

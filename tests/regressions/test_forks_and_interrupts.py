@@ -23,6 +23,7 @@ MODEL = Path(exactcam.__file__).with_name("data") / "two_moons.json"
 
 BEFORE = """
 import os, threading
+os.environ["EXACTCAM_PROCESSES"] = "8"
 import exactcam
 from exactcam.engine.fast import fast_partition
 from exactcam.engine.schedule import Schedule

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import active_children, get_context
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,12 @@ from exactcam.runtime.processes import FORKS
 
 pytestmark = pytest.mark.xdist_group("processes")
 needs_fork = pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
+
+
+@pytest.fixture(autouse=True)
+def some_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are about several processes on machines of one processor too."""
+    monkeypatch.setenv("EXACTCAM_PROCESSES", "8")
 
 
 AT_ONCE = Schedule(head_start=0.0)  # small runs have help from the start too
@@ -111,16 +117,24 @@ def test_the_last_thread_to_leave_gives_blas_its_threads_back() -> None:
     def threads() -> set[int]:
         return {library.get_num_threads() for library in _blas()}
 
+    def compute(inside: Event, leave: Event) -> None:
+        with quiet(), quiet():
+            inside.set()
+            assert leave.wait(60)
+
     before = threads()
-    first, second = quiet(), quiet()
     with threadpool_limits(2, user_api="blas"):
         found = threads()
-        first.__enter__()
-        second.__enter__()
-        assert threads() == {1}
-        first.__exit__(None, None, None)
-        assert threads() == {1}
-        second.__exit__(None, None, None)
+        events = [(Event(), Event()) for _ in range(2)]
+        both = [Thread(target=compute, args=pair) for pair in events]
+        for thread, (inside, _) in zip(both, events, strict=True):
+            thread.start()
+            assert inside.wait(60)
+            assert threads() == {1}
+        for thread, (_, leave) in zip(both, events, strict=True):
+            assert threads() == {1}
+            leave.set()
+            thread.join(60)
         assert threads() == found
     assert threads() == before
 
@@ -420,7 +434,7 @@ def test_a_broken_pool_says_so(network: Network) -> None:
         pool.submit(os.getpid).result()
         for process in pool._processes.values():
             process.kill()
-        with pytest.raises(Exception, match="terminated abruptly"):
+        with pytest.raises(ExactcamError, match=r"a worker process died.*terminated abruptly"):
             list(solved(run, jobs, pool))
     batch = solve(run, jobs[0])
     assert batch is not None
