@@ -14,6 +14,7 @@ import logging
 import operator
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -29,9 +30,11 @@ from ..errors import (
 from ..files.reading import reading
 from ..files.torch_archive import safe_archive
 from ..model.network import Network
+from .casts import FORMATS
 from .check import Forward, Traced, compare
 from .graph import Graph, Operand, Tensor
 from .torch_ops import OPERATORS, REFUSED
+from .torch_views import CASTS
 
 __all__ = ["from_torch", "read_pt2"]
 
@@ -101,10 +104,10 @@ def from_torch(
     program = _exported(torch, module, example)
     read = _translate(torch, program, drop_final)
     network = read.graph.network(read.output)
-    if check:
-        forward = None if read.casts or drop_final else _module_forward(torch, module, example)
-        _check(torch, program, network, read, forward)
-    return network
+    if not check:
+        return network
+    whole = None if read.casts or drop_final else _module_forward(torch, module, example)
+    return _checked(torch, network, read, whole)
 
 
 def _exported(torch: Any, module: Any, example: Any) -> Any:
@@ -138,11 +141,9 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
     try:
         read = _translate(torch, program, drop_final)
         network = read.graph.network(read.output)
-        if check:
-            _check(torch, program, network, read, None)
+        return _checked(torch, network, read, None) if check else network
     except ExactcamError as error:
         raise type(error)(f"{path}: {error}") from None
-    return network
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
@@ -187,7 +188,7 @@ def _array(torch: Any, tensor: Any, where: str) -> np.ndarray:
     tensor = tensor.detach().cpu()
     if tensor.is_complex() or tensor.is_quantized or tensor.is_sparse:
         raise UnsupportedLayerError(f"{where}: complex, quantised and sparse tensors are not read")
-    if tensor.dtype == torch.bfloat16:
+    if tensor.dtype == torch.bfloat16 or "float8" in str(tensor.dtype):
         tensor = tensor.float()
     return np.asarray(tensor.numpy())
 
@@ -217,10 +218,11 @@ def _functional(torch: Any, program: Any) -> Any:
 class _Translation(NamedTuple):
     """A translated program.
 
-    `graph` holds the nodes, `output` is the result, `traced` the tensors by the program's
-    names; `casts` says whether the program rounds values to a narrower float type.
+    `program` is what was translated, `graph` holds the nodes, `output` is the result, `traced`
+    the tensors by the program's names; `casts` says whether the program casts to a float type.
     """
 
+    program: Any
     graph: Graph
     output: Operand
     traced: Traced
@@ -231,7 +233,8 @@ def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
     program = _functional(torch, program)
     graph, values = _placeholders(torch, program)
     casts = False
-    traced: Traced = {}
+    source = next(node for node, value in values.items() if value is graph.input)
+    traced: Traced = {source.name: ("input", graph.input)}
     result = None
     for node in program.graph.nodes:
         if node.op == "placeholder":
@@ -247,7 +250,7 @@ def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
                 graph.settle(values[node])
             if _operator(node) not in _FINAL:
                 traced[node.name] = (graph.layer, values[node])
-    return _Translation(graph, values[result], traced, casts)
+    return _Translation(program, graph, values[result], traced, casts)
 
 
 def _placeholders(torch: Any, program: Any) -> tuple[Graph, dict[Any, Any]]:
@@ -345,7 +348,14 @@ def _translate_node(
     if called not in OPERATORS:
         why = REFUSED.get(called, "has no translation; rewrite the layer with supported operators")
         raise graph.refuse(called, why)
+    if called in CASTS:
+        arguments["types"] = [_type_name(n) for n in (node.args[0], node)]
     return OPERATORS[called](graph, SimpleNamespace(**arguments))
+
+
+def _type_name(node: Any) -> str:
+    """The declared element type of a value of the program, for example "float32"."""
+    return str(node.meta["val"].dtype).removeprefix("torch.")
 
 
 def _resolved(torch: Any, value: Any, values: dict[Any, Any]) -> Any:
@@ -381,19 +391,41 @@ def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
 
 
 class _Interpreted:
-    """Runs an exported program with torch's kernels in float64 and keeps every value."""
+    """Runs an exported program with torch's kernels in float64, each value replaced by a probe.
 
-    def __init__(self, torch: Any, program: Any) -> None:
-        self.torch = torch
-        self.program = _functional(torch, program)
+    Casts round as in the program: to the type they name, and back to float64.
+    """
 
-    def __call__(self, point: np.ndarray, shape: Sequence[int]) -> dict[str, np.ndarray]:
-        torch, program = self.torch, self.program
-        kept: dict[str, np.ndarray] = {}
+    def __init__(self, torch: Any, read: _Translation, output: str) -> None:
+        self.torch, self.program, self.output = torch, read.program, output
+        self.activations = read.traced.keys()
+        self.held: list[Any] = []
+        program = read.program
+        for spec in program.graph_signature.input_specs:
+            if spec.kind.name == "USER_INPUT":
+                self.held.append(None)
+                continue
+            held = program.state_dict.get(spec.target, program.constants.get(spec.target))
+            held = held.detach().cpu()
+            self.held.append(held.double() if held.is_floating_point() else held)
+
+    def depths(self, cut: set[str]) -> dict[str, int]:
+        """For every value, the most operators one after another since the last cuts."""
+        out: dict[str, int] = {}
+        for node in self.program.graph.nodes:
+            before = [0 if n.name in cut else out[n.name] for n in node.all_input_nodes]
+            out[node.name] = max(before, default=0) + (node.op == "call_function")
+        return out
+
+    def __call__(self, handed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        torch, output = self.torch, self.output
+        computed: dict[str, np.ndarray] = {}
 
         def widened(value: Any) -> Any:
             narrow = isinstance(value, torch.dtype) and value.is_floating_point
             return torch.float64 if narrow else value
+
+        activations = self.activations
 
         class Interpreter(torch.fx.Interpreter):  # type: ignore[misc, name-defined]
             def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
@@ -403,34 +435,40 @@ class _Interpreted:
                 return super().call_function(target, tuple(map(widened, args)), named)
 
             def run_node(self, node: Any) -> Any:
+                probe = handed.get(node.name)
+                if node.op == "placeholder" and probe is not None:
+                    computed[node.name] = probe
+                    return torch.from_numpy(probe.copy())
                 out = super().run_node(node)
                 if isinstance(out, torch.Tensor) and out.is_floating_point():
-                    out = out.double()
-                    kept[node.name] = out.numpy().copy().ravel()
+                    constant = node.name not in activations
+                    out = _rounded(torch, node, out) if constant else out.double()
+                    if probe is not None or node.name == output:
+                        computed[node.name] = out.numpy().copy()
+                    if probe is not None:
+                        out = torch.from_numpy(probe.copy())
                 return out
 
-        inputs = []
-        for spec in program.graph_signature.input_specs:
-            if spec.kind.name == "USER_INPUT":
-                held = torch.from_numpy(point.reshape(tuple(shape)).copy())
-            else:
-                held = program.state_dict.get(spec.target, program.constants.get(spec.target))
-                held = held.detach().double() if held.is_floating_point() else held.detach()
-            inputs.append(held)
         with torch.no_grad():
-            Interpreter(program.graph_module).run(*inputs)
-        return kept
+            Interpreter(self.program.graph_module).run(*self.held)
+        return computed
 
 
-def _check(
-    torch: Any, program: Any, network: Network, read: _Translation, forward: Output | None
-) -> None:
-    """The self-check, with `forward` or else with the program interpreted by torch."""
-    interpreted = _Interpreted(torch, program)
-    last = next((n for n in reversed(read.traced) if read.traced[n][1] is read.output), "")
+def _rounded(torch: Any, node: Any, value: Any) -> Any:
+    """The result of a cast, rounded to the type that the program declares; float64 again."""
+    value = value.double()
+    if _operator(node) not in CASTS:
+        return value
+    old, new = (FORMATS.get(_type_name(n)) for n in (node.args[0], node))
+    if new is None or (old is not None and new.holds(old)):
+        return value
+    return value.to(node.meta["val"].dtype).double()
 
-    def layers(point: np.ndarray) -> dict[str, np.ndarray]:
-        return interpreted(point, read.graph.input.shape)
 
-    own = forward or (lambda point: layers(point)[last])
-    compare(network, read.graph.masses, read.traced, Forward(own, layers, 2.0**-53))
+def _checked(torch: Any, network: Network, read: _Translation, whole: Output | None) -> Network:
+    """The network with the notes of the self-check."""
+    last = next(n for n in reversed(read.traced) if read.traced[n][1] is read.output)
+    interpreted = _Interpreted(torch, read, last)
+    forward = Forward(interpreted, 2.0**-53, interpreted.depths, whole)
+    notes = compare(network, read.graph.masses, read.traced, last, forward)
+    return replace(network, notes=(*network.notes, *notes)) if notes else network
