@@ -64,7 +64,7 @@ class FloatFormat:
             power -= 1
         step = _power(max(power, self.exponent) - (self.precision - 1))
         quotient = x / step
-        whole, rest = divmod(quotient.numerator, quotient.denominator)
+        whole, rest = divmod(int(quotient.numerator), int(quotient.denominator))
         twice = 2 * rest - quotient.denominator
         return mpq(whole + (1 if twice > 0 or (twice == 0 and whole % 2) else 0)) * step
 
