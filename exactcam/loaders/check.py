@@ -118,18 +118,25 @@ def compare(
     floats = FloatNetwork(network, masses, forward.roundoff, operators)
     probes = Probes(network, {cut.value for cut in cuts if cut.probed}, floats)
     seen = {c.value: _Seen(np.zeros(network.sizes[c.value], bool)) for c in cuts}
+    probed, others = ([c for c in cuts if c.probed is flag] for flag in (True, False))
     for start in range(0, probes.columns, _BLOCK):
         stop = min(start + _BLOCK, probes.columns)
         given = {v: probes.block(v, start, stop) for v in probes.cuts}
         computed = floats.run(given)
+        theirs: dict[str, list[np.ndarray]] = {}
         for p in range(stop - start):
-            ours = {v: (x[:, p], r[:, p]) for v, (x, r) in computed.items()}
-            fed = {v: x[:, p] for v, x in given.items()}
-            handed = {c.name: _entries(fed[c.value], c.places) for c in cuts if c.probed}
-            theirs = forward.cut(handed)
-            _compare_run([c for c in cuts if c.probed], fed, ours, theirs, seen)
+            fed = {v: np.append(x[:, p], 0.0) for v, x in given.items()}
+            handed = {c.name: np.asarray(fed[c.value][c.places], order="C") for c in probed}
+            found = forward.cut(handed)
             # Of an output that was probed and then rearranged, what was handed on counts.
-            _compare_run([c for c in cuts if not c.probed], fed, ours, theirs | handed, seen)
+            found |= {
+                c.name + "'": handed[c.name] if c.name in handed else found[c.name] for c in others
+            }
+            for name, x in found.items():
+                theirs.setdefault(name, []).append(x.ravel())
+        _compare_block(probed, given, computed, theirs, seen)
+        last = {c.name: theirs[c.name + "'"] for c in others}
+        _compare_block(others, given, computed, last, seen)
     if forward.whole is not None:
         _compare_whole(network, masses, forward, len(traced))
     return _notes(network, floats, probes, seen, {c.value: c.layer for c in reversed(cuts)})
@@ -147,40 +154,46 @@ def _cuts(network: Network, traced: Traced, output: str) -> list[_Cut]:
     return cuts
 
 
-def _entries(column: np.ndarray, index: np.ndarray) -> np.ndarray:
-    return np.asarray(np.append(column, 0.0)[index], order="C")
+def _entries(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Rows by their numbers, zeros where that is -1."""
+    if len(index) == len(rows) and (index == np.arange(len(rows))).all():
+        return rows
+    out = rows[index]
+    out[index < 0] = 0
+    return out
 
 
-def _compare_run(
+def _compare_block(
     cuts: list[_Cut],
-    fed: dict[int, np.ndarray],
+    given: dict[int, np.ndarray],
     ours: dict[int, Ball],
-    theirs: dict[str, np.ndarray],
+    theirs: dict[str, list[np.ndarray]],
     seen: dict[int, _Seen],
 ) -> None:
-    """Compare one run. Rows of a value that were computed before are those that were handed on."""
-    known = {0: np.ones(len(fed[0]), bool)}
+    """Compare some runs. Rows of a value that were computed before are those handed on."""
+    known = {0: np.ones(len(given[0]), bool)}
     for cut in cuts:
         index, value = cut.places.ravel(), cut.value
         middle, radius = (_entries(x, index) for x in ours[value])
         before = known.setdefault(value, np.zeros(len(seen[value].compared), bool))
-        again = _entries(before, index) != 0
-        if again.any():
-            middle = np.where(again, _entries(fed[value], index), middle)
+        again = (before[index] | (index < 0))[:, None]
+        if again.any() and value in given:
+            middle = np.where(again, _entries(given[value], index), middle)
             radius = np.where(again, 0.0, radius)
         inner = index[index >= 0]
         before[inner] = True
         if cut.name not in theirs:
             seen[value].hidden[inner] = True
             continue
-        got = theirs[cut.name].ravel()
-        if got.shape != middle.shape:
-            _refuse(cut.layer, f"{got.size} entries instead of {middle.size}")
-        gap, clear = _gap(got, middle, radius)
+        sizes = {x.size for x in theirs[cut.name]}
+        if sizes != {len(middle)}:
+            _refuse(cut.layer, f"{max(sizes)} entries instead of {len(middle)}")
+        gap, clear = _gap(np.stack(theirs[cut.name], axis=1), middle, radius)
         if gap is not None:
             _refuse(cut.layer, f"{gap:.3g}")
-        seen[value].compared[index[(index >= 0) & clear]] = True
-        seen[value].hidden[index[(index >= 0) & ~clear]] = True
+        shown = clear.any(axis=1)
+        seen[value].compared[index[(index >= 0) & shown]] = True
+        seen[value].hidden[index[(index >= 0) & ~shown]] = True
 
 
 def _gap(
@@ -239,7 +252,7 @@ def _notes(
             )
     for k, node in enumerate(network.nodes):
         if isinstance(node, Pointwise):
-            units = np.unique(node.knots.unit[~(floats.below[k] & floats.above[k])])
+            units = np.unique(floats.knots[k][0][~(floats.below[k] & floats.above[k])])
             if len(units):
                 named = ", ".join(map(str, units[:20])) + (", ..." if len(units) > 20 else "")
                 notes.append(

@@ -39,6 +39,8 @@ class FloatNetwork:
 
     Attributes
     ----------
+    knots : dict of (unit, breakpoint)
+        For every pointwise node the float64 nearest to each breakpoint, unit by unit.
     below, above : dict of ndarray
         For every pointwise node, which of its knots had an input certainly below or above.
     """
@@ -56,9 +58,9 @@ class FloatNetwork:
         }
         self.biases = {k: floats(node.bias, node.scale) for k, node in affine.items()}
         units = {k: n for k, n in enumerate(network.nodes) if isinstance(n, Pointwise)}
-        self.knots = {k: floats(n.knots[1]) / floats(n.knots[2]) for k, n in units.items()}
-        self.below = {k: np.zeros(len(t), bool) for k, t in self.knots.items()}
-        self.above = {k: np.zeros(len(t), bool) for k, t in self.knots.items()}
+        self.knots = {k: _knots(n) for k, n in units.items()}
+        self.below = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
+        self.above = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
 
     def run(self, given: Mapping[int, np.ndarray]) -> dict[int, Ball]:
         """Evaluate every node on columns of points.
@@ -99,7 +101,8 @@ class FloatNetwork:
         middle = np.repeat(bias[:, None], inputs[0][0].shape[1], axis=1)
         spread = np.zeros_like(middle)
         gamma = self._gamma(sum(m.fan_in for m in matrices))
-        if self.counts_zeros:  # a product with zero is exact, and so is the addition of zero
+        # A product with zero is exact, and so is the addition of zero.
+        if self.counts_zeros and any(2 * np.count_nonzero(x) < x.size for x, _ in inputs):
             counts = [
                 m.apply_pattern((x != 0) | (radius != 0))
                 for m, (x, radius) in zip(matrices, inputs, strict=True)
@@ -115,11 +118,10 @@ class FloatNetwork:
 
     def _pointwise(self, k: int, node: Pointwise, ball: Ball) -> Ball:
         x, radius = ball
-        unit = node.knots.unit
         middle, error = np.empty_like(x), np.empty_like(x)
         gamma = self._gamma(4)
         far = np.where(np.isfinite(radius), 4 * radius, np.inf)
-        knots = self.knots[k][:, None]
+        unit, knots = self.knots[k][0], self.knots[k][1][:, None]
         self.below[k] |= (x[unit] + far[unit] < knots).any(axis=1)
         self.above[k] |= (x[unit] - far[unit] > knots).any(axis=1)
         for f, function in enumerate(node.functions):
@@ -139,6 +141,16 @@ class FloatNetwork:
             shift = np.where(low == high, np.abs(pieces[piece, 1]), shift)
             error[rows] = slope * radius[rows] + gamma * (slope * reach + shift)
         return middle, error * (1 + 2.0**-20) + self.tiny
+
+
+def _knots(node: Pointwise) -> tuple[np.ndarray, np.ndarray]:
+    """The unit of every breakpoint and the breakpoint, in the order of `Pointwise.knots`."""
+    tables = [np.asarray([to_float(t) for t in f.breakpoints]) for f in node.functions]
+    counts = np.asarray([len(t) for t in tables])[node.which]
+    starts = np.cumsum([0, *(len(t) for t in tables)])[node.which]
+    unit = np.repeat(np.arange(node.size), counts)
+    order = np.arange(len(unit)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return unit, np.concatenate(tables)[starts[unit] + order]
 
 
 def _max_groups(node: MaxGroups, ball: Ball) -> Ball:

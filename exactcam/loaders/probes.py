@@ -23,7 +23,7 @@ __all__ = ["Probes"]
 
 _SEED = 20231128
 _MOST = 40  # dense columns for the wants of one value
-_SPARSE = 24  # sparse columns in float32
+_SPARSE = 16  # sparse columns in float32
 _PLAIN = (1.0, 8.0, 1000.0, 0.0625, 8.0)  # sizes of the columns without wants
 _TRIED = 8  # columns for a breakpoint
 
@@ -70,6 +70,7 @@ class Probes:
         self.boosts: dict[int, dict[int, list[_Boost]]] = {v: {} for v in self.cuts}
         self.untried: list[tuple[int, int]] = []
         self.taken = dict.fromkeys(self.cuts, 0)  # dense columns that are given away
+        self.labels: dict[tuple[int, int], np.ndarray] = {}
         self._lines: dict[int, _Lines] = {}
         for k, node in enumerate(network.nodes):
             if isinstance(node, Pointwise):
@@ -92,9 +93,9 @@ class Probes:
 
     def _column(self, value: int, p: int) -> np.ndarray:
         size = self.network.sizes[value]
-        rng = np.random.default_rng([_SEED, value, p])
         if p == 0:
             return np.zeros(size)
+        rng = np.random.default_rng([_SEED, value, p])
         if p >= self.dense:
             return self._sparse(value, p - self.dense, rng)
         place = p - 1 - self.taken[value]
@@ -109,18 +110,28 @@ class Probes:
 
     def _sparse(self, value: int, place: int, rng: np.random.Generator) -> np.ndarray:
         size, count = self.network.sizes[value], self.hidden[value]
-        labels = np.random.default_rng([_SEED, value, place // count, 1]).permutation(size) % count
-        numbers = rng.choice([-1.0, 1.0], size) * rng.uniform(16, 32, size)
-        return np.where(labels == place % count, numbers, 0.0)
+        if not count:
+            return np.zeros(size)
+        key = (value, place // count)
+        if key not in self.labels:
+            order = np.random.default_rng([_SEED, *key, 1]).permutation(size)
+            self.labels[key] = (order % count).astype(np.int8)
+        labels = self.labels[key]
+        shown = np.nonzero(labels == place % count)[0]
+        out = np.zeros(size)
+        out[shown] = rng.choice([-1.0, 1.0], len(shown)) * rng.uniform(16, 32, len(shown))
+        return out
 
     def _groups(self, value: int) -> int:
-        """Into how many groups, each alone in one column, the entries of a value fall."""
+        """Into how many groups, each alone in one column, its entries fall; 0: no map reads it."""
         fans = [
             m.fan_in
             for k, matrices in self.floats.matrices.items()
             for source, m in zip(self.network.nodes[k].inputs, matrices, strict=True)
             if source == value
         ]
+        if not fans:
+            return 0
         fan_in = max([2, *fans])
         if not self.floats.counts_zeros:
             return 2
@@ -160,7 +171,7 @@ class Probes:
         return out
 
     def _want_knots(self, k: int, node: Pointwise) -> None:
-        unit, at = node.knots.unit, self.floats.knots[k]
+        unit, at = self.floats.knots[k]
         lines = self.lines(node.source)
         first = np.searchsorted(unit, np.arange(node.size))
         order = np.arange(len(unit)) - first[unit]  # the how many-th breakpoint of its unit
