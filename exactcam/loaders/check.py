@@ -137,9 +137,11 @@ def compare(
         _compare_block(probed, given, computed, theirs, seen)
         last = {c.name: theirs[c.name + "'"] for c in others}
         _compare_block(others, given, computed, last, seen)
+    notes = _notes(network, floats, probes, seen, {c.value: c.layer for c in reversed(cuts)})
     if forward.whole is not None:
-        _compare_whole(network, masses, forward, len(traced))
-    return _notes(network, floats, probes, seen, {c.value: c.layer for c in reversed(cuts)})
+        floats.operators = len(traced)
+        _compare_whole(floats, forward.whole)
+    return notes
 
 
 def _cuts(network: Network, traced: Traced, output: str) -> list[_Cut]:
@@ -214,19 +216,16 @@ def _refuse(layer: str, by: str) -> NoReturn:
     )
 
 
-def _compare_whole(
-    network: Network, masses: Sequence[np.ndarray], forward: Forward, operators: int
-) -> None:
+def _compare_whole(floats: FloatNetwork, whole: Callable[[np.ndarray], np.ndarray]) -> None:
     """Compare the output alone at four points, the model run as a whole."""
-    assert forward.whole is not None
+    network = floats.network
     rng = np.random.default_rng(20231128)
     sizes = np.asarray([0.0, 1.0, 8.0, 1000.0])
     points = rng.standard_normal((network.inputs, 4)) * sizes
     points = points.astype(np.float32).astype(np.float64)
-    floats = FloatNetwork(network, masses, forward.roundoff, operators)
     middle, radius = floats.run({0: points})[network.output]
     for p in range(points.shape[1]):
-        theirs = forward.whole(points[:, p])
+        theirs = whole(points[:, p])
         if theirs.shape != middle[:, p].shape:
             _refuse("output", f"{theirs.size} entries instead of {len(middle)}")
         gap, _ = _gap(theirs, middle[:, p], radius[:, p])

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import operator
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,7 +41,22 @@ from .torch_views import CASTS
 __all__ = ["from_torch", "read_pt2"]
 
 _FINAL = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "log_sigmoid")
-_TORCH_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError)
+# What a user's module or torch may raise while it is traced.
+_TORCH_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NameError,
+    OSError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+_LARGEST = 1 << 23  # entries of an input
 _UNTRACED = "of several inputs, or of control flow that depends on the data, has no single function"
 
 
@@ -92,15 +109,10 @@ def from_torch(
         Without torch.
     """
     torch = _torch()
-    if not isinstance(module, torch.nn.Module):
-        raise NetworkError(f"from_torch needs a torch module, not a {type(module).__name__}")
+    module = _unwrapped(torch, module)
+    _refuse_parameters(torch, module)
     _refuse_training(torch, module)
-    if example is None:
-        shape = _inferred(torch, module) if input_shape is None else tuple(input_shape)
-        dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-        example = torch.zeros((1, *shape), dtype=dtype)
-    elif example.ndim > 1:
-        example = example[:1]
+    example = _example(torch, module, input_shape, example)
     program = _exported(torch, module, example)
     read = _translate(torch, program, drop_final)
     network = read.graph.network(read.output)
@@ -110,9 +122,67 @@ def from_torch(
     return _checked(torch, network, read, whole)
 
 
+def _unwrapped(torch: Any, module: Any) -> Any:
+    """The module itself, taken out of torch.compile and DataParallel; refused if it is none."""
+    while isinstance(module, torch.nn.Module):
+        parallel = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
+        if isinstance(module, torch.jit.ScriptModule):
+            raise NetworkError(
+                "the module is scripted by torch.jit, which cannot be traced again; give the "
+                "module it was made from"
+            )
+        if isinstance(module, parallel):
+            module = module.module
+        elif hasattr(module, "_orig_mod"):
+            module = module._orig_mod
+        else:
+            return module
+    named = module.__name__ if isinstance(module, type) else type(module).__name__
+    kind = f"the class {named}; give an instance of it" if isinstance(module, type) else named
+    raise NetworkError(f"from_torch needs a torch module, not {kind}")
+
+
+def _refuse_parameters(torch: Any, module: Any) -> None:
+    """Refuse a module whose parameters hold no numbers, or none that are read."""
+    for name, held in (*module.named_parameters(), *module.named_buffers()):
+        if isinstance(held, torch.nn.parameter.UninitializedTensorMixin):
+            raise NetworkError(f"parameter {name} is not initialised; run the module once first")
+        if held.device.type == "meta":
+            raise NetworkError(
+                f"parameter {name} is on the device meta and holds no numbers; load the weights first"
+            )
+        if held.is_complex():
+            raise UnsupportedLayerError(f"parameter {name} is complex; only real numbers are read")
+
+
+def _example(torch: Any, module: Any, input_shape: Any, example: Any) -> Any:
+    """An input of one image, zeros of `input_shape` unless an example is given."""
+    if example is not None:
+        if not isinstance(example, torch.Tensor) or not example.is_floating_point():
+            raise NetworkError("example must be a torch tensor of floats, with its batch dimension")
+        example = example.detach()
+        if not example.numel():
+            raise NetworkError(f"example has the shape {tuple(example.shape)}, so it is empty")
+        return example[:1] if example.ndim > 1 else example
+    if input_shape is None:
+        shape = _inferred(torch, module)
+    else:
+        try:
+            shape = tuple(operator.index(n) for n in input_shape)
+        except TypeError:
+            raise NetworkError(
+                f"input_shape must be a sequence of whole numbers such as (3, 32, 32), not "
+                f"{input_shape!r}"
+            ) from None
+    if any(n < 1 for n in shape) or math.prod(shape) > _LARGEST:
+        raise NetworkError(f"input_shape {shape} must be of 1 to {_LARGEST} entries in all")
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    return torch.zeros((1, *shape), dtype=dtype)
+
+
 def _exported(torch: Any, module: Any, example: Any) -> Any:
     """The module as a program of ATen operators, traced on an example input."""
-    with torch.no_grad():
+    with torch.no_grad(), _unlogged("torch._subclasses.fake_tensor"):
         try:
             return torch.export.export(module, (example,), strict=False)
         except _TORCH_ERRORS as error:
@@ -148,12 +218,17 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
     archive = safe_archive(path)
-    # torch logs the traceback of whatever it then raises.
-    log = logging.getLogger("torch.export")
+    with _unlogged("torch.export"), reading(path):
+        return torch.export.load(archive)
+
+
+@contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    """Without the tracebacks that torch logs of whatever it then raises."""
+    log = logging.getLogger(name)
     before, log.disabled = log.disabled, True
     try:
-        with reading(path):
-            return torch.export.load(archive)
+        yield
     finally:
         log.disabled = before
 
@@ -293,6 +368,8 @@ def _only_output(program: Any, outputs: Sequence[Any]) -> Any:
         raise NetworkError(
             f"the module returns {len(given)} tensors; wrap it in one that returns the one to look at"
         )
+    if not hasattr(given[0], "meta"):
+        raise NetworkError(f"the module returns {given[0]!r}, which is no tensor")
     return given[0]
 
 
@@ -378,14 +455,14 @@ def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
     def forward(point: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             out = double(torch.from_numpy(point.reshape(tuple(example.shape)).copy()))
-        while isinstance(out, (tuple, list)):
-            out = out[0]
+        while isinstance(out, (tuple, list, dict)):
+            out = next(iter(out.values() if isinstance(out, dict) else out))
         return np.asarray(out.numpy()).ravel()
 
     try:
         double = copy.deepcopy(module).double()
         forward(np.zeros(example.numel()))
-    except RuntimeError:
+    except _TORCH_ERRORS:
         return None
     return forward
 

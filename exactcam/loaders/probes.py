@@ -22,10 +22,10 @@ from .float_network import FloatNetwork
 __all__ = ["Probes"]
 
 _SEED = 20231128
-_MOST = 40  # dense columns for the wants of one value
-_SPARSE = 16  # sparse columns in float32
-_PLAIN = (1.0, 8.0, 1000.0, 0.0625, 8.0)  # sizes of the columns without wants
-_TRIED = 8  # columns for a breakpoint
+_MOST = 36  # dense columns for the wants of one value
+_SPARSE = 8  # sparse columns in float32
+_PLAIN = (1.0, 8.0, 1000.0, 0.0625)  # sizes of the columns without wants
+_TRIED = 6  # columns for a breakpoint
 
 
 class _Lines(NamedTuple):
@@ -232,12 +232,11 @@ class Probes:
 
 
 def _beside(knot: _Knot, turn: np.ndarray) -> np.ndarray:
-    """Candidate number `turn` for every entry: next to the breakpoint, near it and far away."""
+    """Candidate number `turn` for every entry: next to the breakpoint, beside it and far away."""
     with np.errstate(over="ignore"):
         at = knot.at.astype(np.float32).astype(np.float64)
     size = np.maximum(np.abs(at), 2.0**-20)
-    near = np.minimum(knot.room, 2.0**-6)
     middle = np.minimum(knot.room, 1.5)
-    steps = np.stack([2.0**-22 * size, near, middle, np.full_like(at, 24.0)])
+    steps = np.stack([2.0**-22 * size, middle, np.full_like(at, 24.0)])
     side = np.where(turn % 2 == 0, 1.0, -1.0)
     return np.asarray(at + side * steps[turn // 2, np.arange(len(at))])
