@@ -134,9 +134,9 @@ def compare(
             }
             for name, x in found.items():
                 theirs.setdefault(name, []).append(x.ravel())
-        _compare_block(probed, given, computed, theirs, seen)
+        _compare_block(probed, given, computed, theirs, seen, start)
         last = {c.name: theirs[c.name + "'"] for c in others}
-        _compare_block(others, given, computed, last, seen)
+        _compare_block(others, given, computed, last, seen, start)
     notes = _notes(network, floats, probes, seen, {c.value: c.layer for c in reversed(cuts)})
     if forward.whole is not None:
         floats.operators = len(traced)
@@ -171,8 +171,9 @@ def _compare_block(
     ours: dict[int, Ball],
     theirs: dict[str, list[np.ndarray]],
     seen: dict[int, _Seen],
+    start: int,
 ) -> None:
-    """Compare some runs. Rows of a value that were computed before are those handed on."""
+    """Compare the runs from number `start` on. Rows of a value that were computed before are those handed on."""
     known = {0: np.ones(len(given[0]), bool)}
     for cut in cuts:
         index, value = cut.places.ravel(), cut.value
@@ -193,7 +194,8 @@ def _compare_block(
         gap, clear = _gap(np.stack(theirs[cut.name], axis=1), middle, radius)
         if gap is not None:
             _refuse(cut.layer, f"{gap:.3g}")
-        shown = clear.any(axis=1)
+        # The first probe is zero, where no weight shows.
+        shown = clear[:, start == 0 :].any(axis=1)
         seen[value].compared[index[(index >= 0) & shown]] = True
         seen[value].hidden[index[(index >= 0) & ~shown]] = True
 

@@ -233,8 +233,8 @@ class Probes:
 
 def _beside(knot: _Knot, turn: np.ndarray) -> np.ndarray:
     """Candidate number `turn` for every entry: next to the breakpoint, beside it and far away."""
-    with np.errstate(over="ignore"):
-        at = knot.at.astype(np.float32).astype(np.float64)
+    largest = float(np.finfo(np.float32).max)
+    at = np.clip(knot.at, -largest, largest).astype(np.float32).astype(np.float64)
     size = np.maximum(np.abs(at), 2.0**-20)
     middle = np.minimum(knot.room, 1.5)
     steps = np.stack([2.0**-22 * size, middle, np.full_like(at, 24.0)])
