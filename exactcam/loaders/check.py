@@ -1,59 +1,91 @@
 """The self-check of the loaders: does the exact network agree with the model it was read from?
 
-A loader that reads the wrong padding or forgets a branch still yields a perfectly
-exact network - of another function. So every load runs the original model in its own
-library, at random points, points of large and small size and points next to kinks,
-and compares. How far the two may lie apart is not guessed: the exact network is
-evaluated in float64 together with a running bound on what rounding can have done to
-either of them (Higham, Accuracy and Stability of Numerical Algorithms, sections 3.1
-and 3.3: the computed sum of k products is within gamma_k |W||x| of the exact one,
-in whatever order it is added).
+A loader that reads the wrong padding or forgets a branch still yields a perfectly exact
+network - of another function. So every load runs the original model in its own library, and
+compares layer by layer. The model is cut at every value of the network: what a layer computes
+is compared and then replaced by a probe (`probes`), so that every layer is fed known numbers,
+whatever stands before it. The bound on rounding (`float_network`) is therefore that of one
+layer at any depth, and both sides of every unit are seen, reached or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from ..arithmetic.matrix import Convolution, Dense, Matrix
-from ..arithmetic.rational import to_float
 from ..errors import NetworkError
 from ..model.network import Network
-from ..model.nodes import Affine, MaxGroups, Pointwise
-from .graph import Tensor, floats
+from ..model.nodes import Pointwise
+from .float_network import Ball, FloatNetwork
+from .forms import Tensor
+from .probes import Probes
 
 __all__ = ["Forward", "Traced", "compare"]
 
-Ball = tuple[np.ndarray, np.ndarray]  # middle and radius, (size, points)
 Traced = dict[str, tuple[str, Tensor]]  # layer and tensor by the name of the model's value
+_BLOCK = 8  # columns that are evaluated together
 
 
 @dataclass(frozen=True)
 class Forward:
-    """The original model as functions of a flat float64 point.
+    """The original model, cut into pieces.
 
     Attributes
     ----------
-    output : callable
-        The output, flat.
-    layers : callable
-        Every intermediate value by its name, flat.
+    cut : callable
+        Runs the model once. Given arrays by the names of values of the model, the input
+        among them, it replaces each value by its array as soon as it is computed; gives
+        what was computed for each and for the output, float64.
     roundoff : float
         The unit roundoff of the model's arithmetic.
+    depths : mapping of str to int
+        For a value of the model, the most operators one after another between the values
+        that are cut and this one.
+    whole : callable, optional
+        The output at a flat point, computed by other means, to be compared too.
     """
 
-    output: Callable[[np.ndarray], np.ndarray]
-    layers: Callable[[np.ndarray], dict[str, np.ndarray]]
+    cut: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
     roundoff: float
+    depths: Callable[[set[str]], Mapping[str, int]]
+    whole: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+class _Cut(NamedTuple):
+    """A value of the model that is a value of the network, or some of its entries.
+
+    Only compared, not replaced by a probe, where `probed` is false.
+    """
+
+    name: str
+    layer: str
+    value: int
+    places: np.ndarray
+    probed: bool = True
+
+
+@dataclass
+class _Seen:
+    """Of every row of a value, whether it was compared and whether it could be."""
+
+    compared: np.ndarray
+    hidden: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.hidden = np.zeros_like(self.compared)
 
 
 def compare(
-    network: Network, masses: Sequence[np.ndarray], traced: Traced, forward: Forward
-) -> None:
-    """Compare a network with the model it was read from, at some sixteen points.
+    network: Network,
+    masses: Sequence[np.ndarray],
+    traced: Traced,
+    output: str,
+    forward: Forward,
+) -> list[str]:
+    """Compare a network with the model it was read from, layer by layer.
 
     Parameters
     ----------
@@ -63,179 +95,174 @@ def compare(
         For every node and row, the sum of the magnitudes of the constants added there
         (see `forms.Form`), float64.
     traced : dict
-        The layer's name and the tensor that stands for it, by the value's name in the model.
+        The layer's name and the tensor that stands for it, by the value's name in the
+        model, in the order of computation, beginning with the input.
+    output : str
+        The name of the model's output.
     forward : Forward
         The model's own forward pass.
+
+    Returns
+    -------
+    list of str
+        Notes: what could not be seen.
 
     Raises
     ------
     NetworkError
         Naming the first layer that differs by more than rounding can explain.
     """
-    evaluator = _Evaluator(network, masses, forward.roundoff, len(traced))
-    points = evaluator.points()
-    middle, radius = evaluator.run(points)[network.output]
-    for k, point in enumerate(points.T):
-        theirs = forward.output(point)
-        if _differs(theirs, middle[:, k], radius[:, k]) is not None:
-            _report(evaluator, point, traced, forward)
+    cuts = _cuts(network, traced, output)
+    depths = forward.depths({cut.name for cut in cuts if cut.probed})
+    operators = max((depths.get(cut.name, 1) for cut in cuts), default=1)
+    floats = FloatNetwork(network, masses, forward.roundoff, operators)
+    probes = Probes(network, {cut.value for cut in cuts if cut.probed}, floats)
+    seen = {c.value: _Seen(np.zeros(network.sizes[c.value], bool)) for c in cuts}
+    probed, others = ([c for c in cuts if c.probed is flag] for flag in (True, False))
+    for start in range(0, probes.columns, _BLOCK):
+        stop = min(start + _BLOCK, probes.columns)
+        given = {v: probes.block(v, start, stop) for v in probes.cuts}
+        computed = floats.run(given)
+        theirs: dict[str, list[np.ndarray]] = {}
+        for p in range(stop - start):
+            fed = {v: np.append(x[:, p], 0.0) for v, x in given.items()}
+            handed = {c.name: np.asarray(fed[c.value][c.places], order="C") for c in probed}
+            found = forward.cut(handed)
+            # Of an output that was probed and then rearranged, what was handed on counts.
+            found |= {
+                c.name + "'": handed[c.name] if c.name in handed else found[c.name] for c in others
+            }
+            for name, x in found.items():
+                theirs.setdefault(name, []).append(x.ravel())
+        _compare_block(probed, given, computed, theirs, seen, start)
+        last = {c.name: theirs[c.name + "'"] for c in others}
+        _compare_block(others, given, computed, last, seen, start)
+    notes = _notes(network, floats, probes, seen, {c.value: c.layer for c in reversed(cuts)})
+    if forward.whole is not None:
+        floats.operators = len(traced)
+        _compare_whole(floats, forward.whole)
+    return notes
 
 
-def _differs(theirs: np.ndarray, middle: np.ndarray, radius: np.ndarray) -> float | None:
-    """The largest difference beyond the bound, None where every entry is within it."""
-    if theirs.shape != middle.shape:
-        return float("inf")
-    known = np.isfinite(radius)  # an overflowing bound says nothing
-    with np.errstate(invalid="ignore"):
-        gap = np.abs(theirs.astype(np.float64) - middle)[known]
-    bad = ~(gap <= 2 * radius[known])
-    return float(gap[bad].max()) if bad.any() else None
+def _cuts(network: Network, traced: Traced, output: str) -> list[_Cut]:
+    cuts = [
+        _Cut(name, layer, tensor.form.value, tensor.index)
+        for name, (layer, tensor) in traced.items()
+        if tensor.form.value is not None
+    ]
+    if all(cut.value != network.output for cut in cuts):
+        index = np.arange(network.outputs).reshape(traced[output][1].shape)
+        cuts.append(_Cut(output, traced[output][0], network.output, index, probed=False))
+    return cuts
 
 
-def _report(evaluator: _Evaluator, point: np.ndarray, traced: Traced, forward: Forward) -> NoReturn:
-    """Find the first layer that differs at `point` and raise NetworkError naming it."""
-    values = evaluator.run(point[:, None])
-    theirs = forward.layers(point)
-    culprit, gap = "output", float("nan")
-    for name, (layer, tensor) in traced.items():
-        value = tensor.form.value
-        if value is None or name not in theirs:
+def _entries(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Rows by their numbers, zeros where that is -1."""
+    if len(index) == len(rows) and (index == np.arange(len(rows))).all():
+        return rows
+    out = rows[index]
+    out[index < 0] = 0
+    return out
+
+
+def _compare_block(
+    cuts: list[_Cut],
+    given: dict[int, np.ndarray],
+    ours: dict[int, Ball],
+    theirs: dict[str, list[np.ndarray]],
+    seen: dict[int, _Seen],
+    start: int,
+) -> None:
+    """Compare the runs from number `start` on. Rows of a value that were computed before are those handed on."""
+    known = {0: np.ones(len(given[0]), bool)}
+    for cut in cuts:
+        index, value = cut.places.ravel(), cut.value
+        middle, radius = (_entries(x, index) for x in ours[value])
+        before = known.setdefault(value, np.zeros(len(seen[value].compared), bool))
+        again = (before[index] | (index < 0))[:, None]
+        if again.any() and value in given:
+            middle = np.where(again, _entries(given[value], index), middle)
+            radius = np.where(again, 0.0, radius)
+        inner = index[index >= 0]
+        before[inner] = True
+        if cut.name not in theirs:
+            seen[value].hidden[inner] = True
             continue
-        index = tensor.index.ravel()
-        middle, radius = (np.append(x[:, 0], 0.0)[index] for x in values[value])
-        found = _differs(theirs[name], middle, radius)
-        if found is not None:
-            culprit, gap = layer, found
-            break
+        sizes = {x.size for x in theirs[cut.name]}
+        if sizes != {len(middle)}:
+            _refuse(cut.layer, f"{max(sizes)} entries instead of {len(middle)}")
+        gap, clear = _gap(np.stack(theirs[cut.name], axis=1), middle, radius)
+        if gap is not None:
+            _refuse(cut.layer, f"{gap:.3g}")
+        # The first probe is zero, where no weight shows.
+        shown = clear[:, start == 0 :].any(axis=1)
+        seen[value].compared[index[(index >= 0) & shown]] = True
+        seen[value].hidden[index[(index >= 0) & ~shown]] = True
+
+
+def _gap(
+    theirs: np.ndarray, middle: np.ndarray, radius: np.ndarray
+) -> tuple[float | None, np.ndarray]:
+    """The largest difference beyond the bound, None if there is none, and what was compared."""
+    clear = np.isfinite(radius) & np.isfinite(theirs) & np.isfinite(middle)
+    gap = np.abs(theirs[clear] - middle[clear])
+    bad = gap > 2 * radius[clear]
+    return (float(gap[bad].max()) if bad.any() else None), clear
+
+
+def _refuse(layer: str, by: str) -> NoReturn:
     raise NetworkError(
-        f"layer {culprit}: the exact network differs from the model's own forward pass by {gap:.3g} "
+        f"layer {layer}: the exact network differs from the model's own forward pass by {by} "
         "at a test point, more than rounding can explain; please report this layer "
         "(check=False, --no-check, loads it all the same)"
     )
 
 
-class _Evaluator:
-    """Evaluates the network in float64 with a bound on both sides' rounding errors."""
-
-    def __init__(
-        self, network: Network, masses: Sequence[np.ndarray], roundoff: float, operators: int
-    ) -> None:
-        self.network, self.masses = network, masses
-        self.roundoff, self.operators = max(roundoff, 2.0**-53), operators
-        self.tiny = 1e-300 if roundoff < 1e-10 else 1e-37  # underflow, once an entry
-        self.matrices = {
-            k: [_FloatMatrix(m, node.scale) for m in node.matrices]
-            for k, node in enumerate(network.nodes)
-            if isinstance(node, Affine)
-        }
-        self.biases = {
-            k: floats(node.bias, node.scale)
-            for k, node in enumerate(network.nodes)
-            if isinstance(node, Affine)
-        }
-
-    def points(self) -> np.ndarray:
-        """Up to 16 float32 points, one a column: of norms from 0 to 1000, and beside kinks."""
-        size = self.network.inputs
-        rng = np.random.default_rng(20231128)
-        drawn = [s * rng.standard_normal(size) for s in (0.0625, 1.0, 8.0, 1000.0)]
-        # With their negatives, so that a unit that is small at one is large at the other.
-        columns = [np.zeros(size), rng.random(size), *drawn, *(-x for x in drawn)]
-        segment = drawn[1][:, None] + np.linspace(0, 1, 9) * (drawn[2] - drawn[1])[:, None]
-        steps = self.run(segment)
-        for node in self.network.nodes:
-            if not isinstance(node, Pointwise) or not len(node.knots.unit):
-                continue
-            unit, at, below = node.knots
-            heights = steps[node.source][0][unit] - (floats(at) / floats(below))[:, None]
-            crossing = np.argwhere(heights[:, :-1] * heights[:, 1:] < 0)
-            if len(crossing):
-                row, step = crossing[rng.integers(len(crossing))]
-                low, high = heights[row, step], heights[row, step + 1]
-                share = low / (low - high)
-                columns.append(segment[:, step] * (1 - share) + segment[:, step + 1] * share)
-        return np.stack(columns[:16], axis=1).astype(np.float32).astype(np.float64)
-
-    def run(self, points: np.ndarray) -> dict[int, Ball]:
-        values: dict[int, Ball] = {0: (points, np.zeros(points.shape))}
-        with np.errstate(over="ignore", invalid="ignore"):
-            for k, node in enumerate(self.network.nodes):
-                if isinstance(node, Affine):
-                    values[k + 1] = self._affine(k, [values[i] for i in node.inputs])
-                elif isinstance(node, Pointwise):
-                    values[k + 1] = self._pointwise(node, values[node.source])
-                else:
-                    values[k + 1] = _max_groups(node, values[node.source])
-        return values
-
-    def _gamma(self, count: int) -> float:
-        k = (count + self.operators + 16) * self.roundoff
-        return k / (1 - k) * (1 + 2.0**-20)
-
-    def _affine(self, k: int, inputs: list[Ball]) -> Ball:
-        bias = self.biases[k]
-        middle = np.repeat(bias[:, None], inputs[0][0].shape[1], axis=1)
-        spread = np.zeros_like(middle)
-        gamma = self._gamma(sum(m.fan_in for m in self.matrices[k]))
-        for matrix, (x, radius) in zip(self.matrices[k], inputs, strict=True):
-            middle = middle + matrix.apply(x)
-            spread = spread + matrix.apply_absolute(radius + gamma * (np.abs(x) + 2 * radius))
-        constant = np.maximum(self.masses[k], np.abs(bias))
-        return middle, spread * (1 + 2.0**-20) + (gamma * constant + self.tiny)[:, None]
-
-    def _pointwise(self, node: Pointwise, ball: Ball) -> Ball:
-        x, radius = ball
-        middle, error = np.empty_like(x), np.empty_like(x)
-        gamma = self._gamma(4)
-        for f, function in enumerate(node.functions):
-            rows = np.nonzero(node.which == f)[0]
-            breakpoints = np.asarray([to_float(t) for t in function.breakpoints])
-            pieces = np.asarray([[to_float(s), to_float(c)] for s, c in function.pieces])
-            at = x[rows]
-            piece = (at[:, :, None] > breakpoints).sum(axis=2)
-            middle[rows] = pieces[piece, 0] * at + pieces[piece, 1]
-            steepest, shift = np.abs(pieces).max(axis=0)
-            reach = np.abs(at) + 2 * radius[rows] + np.abs(breakpoints).max(initial=0.0)
-            error[rows] = steepest * radius[rows] + gamma * (steepest * reach + shift)
-        return middle, error * (1 + 2.0**-20) + self.tiny
+def _compare_whole(floats: FloatNetwork, whole: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Compare the output alone at four points, the model run as a whole."""
+    network = floats.network
+    rng = np.random.default_rng(20231128)
+    sizes = np.asarray([0.0, 1.0, 8.0, 1000.0])
+    points = rng.standard_normal((network.inputs, 4)) * sizes
+    points = points.astype(np.float32).astype(np.float64)
+    middle, radius = floats.run({0: points})[network.output]
+    for p in range(points.shape[1]):
+        theirs = whole(points[:, p])
+        if theirs.shape != middle[:, p].shape:
+            _refuse("output", f"{theirs.size} entries instead of {len(middle)}")
+        gap, _ = _gap(theirs, middle[:, p], radius[:, p])
+        if gap is not None:
+            _refuse("output", f"{gap:.3g}")
 
 
-def _max_groups(node: MaxGroups, ball: Ball) -> Ball:
-    shape = (node.size, ball[0].shape[1])
-    middle, radius = np.empty(shape), np.empty(shape)
-    for units, members in node.by_length:
-        middle[units] = ball[0][members].max(axis=1)
-        radius[units] = ball[1][members].max(axis=1)
-    return middle, radius
-
-
-class _FloatMatrix:
-    """An exact matrix over its scale, every entry rounded to the nearest float64."""
-
-    def __init__(self, matrix: Matrix, scale: object) -> None:
-        self.matrix = matrix
-        if isinstance(matrix, (Dense, Convolution)):
-            self.numbers = floats(matrix.numbers, scale)
-            self.fan_in = matrix.shape[1] if isinstance(matrix, Dense) else matrix.fan_in
-        else:
-            self.numbers = floats(matrix.data, scale)
-            self.fan_in = int(np.diff(matrix.indptr).max(initial=0))
-
-    def apply(self, x: np.ndarray) -> np.ndarray:
-        return self._product(self.numbers, x)
-
-    def apply_absolute(self, x: np.ndarray) -> np.ndarray:
-        return self._product(np.abs(self.numbers), x)
-
-    def _product(self, numbers: np.ndarray, x: np.ndarray) -> np.ndarray:
-        matrix = self.matrix
-        if isinstance(matrix, Dense):
-            return np.asarray(numbers.reshape(matrix.shape) @ x)
-        if isinstance(matrix, Convolution):
-            return matrix.with_numbers(numbers).apply(x)
-        out = np.zeros((matrix.shape[0], x.shape[1]))
-        filled = np.nonzero(np.diff(matrix.indptr))[0]
-        if len(filled):
-            products = numbers[:, None] * x[matrix.indices]
-            out[filled] = np.add.reduceat(products, matrix.indptr[filled], axis=0)
-        return out
+def _notes(
+    network: Network,
+    floats: FloatNetwork,
+    probes: Probes,
+    seen: dict[int, _Seen],
+    layers: dict[int, str],
+) -> list[str]:
+    notes = []
+    for value, rows in sorted(seen.items()):
+        hidden = int((rows.hidden & ~rows.compared).sum())
+        if hidden:
+            notes.append(
+                f"layer {layers.get(value, 'input')}: self-check: {hidden} of "
+                f"{len(rows.compared)} entries are not compared, their values or error bounds "
+                "being beyond the range of floats"
+            )
+    for k, node in enumerate(network.nodes):
+        if isinstance(node, Pointwise):
+            units = np.unique(floats.knots[k][0][~(floats.below[k] & floats.above[k])])
+            if len(units):
+                named = ", ".join(map(str, units[:20])) + (", ..." if len(units) > 20 else "")
+                notes.append(
+                    f"layer {network.names[k]}: self-check: seen on one side of a breakpoint only, "
+                    f"{len(units)} of {node.size} units: {named}"
+                )
+    for k, left in probes.untried:
+        notes.append(
+            f"layer {network.names[k]}: self-check: {left} members of maxima were never made the "
+            "largest"
+        )
+    return notes

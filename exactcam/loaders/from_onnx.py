@@ -30,6 +30,7 @@ from .onnx_form import check_form, check_names
 from .onnx_forward import forward_of
 from .onnx_node import Attribute, OnnxNode
 from .onnx_ops import FINAL, OPERATORS, REFUSED
+from .onnx_types import cast_types, element_types
 
 __all__ = ["read_onnx"]
 
@@ -96,6 +97,7 @@ def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
     check_form(model)
     source, graph, values = _opened(model, size)
     compared, traced = _read_nodes(model, graph, values, drop_final)
+    traced = {source: ("input", graph.input), **traced}
     last = model.graph.output[0].name
     result = values.get(last)
     if result is None:
@@ -103,11 +105,9 @@ def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
     network = graph.network(result)
     if not check:
         return network
-    forward, why = forward_of(model, source, graph.input.shape, compared)
-    if forward is None:
-        return replace(network, notes=(*network.notes, why))
-    compare(network, graph.masses, traced, forward)
-    return network
+    forward, why = forward_of(model, source, traced, compared)
+    notes = [why] if forward is None else compare(network, graph.masses, traced, compared, forward)
+    return replace(network, notes=(*network.notes, *notes)) if notes else network
 
 
 def _opened(model: Any, size: int) -> tuple[str, Graph, Values]:
@@ -131,6 +131,7 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
     """Translate every node, adding to `values`; the value to compare and all that are traced."""
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     last = compared = model.graph.output[0].name
+    types = element_types(model)
     uses = Counter(name for node in model.graph.node for name in node.input)
     traced: Traced = {}
     for number, node in enumerate(model.graph.node):
@@ -143,7 +144,7 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
             compared = node.input[0]
             values[last] = values.get(compared)
             break
-        outputs = _translate(graph, node, values, opset, last)
+        outputs = _translate(graph, node, values, opset, last, types)
         for name, operand in zip(node.output, outputs, strict=True):
             if name in values and name:
                 raise FileFormatError(f"layer {graph.layer}: computes {name!r} a second time")
@@ -156,7 +157,7 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
 
 
 def _translate(
-    graph: Graph, node: Any, values: Values, opset: int, last: str
+    graph: Graph, node: Any, values: Values, opset: int, last: str, types: dict[str, int]
 ) -> list[Operand | None]:
     kind = node.op_type
     if node.domain not in ("", "ai.onnx"):
@@ -177,6 +178,8 @@ def _translate(
         if name and operands[-1] is None:
             raise graph.refuse(kind, f"reads {name!r}, of which only the first output is computed")
     attributes = {a.name: _attribute(a, graph.layer) for a in node.attribute}
+    if kind in ("Cast", "CastLike"):
+        attributes["types"] = cast_types(node, types)
     try:
         out = OPERATORS[kind](graph, OnnxNode(kind, operands, attributes, opset, len(node.output)))
     except UnsupportedLayerError:

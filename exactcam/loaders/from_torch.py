@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import operator
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -29,14 +32,31 @@ from ..errors import (
 from ..files.reading import reading
 from ..files.torch_archive import safe_archive
 from ..model.network import Network
+from .casts import FORMATS
 from .check import Forward, Traced, compare
 from .graph import Graph, Operand, Tensor
 from .torch_ops import OPERATORS, REFUSED
+from .torch_views import CASTS
 
 __all__ = ["from_torch", "read_pt2"]
 
 _FINAL = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "log_sigmoid")
-_TORCH_ERRORS = (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError)
+# What a user's module or torch may raise while it is traced.
+_TORCH_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NameError,
+    OSError,
+    RuntimeError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+_LARGEST = 1 << 23  # entries of an input
 _UNTRACED = "of several inputs, or of control flow that depends on the data, has no single function"
 
 
@@ -89,27 +109,80 @@ def from_torch(
         Without torch.
     """
     torch = _torch()
-    if not isinstance(module, torch.nn.Module):
-        raise NetworkError(f"from_torch needs a torch module, not a {type(module).__name__}")
+    module = _unwrapped(torch, module)
+    _refuse_parameters(torch, module)
     _refuse_training(torch, module)
-    if example is None:
-        shape = _inferred(torch, module) if input_shape is None else tuple(input_shape)
-        dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-        example = torch.zeros((1, *shape), dtype=dtype)
-    elif example.ndim > 1:
-        example = example[:1]
+    example = _example(torch, module, input_shape, example)
     program = _exported(torch, module, example)
     read = _translate(torch, program, drop_final)
     network = read.graph.network(read.output)
-    if check:
-        forward = None if read.casts or drop_final else _module_forward(torch, module, example)
-        _check(torch, program, network, read, forward)
-    return network
+    if not check:
+        return network
+    whole = None if read.casts or drop_final else _module_forward(torch, module, example)
+    return _checked(torch, network, read, whole)
+
+
+def _unwrapped(torch: Any, module: Any) -> Any:
+    """The module itself, taken out of torch.compile and DataParallel; refused if it is none."""
+    while isinstance(module, torch.nn.Module):
+        parallel = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
+        if isinstance(module, torch.jit.ScriptModule):
+            raise NetworkError(
+                "the module is scripted by torch.jit, which cannot be traced again; give the "
+                "module it was made from"
+            )
+        if isinstance(module, parallel):
+            module = module.module
+        elif hasattr(module, "_orig_mod"):
+            module = module._orig_mod
+        else:
+            return module
+    named = module.__name__ if isinstance(module, type) else type(module).__name__
+    kind = f"the class {named}; give an instance of it" if isinstance(module, type) else named
+    raise NetworkError(f"from_torch needs a torch module, not {kind}")
+
+
+def _refuse_parameters(torch: Any, module: Any) -> None:
+    """Refuse a module whose parameters hold no numbers, or none that are read."""
+    for name, held in (*module.named_parameters(), *module.named_buffers()):
+        if isinstance(held, torch.nn.parameter.UninitializedTensorMixin):
+            raise NetworkError(f"parameter {name} is not initialised; run the module once first")
+        if held.device.type == "meta":
+            raise NetworkError(
+                f"parameter {name} is on the device meta and holds no numbers; load the weights first"
+            )
+        if held.is_complex():
+            raise UnsupportedLayerError(f"parameter {name} is complex; only real numbers are read")
+
+
+def _example(torch: Any, module: Any, input_shape: Any, example: Any) -> Any:
+    """An input of one image, zeros of `input_shape` unless an example is given."""
+    if example is not None:
+        if not isinstance(example, torch.Tensor) or not example.is_floating_point():
+            raise NetworkError("example must be a torch tensor of floats, with its batch dimension")
+        example = example.detach()
+        if not example.numel():
+            raise NetworkError(f"example has the shape {tuple(example.shape)}, so it is empty")
+        return example[:1] if example.ndim > 1 else example
+    if input_shape is None:
+        shape = _inferred(torch, module)
+    else:
+        try:
+            shape = tuple(operator.index(n) for n in input_shape)
+        except TypeError:
+            raise NetworkError(
+                f"input_shape must be a sequence of whole numbers such as (3, 32, 32), not "
+                f"{input_shape!r}"
+            ) from None
+    if any(n < 1 for n in shape) or math.prod(shape) > _LARGEST:
+        raise NetworkError(f"input_shape {shape} must be of 1 to {_LARGEST} entries in all")
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    return torch.zeros((1, *shape), dtype=dtype)
 
 
 def _exported(torch: Any, module: Any, example: Any) -> Any:
     """The module as a program of ATen operators, traced on an example input."""
-    with torch.no_grad():
+    with torch.no_grad(), _unlogged("torch._subclasses.fake_tensor"):
         try:
             return torch.export.export(module, (example,), strict=False)
         except _TORCH_ERRORS as error:
@@ -138,21 +211,24 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
     try:
         read = _translate(torch, program, drop_final)
         network = read.graph.network(read.output)
-        if check:
-            _check(torch, program, network, read, None)
+        return _checked(torch, network, read, None) if check else network
     except ExactcamError as error:
         raise type(error)(f"{path}: {error}") from None
-    return network
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
     archive = safe_archive(path)
-    # torch logs the traceback of whatever it then raises.
-    log = logging.getLogger("torch.export")
+    with _unlogged("torch.export"), reading(path):
+        return torch.export.load(archive)
+
+
+@contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    """Without the tracebacks that torch logs of whatever it then raises."""
+    log = logging.getLogger(name)
     before, log.disabled = log.disabled, True
     try:
-        with reading(path):
-            return torch.export.load(archive)
+        yield
     finally:
         log.disabled = before
 
@@ -187,7 +263,7 @@ def _array(torch: Any, tensor: Any, where: str) -> np.ndarray:
     tensor = tensor.detach().cpu()
     if tensor.is_complex() or tensor.is_quantized or tensor.is_sparse:
         raise UnsupportedLayerError(f"{where}: complex, quantised and sparse tensors are not read")
-    if tensor.dtype == torch.bfloat16:
+    if tensor.dtype == torch.bfloat16 or "float8" in str(tensor.dtype):
         tensor = tensor.float()
     return np.asarray(tensor.numpy())
 
@@ -217,10 +293,11 @@ def _functional(torch: Any, program: Any) -> Any:
 class _Translation(NamedTuple):
     """A translated program.
 
-    `graph` holds the nodes, `output` is the result, `traced` the tensors by the program's
-    names; `casts` says whether the program rounds values to a narrower float type.
+    `program` is what was translated, `graph` holds the nodes, `output` is the result, `traced`
+    the tensors by the program's names; `casts` says whether the program casts to a float type.
     """
 
+    program: Any
     graph: Graph
     output: Operand
     traced: Traced
@@ -231,7 +308,8 @@ def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
     program = _functional(torch, program)
     graph, values = _placeholders(torch, program)
     casts = False
-    traced: Traced = {}
+    source = next(node for node, value in values.items() if value is graph.input)
+    traced: Traced = {source.name: ("input", graph.input)}
     result = None
     for node in program.graph.nodes:
         if node.op == "placeholder":
@@ -247,7 +325,7 @@ def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
                 graph.settle(values[node])
             if _operator(node) not in _FINAL:
                 traced[node.name] = (graph.layer, values[node])
-    return _Translation(graph, values[result], traced, casts)
+    return _Translation(program, graph, values[result], traced, casts)
 
 
 def _placeholders(torch: Any, program: Any) -> tuple[Graph, dict[Any, Any]]:
@@ -290,6 +368,8 @@ def _only_output(program: Any, outputs: Sequence[Any]) -> Any:
         raise NetworkError(
             f"the module returns {len(given)} tensors; wrap it in one that returns the one to look at"
         )
+    if not hasattr(given[0], "meta"):
+        raise NetworkError(f"the module returns {given[0]!r}, which is no tensor")
     return given[0]
 
 
@@ -345,7 +425,14 @@ def _translate_node(
     if called not in OPERATORS:
         why = REFUSED.get(called, "has no translation; rewrite the layer with supported operators")
         raise graph.refuse(called, why)
+    if called in CASTS:
+        arguments["types"] = [_type_name(n) for n in (node.args[0], node)]
     return OPERATORS[called](graph, SimpleNamespace(**arguments))
+
+
+def _type_name(node: Any) -> str:
+    """The declared element type of a value of the program, for example "float32"."""
+    return str(node.meta["val"].dtype).removeprefix("torch.")
 
 
 def _resolved(torch: Any, value: Any, values: dict[Any, Any]) -> Any:
@@ -368,32 +455,54 @@ def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
     def forward(point: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             out = double(torch.from_numpy(point.reshape(tuple(example.shape)).copy()))
-        while isinstance(out, (tuple, list)):
-            out = out[0]
+        while isinstance(out, (tuple, list, dict)):
+            out = next(iter(out.values() if isinstance(out, dict) else out))
         return np.asarray(out.numpy()).ravel()
 
     try:
         double = copy.deepcopy(module).double()
         forward(np.zeros(example.numel()))
-    except RuntimeError:
+    except _TORCH_ERRORS:
         return None
     return forward
 
 
 class _Interpreted:
-    """Runs an exported program with torch's kernels in float64 and keeps every value."""
+    """Runs an exported program with torch's kernels in float64, each value replaced by a probe.
 
-    def __init__(self, torch: Any, program: Any) -> None:
-        self.torch = torch
-        self.program = _functional(torch, program)
+    Casts round as in the program: to the type they name, and back to float64.
+    """
 
-    def __call__(self, point: np.ndarray, shape: Sequence[int]) -> dict[str, np.ndarray]:
-        torch, program = self.torch, self.program
-        kept: dict[str, np.ndarray] = {}
+    def __init__(self, torch: Any, read: _Translation, output: str) -> None:
+        self.torch, self.program, self.output = torch, read.program, output
+        self.activations = read.traced.keys()
+        self.held: list[Any] = []
+        program = read.program
+        for spec in program.graph_signature.input_specs:
+            if spec.kind.name == "USER_INPUT":
+                self.held.append(None)
+                continue
+            held = program.state_dict.get(spec.target, program.constants.get(spec.target))
+            held = held.detach().cpu()
+            self.held.append(held.double() if held.is_floating_point() else held)
+
+    def depths(self, cut: set[str]) -> dict[str, int]:
+        """For every value, the most operators one after another since the last cuts."""
+        out: dict[str, int] = {}
+        for node in self.program.graph.nodes:
+            before = [0 if n.name in cut else out[n.name] for n in node.all_input_nodes]
+            out[node.name] = max(before, default=0) + (node.op == "call_function")
+        return out
+
+    def __call__(self, handed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        torch, output = self.torch, self.output
+        computed: dict[str, np.ndarray] = {}
 
         def widened(value: Any) -> Any:
             narrow = isinstance(value, torch.dtype) and value.is_floating_point
             return torch.float64 if narrow else value
+
+        activations = self.activations
 
         class Interpreter(torch.fx.Interpreter):  # type: ignore[misc, name-defined]
             def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
@@ -403,34 +512,40 @@ class _Interpreted:
                 return super().call_function(target, tuple(map(widened, args)), named)
 
             def run_node(self, node: Any) -> Any:
+                probe = handed.get(node.name)
+                if node.op == "placeholder" and probe is not None:
+                    computed[node.name] = probe
+                    return torch.from_numpy(probe.copy())
                 out = super().run_node(node)
                 if isinstance(out, torch.Tensor) and out.is_floating_point():
-                    out = out.double()
-                    kept[node.name] = out.numpy().copy().ravel()
+                    constant = node.name not in activations
+                    out = _rounded(torch, node, out) if constant else out.double()
+                    if probe is not None or node.name == output:
+                        computed[node.name] = out.numpy().copy()
+                    if probe is not None:
+                        out = torch.from_numpy(probe.copy())
                 return out
 
-        inputs = []
-        for spec in program.graph_signature.input_specs:
-            if spec.kind.name == "USER_INPUT":
-                held = torch.from_numpy(point.reshape(tuple(shape)).copy())
-            else:
-                held = program.state_dict.get(spec.target, program.constants.get(spec.target))
-                held = held.detach().double() if held.is_floating_point() else held.detach()
-            inputs.append(held)
         with torch.no_grad():
-            Interpreter(program.graph_module).run(*inputs)
-        return kept
+            Interpreter(self.program.graph_module).run(*self.held)
+        return computed
 
 
-def _check(
-    torch: Any, program: Any, network: Network, read: _Translation, forward: Output | None
-) -> None:
-    """The self-check, with `forward` or else with the program interpreted by torch."""
-    interpreted = _Interpreted(torch, program)
-    last = next((n for n in reversed(read.traced) if read.traced[n][1] is read.output), "")
+def _rounded(torch: Any, node: Any, value: Any) -> Any:
+    """The result of a cast, rounded to the type that the program declares; float64 again."""
+    value = value.double()
+    if _operator(node) not in CASTS:
+        return value
+    old, new = (FORMATS.get(_type_name(n)) for n in (node.args[0], node))
+    if new is None or (old is not None and new.holds(old)):
+        return value
+    return value.to(node.meta["val"].dtype).double()
 
-    def layers(point: np.ndarray) -> dict[str, np.ndarray]:
-        return interpreted(point, read.graph.input.shape)
 
-    own = forward or (lambda point: layers(point)[last])
-    compare(network, read.graph.masses, read.traced, Forward(own, layers, 2.0**-53))
+def _checked(torch: Any, network: Network, read: _Translation, whole: Output | None) -> Network:
+    """The network with the notes of the self-check."""
+    last = next(n for n in reversed(read.traced) if read.traced[n][1] is read.output)
+    interpreted = _Interpreted(torch, read, last)
+    forward = Forward(interpreted, 2.0**-53, interpreted.depths, whole)
+    notes = compare(network, read.graph.masses, read.traced, last, forward)
+    return replace(network, notes=(*network.notes, *notes)) if notes else network

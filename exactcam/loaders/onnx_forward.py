@@ -1,5 +1,7 @@
 """An ONNX model's own forward pass, with which the self-check compares.
 
+The model is cut at the tensors that are compared: what is computed becomes an output, and
+what is computed from it reads an input of its own, so that one run feeds every layer a probe.
 onnxruntime runs the model in float64 if it has float64 kernels for all of it, else in
 the model's own precision, always without graph optimisation, so that what runs is what
 the file says. Without onnxruntime, onnx's reference evaluator runs it in float64,
@@ -16,7 +18,9 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..files.strict_json import printable
-from .check import Forward
+from .casts import FORMATS
+from .check import Forward, Traced
+from .onnx_types import FLOATS, cast_types, element_types
 
 __all__ = ["forward_of"]
 
@@ -34,12 +38,10 @@ _RUNTIME_FAILURES = (
     "NoSuchFile",
     "ModelLoaded",
 )
-Run = Callable[[np.ndarray], list[np.ndarray]]
+Run = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
 
 
-def forward_of(
-    model: Any, source: str, shape: Sequence[int], output: str
-) -> tuple[Forward | None, str]:
+def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Forward | None, str]:
     """Find a library that runs the model, and in what precision.
 
     Parameters
@@ -47,9 +49,10 @@ def forward_of(
     model : onnx.ModelProto
         The model.
     source, output : str
-        The names of its input and of the value to compare.
-    shape : sequence of int
-        The shape of the input.
+        The names of its input and of its output.
+    traced : dict
+        The tensors by the names of their values, the input among them; those that are values
+        of the network are cut.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def forward_of(
     NetworkError
         Where onnxruntime is installed and finds the model invalid: then it has no meaning.
     """
-    double = _in_float64(model)
+    double = _in_float64(model, traced)
     try:
         import onnxruntime
     except ImportError:
@@ -74,27 +77,26 @@ def forward_of(
         ]
     elif not any(n.op_type == "BatchNormalization" for n in model.graph.node) or _opset(model) > 13:
         attempts = [_Host(double, source, 2.0**-53, None)]
-    why, invalid = "not checked: onnxruntime is not installed", False
+    why = "not checked: onnxruntime is not installed"
     for host in attempts:
         if host.input_type in (_FLOAT16, _BFLOAT16):
             why = "not checked: nothing runs the model in more than half precision"
             continue
         try:
-            forward = host.forward(shape, output)
-            forward.output(np.zeros(int(np.prod(shape))))
+            forward = host.forward(traced, output)
+            shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.value is not None}
+            forward.cut({name: np.zeros(shape) for name, shape in shapes.items()})
         except (*_FAILURES, *_failures(host.runtime)) as error:
-            text = printable((str(error).splitlines() or [""])[0])[:120]
-            why = f"not checked: the model does not run ({text})"
-            # A kernel that is missing says nothing about the model.
-            invalid |= host.runtime is not None and type(error).__name__ != "NotImplemented"
+            why = f"not checked: the model does not run ({_first_line(error)})"
             continue
         return forward, ""
-    if invalid:
-        raise NetworkError(
-            f"onnxruntime cannot run the model, so it has no meaning to compare with ({text}); "
-            "check=False (--no-check) reads it all the same"
-        )
+    if attempts[-1:] and attempts[-1].runtime is not None:
+        attempts[-1].check_valid(traced[source][1].shape, output)
     return None, why
+
+
+def _first_line(error: BaseException) -> str:
+    return printable((str(error).splitlines() or [""])[0])[:120]
 
 
 def _failures(runtime: Any) -> tuple[Any, ...]:
@@ -124,44 +126,121 @@ class _Host:
         entries = self.model.graph.input
         return next(e.type.tensor_type.elem_type for e in entries if e.name == self.source)
 
-    def forward(self, shape: Sequence[int], output: str) -> Forward:
-        run = self._runner([output])
+    def forward(self, traced: Traced, output: str) -> Forward:
+        shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.value is not None}
+        model, renamed = _cut_model(self.model, self.source, shapes, output, self.input_type)
+        outputs = [entry.name for entry in model.graph.output]
+        run = self._runner(model, outputs)
         dtype = np.float64 if self.input_type == _DOUBLE else np.float32
 
-        def at(point: np.ndarray) -> np.ndarray:
-            return point.reshape(tuple(shape)).astype(dtype)
+        def cut(handed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            fed = {renamed[name]: x.astype(dtype) for name, x in handed.items() if name in renamed}
+            found = zip(outputs, run(fed), strict=True)
+            computed = {name: np.asarray(x, np.float64) for name, x in found}
+            return {self.source: handed[self.source], **computed}
 
-        def layers(point: np.ndarray) -> dict[str, np.ndarray]:
-            names = [name for node in self.model.graph.node for name in node.output if name]
-            found = self._runner(names)(at(point))
-            return {name: np.ravel(value) for name, value in zip(names, found, strict=True)}
+        return Forward(cut, self.roundoff, self._depths)
 
-        return Forward(lambda point: np.ravel(run(at(point))[0]), layers, self.roundoff)
-
-    def _runner(self, outputs: list[str]) -> Run:
-        from onnx import ModelProto, helper
-
-        copy = ModelProto()
+    def check_valid(self, shape: Sequence[int], output: str) -> None:
+        """Raise NetworkError where the library finds the model itself, uncut, invalid."""
+        if self.input_type in (_FLOAT16, _BFLOAT16):
+            return
+        dtype = np.float64 if self.input_type == _DOUBLE else np.float32
+        copy = type(self.model)()
         copy.CopyFrom(self.model)
-        del copy.graph.output[:]
-        copy.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in outputs)
+        try:
+            self._runner(copy, [output])({self.source: np.zeros(shape, dtype)})
+        except (*_FAILURES, *_failures(self.runtime)) as error:
+            if type(error).__name__ == "NotImplemented":
+                return  # a kernel that is missing says nothing about the model
+            raise NetworkError(
+                "onnxruntime cannot run the model, so it has no meaning to compare with "
+                f"({_first_line(error)}); check=False (--no-check) reads it all the same"
+            ) from None
+
+    def _depths(self, cut: set[str]) -> dict[str, int]:
+        """For every value, the most operators one after another since the last cuts."""
+        out: dict[str, int] = {}
+        for node in self.model.graph.node:
+            before = [0 if name in cut else out.get(name, 0) for name in node.input]
+            out.update(dict.fromkeys(node.output, 1 + max(before, default=0)))
+        return out
+
+    def _runner(self, model: Any, outputs: list[str]) -> Run:
         if self.runtime is None:
             from onnx.reference import ReferenceEvaluator
 
-            evaluator = ReferenceEvaluator(copy)
-            return lambda point: list(evaluator.run(outputs, {self.source: point}))
+            evaluator = ReferenceEvaluator(model)
+            return lambda fed: list(evaluator.run(outputs, fed))
         options = self.runtime.SessionOptions()
         options.graph_optimization_level = self.runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
         session = self.runtime.InferenceSession(
-            copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        return lambda point: list(session.run(outputs, {self.source: point}))
+        return lambda fed: list(session.run(outputs, fed))
 
 
-def _in_float64(model: Any) -> Any:
-    """The same model with every float tensor and input in float64."""
+def _cut_model(
+    model: Any, source: str, shapes: dict[str, tuple[int, ...]], output: str, kind: int
+) -> tuple[Any, dict[str, str]]:
+    """A copy in which every value of `shapes` is an output, and its readers read a new input.
+
+    Returns the copy and the inputs' names by those of the values that have readers.
+    """
+    from onnx import ModelProto, helper
+
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    graph = copy.graph
+    taken = {name for node in graph.node for name in (*node.input, *node.output)}
+    read = {name for node in graph.node for name in node.input}
+    ends = {name for node in graph.node for name in node.output}
+    mark = "probe_"
+    while any(name.startswith(mark) for name in taken):
+        mark += "_"
+    renamed = {name: mark + name for name in shapes if name != source and name in read & ends}
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = renamed.get(name, name)
+    for name, new in renamed.items():
+        graph.input.append(helper.make_tensor_value_info(new, kind, list(shapes[name])))
+    wanted = [name for name in dict.fromkeys((*shapes, output)) if name in ends]
+    del graph.output[:]
+    graph.output.extend(helper.make_empty_tensor_value_info(name) for name in wanted)
+    return copy, {source: source, **renamed}
+
+
+def _widen_casts(model: Any, types: dict[str, int], traced: Traced) -> None:
+    """Let every cast to a float type give float64, rounded to that type where the cast rounds."""
+    from onnx import helper
+
+    nodes = []
+    for node in model.graph.node:
+        nodes.append(node)
+        if node.op_type not in ("Cast", "CastLike"):
+            continue
+        old, new = (FORMATS.get(FLOATS.get(kind, "")) for kind in cast_types(node, types))
+        if new is None:
+            continue
+        rounds = node.output[0] not in traced and (old is None or not new.holds(old))
+        target = cast_types(node, types)[1]
+        kept = [a for a in node.attribute if a.name == "saturate"]
+        node.op_type = "Cast"
+        del node.input[1:], node.attribute[:]
+        node.attribute.extend([helper.make_attribute("to", target if rounds else _DOUBLE)])
+        if rounds:
+            node.attribute.extend(kept)
+            name, node.output[0] = node.output[0], node.output[0] + "_rounded"
+            nodes.append(helper.make_node("Cast", [node.output[0]], [name], to=_DOUBLE))
+    nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _in_float64(model: Any, traced: Traced) -> Any:
+    """The same model with every float tensor and input in float64; casts still round."""
     from onnx import AttributeProto, ModelProto, numpy_helper
 
     narrow = (_FLOAT, _FLOAT16, _BFLOAT16)
@@ -183,10 +262,9 @@ def _in_float64(model: Any) -> Any:
         if entry.type.tensor_type.elem_type in narrow and entry.name not in kept:
             entry.type.tensor_type.elem_type = _DOUBLE
     del copy.graph.value_info[:]
+    _widen_casts(copy, element_types(model), traced)
     for node in copy.graph.node:
         for attribute in node.attribute:
-            if attribute.name == "to" and attribute.i in narrow:
-                attribute.i = _DOUBLE
             if attribute.type == AttributeProto.TENSOR and not set(node.output) & kept:
                 widen(attribute.t)
     return copy

@@ -10,13 +10,15 @@ import numpy as np
 
 from ..errors import NetworkError
 from . import layers
+from .casts import cast
 from .graph import Graph, Operand, Tensor, width
 from .onnx_node import OnnxNode, Operator
+from .onnx_types import FLOATS
 
 __all__ = ["VIEWS"]
 
 _INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 12: "u4", 13: "u8"}
-_FLOATS = {1, 10, 11, 16}
+_BFLOAT16 = 16
 
 
 def _view(rearrange: Callable[[np.ndarray, OnnxNode], np.ndarray]) -> Operator:
@@ -150,9 +152,12 @@ def _space_to_depth(x: np.ndarray, node: OnnxNode) -> np.ndarray:
 
 
 def _cast(graph: Graph, node: OnnxNode) -> Operand:
-    source, kind = node.input(0), node.get("to", 0)
-    if kind in _FLOATS:
-        return source if isinstance(source, Tensor) or source.dtype.kind != "b" else source * 1.0
+    source = node.input(0)
+    old, kind = node.integers("types") or [0, 0]
+    if kind in FLOATS:
+        # Only the eight-bit types saturate.
+        saturate = kind > _BFLOAT16 and bool(node.get("saturate", 1))
+        return cast(graph, source, FLOATS.get(old), FLOATS[kind], saturate)
     if isinstance(source, Tensor):
         raise graph.refuse(
             "Cast",
@@ -231,7 +236,7 @@ VIEWS: dict[str, Operator] = {
     "Concat": lambda g, n: g.concatenate(
         [n.input(k) for k in range(len(n.inputs))], n.get("axis", 1)),
     "DepthToSpace": _view(_depth_to_space), "SpaceToDepth": _view(_space_to_depth),
-    "Cast": _cast, "CastLike": _same, "Identity": _same, "Constant": _constant,
+    "Cast": _cast, "CastLike": _cast, "Identity": _same, "Constant": _constant,
     "Shape": _shape, "Size": lambda g, n: np.asarray(math.prod(n.input(0).shape)),
     "ConstantOfShape": _constant_of_shape,
     "Equal": _constants_only(np.equal), "Where": _constants_only(np.where),

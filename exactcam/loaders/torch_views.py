@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from . import layers
+from .casts import cast
 from .graph import Graph, Operand, Result, Tensor
 
-__all__ = ["JUMPS", "VIEWS", "Map", "Operator", "axes_of", "number", "source_of"]
+__all__ = ["CASTS", "JUMPS", "VIEWS", "Map", "Operator", "axes_of", "number", "source_of"]
 
 Map = Callable[[Graph, SimpleNamespace], Operand]  # an operator of one output
 Operator = Callable[[Graph, SimpleNamespace], Result]
+CASTS = ("to", "_to_copy", "type_as", "float", "double", "half", "bfloat16")
 JUMPS = "is not continuous, so it has no continuous piecewise-linear form"
 
 
@@ -169,11 +171,14 @@ def _copy(graph: Graph, a: SimpleNamespace) -> Operand:
 
 
 def _cast(graph: Graph, a: SimpleNamespace) -> Operand:
-    kind = str(getattr(a, "dtype", None))
+    """A cast; `a.types` holds the names of the old type and the new."""
+    old, new = a.types
     source = source_of(a)
-    if isinstance(source, Tensor) and kind != "None" and "float" not in kind:
-        raise graph.refuse("cast", f"a cast to {kind} rounds or compares, which {JUMPS}")
-    if not isinstance(source, Tensor) and "int" in kind:
+    if "float" in new:
+        return cast(graph, source, old, new)
+    if isinstance(source, Tensor):
+        raise graph.refuse("cast", f"a cast to {new} rounds or compares, which {JUMPS}")
+    if "int" in new:
         return np.trunc(source.astype(np.float64)).astype(np.int64)
     return source
 
@@ -252,7 +257,7 @@ VIEWS: dict[str, Operator] = {
     "select_scatter": _scatter(lambda a: a.index),
     "slice_scatter": _scatter(lambda a: slice(a.start, a.end, a.step)),
     "copy": _copy, "fill": lambda g, a: np.full(a.self.shape, a.value),
-    "to": _cast, "_to_copy": _cast, "type_as": _same, "float": _same, "double": _same,
+    **dict.fromkeys(CASTS, _cast),
     "zeros": _filled(0), "ones": _filled(1), "full": _filled(None), "zeros_like": _filled(0),
     "ones_like": _filled(1), "full_like": _filled(None), "new_zeros": lambda g, a: np.zeros(a.size),
     "scalar_tensor": lambda g, a: np.asarray(a.s), "arange": _arange,

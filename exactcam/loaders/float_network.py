@@ -1,0 +1,198 @@
+"""A network evaluated in float64, with a bound on what rounding did to it and to its model.
+
+The bounds are those of Higham, Accuracy and Stability of Numerical Algorithms, sections 3.1
+and 3.3: the computed sum of k products is within gamma_k |W||x| of the exact one, in whatever
+order it is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..arithmetic.matrix import Convolution, Dense, Matrix
+from ..arithmetic.rational import to_float
+from ..model.network import Network
+from ..model.nodes import Affine, MaxGroups, Pointwise
+from .forms import floats
+
+__all__ = ["Ball", "FloatMatrix", "FloatNetwork"]
+
+Ball = tuple[np.ndarray, np.ndarray]  # middle and radius, (size, points)
+
+
+class FloatNetwork:
+    """Evaluates the nodes of a network with a bound on both sides' rounding errors.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    masses : sequence of ndarray
+        For every node and row, the sum of the magnitudes of the constants added there
+        (see `forms.Form`), float64.
+    roundoff : float
+        The unit roundoff of the arithmetic that the model is run in.
+    operators : int
+        The most operators that the model performs one after another before it is compared.
+
+    Attributes
+    ----------
+    knots : dict of (unit, breakpoint)
+        For every pointwise node the float64 nearest to each breakpoint, unit by unit.
+    below, above : dict of ndarray
+        For every pointwise node, which of its knots had an input certainly below or above.
+    """
+
+    def __init__(
+        self, network: Network, masses: Sequence[np.ndarray], roundoff: float, operators: int
+    ) -> None:
+        self.network, self.masses = network, masses
+        self.roundoff, self.operators = max(roundoff, 2.0**-53), operators
+        self.counts_zeros = roundoff > 1e-10  # in float64 the bound is narrow without
+        self.tiny = 1e-300 if roundoff < 1e-10 else 1e-37  # underflow, once an entry
+        affine = {k: n for k, n in enumerate(network.nodes) if isinstance(n, Affine)}
+        self.matrices = {
+            k: [FloatMatrix(m, node.scale) for m in node.matrices] for k, node in affine.items()
+        }
+        self.biases = {k: floats(node.bias, node.scale) for k, node in affine.items()}
+        units = {k: n for k, n in enumerate(network.nodes) if isinstance(n, Pointwise)}
+        self.knots = {k: _knots(n) for k, n in units.items()}
+        self.below = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
+        self.above = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
+
+    def run(self, given: Mapping[int, np.ndarray]) -> dict[int, Ball]:
+        """Evaluate every node on columns of points.
+
+        Parameters
+        ----------
+        given : mapping of int to ndarray (size, points)
+            Values, by number, that are not what their node computes but these. The input,
+            value 0, must be among them.
+
+        Returns
+        -------
+        dict of int to Ball
+            What the node of every value computes, also of those given.
+        """
+        first = given[0]
+        computed: dict[int, Ball] = {0: (first, np.zeros(first.shape))}
+        with np.errstate(over="ignore", invalid="ignore"):
+            for k, node in enumerate(self.network.nodes):
+                read = [
+                    (given[i], np.zeros(given[i].shape)) if i in given else computed[i]
+                    for i in node.inputs
+                ]
+                if isinstance(node, Affine):
+                    computed[k + 1] = self._affine(k, read)
+                elif isinstance(node, Pointwise):
+                    computed[k + 1] = self._pointwise(k, node, read[0])
+                else:
+                    computed[k + 1] = _max_groups(node, read[0])
+        return computed
+
+    def _gamma(self, count: int | np.ndarray) -> np.ndarray:
+        k = (np.asarray(count) + 4 * self.operators + 16) * self.roundoff
+        return np.asarray(k / (1 - k) * (1 + 2.0**-20))
+
+    def _affine(self, k: int, inputs: list[Ball]) -> Ball:
+        bias, matrices = self.biases[k], self.matrices[k]
+        middle = np.repeat(bias[:, None], inputs[0][0].shape[1], axis=1)
+        spread = np.zeros_like(middle)
+        gamma = self._gamma(sum(m.fan_in for m in matrices))
+        # A product with zero is exact, and so is the addition of zero.
+        if self.counts_zeros and any(2 * np.count_nonzero(x) < x.size for x, _ in inputs):
+            counts = [
+                m.apply_pattern((x != 0) | (radius != 0))
+                for m, (x, radius) in zip(matrices, inputs, strict=True)
+            ]
+            gamma = self._gamma(np.sum(counts, axis=0))
+        for matrix, (x, radius) in zip(matrices, inputs, strict=True):
+            middle = middle + matrix.apply(x)
+            if radius.any():
+                spread = spread + matrix.apply_absolute(radius * (1 + 2 * gamma.max()))
+            spread = spread + gamma * matrix.apply_absolute(np.abs(x))
+        constant = np.maximum(self.masses[k], np.abs(bias))
+        return middle, spread * (1 + 2.0**-20) + gamma * constant[:, None] + self.tiny
+
+    def _pointwise(self, k: int, node: Pointwise, ball: Ball) -> Ball:
+        x, radius = ball
+        middle, error = np.empty_like(x), np.empty_like(x)
+        gamma = self._gamma(4)
+        far = np.where(np.isfinite(radius), 4 * radius, np.inf)
+        unit, knots = self.knots[k][0], self.knots[k][1][:, None]
+        self.below[k] |= (x[unit] + far[unit] < knots).any(axis=1)
+        self.above[k] |= (x[unit] - far[unit] > knots).any(axis=1)
+        for f, function in enumerate(node.functions):
+            rows = np.nonzero(node.which == f)[0]
+            breakpoints = np.asarray([to_float(t) for t in function.breakpoints])
+            pieces = np.asarray([[to_float(s), to_float(c)] for s, c in function.pieces])
+            at, wide = x[rows], far[rows]
+            span = np.abs(breakpoints).max(initial=0.0)
+            reach = np.abs(at) + 2 * radius[rows] + span
+            piece = np.searchsorted(breakpoints, at)
+            middle[rows] = pieces[piece, 0] * at + pieces[piece, 1]
+            # Where the input lies well inside one piece, its slope alone counts.
+            wide = wide + 4 * gamma * reach
+            low, high = (np.searchsorted(breakpoints, at + w) for w in (-wide, wide))
+            steepest, shift = np.abs(pieces).max(axis=0)
+            slope = np.where(low == high, np.abs(pieces[piece, 0]), steepest)
+            shift = np.where(low == high, np.abs(pieces[piece, 1]), shift)
+            error[rows] = slope * radius[rows] + gamma * (slope * reach + shift)
+        return middle, error * (1 + 2.0**-20) + self.tiny
+
+
+def _knots(node: Pointwise) -> tuple[np.ndarray, np.ndarray]:
+    """The unit of every breakpoint and the breakpoint, in the order of `Pointwise.knots`."""
+    tables = [np.asarray([to_float(t) for t in f.breakpoints]) for f in node.functions]
+    counts = np.asarray([len(t) for t in tables])[node.which]
+    starts = np.cumsum([0, *(len(t) for t in tables)])[node.which]
+    unit = np.repeat(np.arange(node.size), counts)
+    order = np.arange(len(unit)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return unit, np.concatenate(tables)[starts[unit] + order]
+
+
+def _max_groups(node: MaxGroups, ball: Ball) -> Ball:
+    shape = (node.size, ball[0].shape[1])
+    middle, radius = np.empty(shape), np.empty(shape)
+    for units, members in node.by_length:
+        middle[units] = ball[0][members].max(axis=1)
+        radius[units] = ball[1][members].max(axis=1)
+    return middle, radius
+
+
+class FloatMatrix:
+    """An exact matrix over its scale, every entry rounded to the nearest float64."""
+
+    def __init__(self, matrix: Matrix, scale: object) -> None:
+        self.matrix = matrix
+        if isinstance(matrix, (Dense, Convolution)):
+            self.numbers = floats(matrix.numbers, scale)
+            self.fan_in = matrix.shape[1] if isinstance(matrix, Dense) else matrix.fan_in
+        else:
+            self.numbers = floats(matrix.data, scale)
+            self.fan_in = int(np.diff(matrix.indptr).max(initial=0))
+
+    def apply(self, x: np.ndarray) -> np.ndarray:
+        return self._product(self.numbers, x)
+
+    def apply_absolute(self, x: np.ndarray) -> np.ndarray:
+        return self._product(np.abs(self.numbers), x)
+
+    def apply_pattern(self, x: np.ndarray) -> np.ndarray:
+        """How many entries of every row meet an entry of `x` that is true."""
+        return self._product((self.numbers != 0).astype(np.float64), x.astype(np.float64))
+
+    def _product(self, numbers: np.ndarray, x: np.ndarray) -> np.ndarray:
+        matrix = self.matrix
+        if isinstance(matrix, Dense):
+            return np.asarray(numbers.reshape(matrix.shape) @ x)
+        if isinstance(matrix, Convolution):
+            return matrix.with_numbers(numbers).apply(x)
+        out = np.zeros((matrix.shape[0], x.shape[1]))
+        filled = np.nonzero(np.diff(matrix.indptr))[0]
+        if len(filled):
+            products = numbers[:, None] * x[matrix.indices]
+            out[filled] = np.add.reduceat(products, matrix.indptr[filled], axis=0)
+        return out

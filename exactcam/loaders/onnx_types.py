@@ -1,0 +1,57 @@
+"""The element types of an ONNX model's values: which casts round, and which do nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["FLOATS", "cast_types", "element_types"]
+
+FLOATS = {
+    1: "float32", 10: "float16", 11: "float64", 16: "bfloat16", 17: "float8_e4m3fn",
+    18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz",
+}  # ONNX's numbers and our names  # fmt: skip
+_INT64, _BOOL = 7, 9
+_TRUTH = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "Xor")
+
+
+def element_types(model: Any) -> dict[str, int]:
+    """ONNX's number for the element type of every value, 0 where it is not known.
+
+    Nearly every operator gives the type of its first input; the others that a network may
+    hold are named here.
+    """
+    types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    for entry in model.graph.input:
+        types.setdefault(entry.name, entry.type.tensor_type.elem_type)
+    for node in model.graph.node:
+        kind = _element_type(node, types)
+        for name in node.output:
+            types[name] = kind
+    return types
+
+
+def _element_type(node: Any, types: dict[str, int]) -> int:
+    attributes = {a.name: a for a in node.attribute}
+    kind = node.op_type
+    if kind in ("Cast", "CastLike"):
+        return cast_types(node, types)[1]
+    if kind in ("Constant", "ConstantOfShape"):
+        if "value" in attributes:
+            return int(attributes["value"].t.data_type)
+        whole = "value_int" in attributes or "value_ints" in attributes
+        return _INT64 if whole else 1
+    if kind in ("Shape", "Size", "ArgMax", "ArgMin", "NonZero"):
+        return _INT64
+    if kind in _TRUTH:
+        return _BOOL
+    inputs = list(node.input[1:] if kind == "Where" else node.input)
+    return next((types.get(name, 0) for name in inputs if name), 0)
+
+
+def cast_types(node: Any, types: dict[str, int]) -> list[int]:
+    """The element types before and after a Cast or CastLike."""
+    names = list(node.input)
+    old = types.get(names[0], 0) if names else 0
+    if node.op_type == "CastLike":
+        return [old, types.get(names[1], 0) if len(names) > 1 else 0]
+    return [old, next((int(a.i) for a in node.attribute if a.name == "to"), 0)]

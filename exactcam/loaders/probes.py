@@ -1,0 +1,242 @@
+"""What the self-check feeds the layers: float32 numbers that show every unit from all sides.
+
+A probe is a vector for one value of the network. Column p of every value belongs to run p of
+the model. Column 0 is zero; the dense columns after it put the inputs of pointwise units on
+both sides of every breakpoint and make each member of a maximum the largest; a few are plain
+normal numbers of several sizes; the sparse columns at the end hide most entries, so that a
+single weight shows also in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arithmetic.matrix import Sparse
+from ..model.network import Network
+from ..model.nodes import Affine, MaxGroups, Pointwise
+from .float_network import FloatNetwork
+
+__all__ = ["Probes"]
+
+_SEED = 20231128
+_MOST = 36  # dense columns for the wants of one value
+_SPARSE = 8  # sparse columns in float32
+_PLAIN = (1.0, 8.0, 1000.0, 0.0625)  # sizes of the columns without wants
+_TRIED = 6  # columns for a breakpoint
+
+
+class _Lines(NamedTuple):
+    """Rows of a value as a x + b, x being entry `row` of the probed value `value`, or -1."""
+
+    value: np.ndarray
+    row: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+
+
+class _Knot(NamedTuple):
+    """One breakpoint of some entries of a value: where it is, and the room around it."""
+
+    rows: np.ndarray
+    at: np.ndarray
+    room: np.ndarray
+    start: int
+
+
+class _Boost(NamedTuple):
+    """Entries of a value that one column overrides."""
+
+    rows: np.ndarray
+    numbers: np.ndarray
+
+
+class Probes:
+    """The probes of all values that are cut.
+
+    Attributes
+    ----------
+    columns : int
+        How many there are.
+    untried : list of (node, int)
+        Maxima of which so many members could not each be made the largest.
+    """
+
+    def __init__(self, network: Network, cuts: Iterable[int], floats: FloatNetwork) -> None:
+        self.network, self.floats, self.cuts = network, floats, set(cuts)
+        self.knots: dict[int, list[_Knot]] = {v: [] for v in self.cuts}
+        self.boosts: dict[int, dict[int, list[_Boost]]] = {v: {} for v in self.cuts}
+        self.untried: list[tuple[int, int]] = []
+        self.taken = dict.fromkeys(self.cuts, 0)  # dense columns that are given away
+        self.labels: dict[tuple[int, int], np.ndarray] = {}
+        self._lines: dict[int, _Lines] = {}
+        for k, node in enumerate(network.nodes):
+            if isinstance(node, Pointwise):
+                self._want_knots(k, node)
+        maxima = [(k, n) for k, n in enumerate(network.nodes) if isinstance(n, MaxGroups)]
+        for k, group in maxima:
+            self._want_members(k, group)
+        self.dense = 1 + min(_MOST, max(self.taken.values())) + len(_PLAIN)
+        self.hidden = {v: self._groups(v) for v in self.cuts}
+        most = max(count for count in self.hidden.values())
+        self.columns = self.dense + (min(_SPARSE, most) if floats.counts_zeros else 2)
+
+    def block(self, value: int, start: int, stop: int) -> np.ndarray:
+        """Columns start to stop of a value's probes, float64 (size, columns)."""
+        columns = [self._column(value, p) for p in range(start, stop)]
+        with np.errstate(over="ignore"):
+            out = np.stack(columns, axis=1).astype(np.float32)
+        largest = np.finfo(np.float32).max
+        return np.clip(out, -largest, largest).astype(np.float64)
+
+    def _column(self, value: int, p: int) -> np.ndarray:
+        size = self.network.sizes[value]
+        if p == 0:
+            return np.zeros(size)
+        rng = np.random.default_rng([_SEED, value, p])
+        if p >= self.dense:
+            return self._sparse(value, p - self.dense, rng)
+        place = p - 1 - self.taken[value]
+        out = rng.standard_normal(size) * (_PLAIN[place % len(_PLAIN)] if place >= 0 else 1.0)
+        for knot in self.knots[value]:
+            turn = (p - 1 - knot.start) % _MOST
+            if turn < _TRIED:
+                out[knot.rows] = _beside(knot, (turn + np.arange(len(knot.rows))) % _TRIED)
+        for boost in self.boosts[value].get(p, []):
+            out[boost.rows] = boost.numbers
+        return out
+
+    def _sparse(self, value: int, place: int, rng: np.random.Generator) -> np.ndarray:
+        size, count = self.network.sizes[value], self.hidden[value]
+        if not count:
+            return np.zeros(size)
+        key = (value, place // count)
+        if key not in self.labels:
+            order = np.random.default_rng([_SEED, *key, 1]).permutation(size)
+            self.labels[key] = (order % count).astype(np.int8)
+        labels = self.labels[key]
+        shown = np.nonzero(labels == place % count)[0]
+        out = np.zeros(size)
+        out[shown] = rng.choice([-1.0, 1.0], len(shown)) * rng.uniform(16, 32, len(shown))
+        return out
+
+    def _groups(self, value: int) -> int:
+        """Into how many groups, each alone in one column, its entries fall; 0: no map reads it."""
+        fans = [
+            m.fan_in
+            for k, matrices in self.floats.matrices.items()
+            for source, m in zip(self.network.nodes[k].inputs, matrices, strict=True)
+            if source == value
+        ]
+        if not fans:
+            return 0
+        fan_in = max([2, *fans])
+        if not self.floats.counts_zeros:
+            return 2
+        return -(-fan_in // max(2, -(-fan_in // _SPARSE)))
+
+    # What the activations want to see
+
+    def lines(self, value: int) -> _Lines:
+        """Every entry of a value as an affine function of one probed entry, where it is that."""
+        if value not in self._lines:
+            self._lines[value] = self._traced(value)
+        return self._lines[value]
+
+    def _traced(self, value: int) -> _Lines:
+        size = self.network.sizes[value]
+        none = np.full(size, -1)
+        if value in self.cuts:
+            return _Lines(np.full(size, value), np.arange(size), np.ones(size), np.zeros(size))
+        node = self.network.nodes[value - 1]
+        if isinstance(node, Pointwise):
+            return self.lines(node.source)  # as if it were the identity: somewhere it often is
+        if not isinstance(node, Affine) or not all(isinstance(m, Sparse) for m in node.matrices):
+            return _Lines(none, none, np.zeros(size), np.zeros(size))
+        out = _Lines(none, none.copy(), np.zeros(size), self.floats.biases[value - 1].copy())
+        terms = [np.diff(m.indptr) for m in node.matrices if isinstance(m, Sparse)]
+        single = np.sum(terms, axis=0) == 1
+        for source, matrix, held in zip(
+            node.inputs, node.matrices, self.floats.matrices[value - 1], strict=True
+        ):
+            assert isinstance(matrix, Sparse)
+            rows = np.nonzero(single & (np.diff(matrix.indptr) == 1))[0]
+            at = matrix.indptr[rows]
+            inner, columns, factor = self.lines(source), matrix.indices[at], held.numbers[at]
+            out.value[rows], out.row[rows] = inner.value[columns], inner.row[columns]
+            out.a[rows] = factor * inner.a[columns]
+            out.b[rows] += factor * inner.b[columns]
+        return out
+
+    def _want_knots(self, k: int, node: Pointwise) -> None:
+        unit, at = self.floats.knots[k]
+        lines = self.lines(node.source)
+        first = np.searchsorted(unit, np.arange(node.size))
+        order = np.arange(len(unit)) - first[unit]  # the how many-th breakpoint of its unit
+        apart = np.where(unit[1:] == unit[:-1], np.diff(at), np.inf)
+        room = np.minimum(np.append(apart, np.inf), np.append(np.inf, apart)) / 2
+        used = (lines.value[unit] >= 0) & (lines.a[unit] != 0)
+        for v in np.unique(lines.value[unit[used]]):
+            mine = used & (lines.value[unit] == v)
+            for n in range(int(order[mine].max(initial=-1)) + 1):
+                which = np.nonzero(mine & (order == n))[0]
+                a, b = lines.a[unit[which]], lines.b[unit[which]]
+                with np.errstate(over="ignore", invalid="ignore"):
+                    x, free = (at[which] - b) / a, room[which] / np.abs(a)
+                known = np.isfinite(x)
+                rows = lines.row[unit[which]]
+                start = self.taken[int(v)] % _MOST
+                self.knots[int(v)].append(_Knot(rows[known], x[known], free[known], start))
+                self.taken[int(v)] += _TRIED
+
+    def _want_members(self, k: int, node: MaxGroups) -> None:
+        lines = self.lines(node.source)
+        free = (lines.value >= 0) & (lines.a != 0)
+        values = [int(v) for v in np.unique(lines.value[free])]
+        if not values:
+            return
+        top = 8 * np.abs(lines.a).max() + 2 * np.abs(lines.b).max()
+        rng = np.random.default_rng([_SEED, k])
+        seen = {n: ~free[members] for n, (_, members) in enumerate(node.by_length)}
+        start = max(self.taken[v] for v in values)
+        for turn in range(max(0, _MOST - start)):
+            if all(s.all() for s in seen.values()):
+                break
+            heights = np.full(len(lines.a), -np.inf)
+            for n, (_, members) in enumerate(node.by_length):
+                wanted = ~seen[n]
+                groups = np.nonzero(wanted.any(axis=1))[0]
+                chosen = np.argmax(wanted[groups] * rng.random(wanted[groups].shape), axis=1)
+                rows = members[groups, chosen]
+                heights[rows] = top * (1 + rng.random(len(rows)))
+            for n, (_, members) in enumerate(node.by_length):
+                at = heights[members]
+                best = np.argmax(at, axis=1)
+                there = np.nonzero(at.max(axis=1) > -np.inf)[0]
+                seen[n][there, best[there]] = True
+            self._boost(values, lines, heights, start + turn + 1)
+        for v in values:
+            self.taken[v] = max(self.taken[v], min(_MOST, start + max(map(len, node.groups))))
+        left = sum(int((~s).sum()) for s in seen.values())
+        if left:
+            self.untried.append((k, left))
+
+    def _boost(self, values: list[int], lines: _Lines, heights: np.ndarray, p: int) -> None:
+        for v in values:
+            rows = np.nonzero((lines.value == v) & (heights > -np.inf))[0]
+            numbers = (heights[rows] - lines.b[rows]) / lines.a[rows]
+            self.boosts[v].setdefault(p, []).append(_Boost(lines.row[rows], numbers))
+            self.taken[v] = max(self.taken[v], min(p, _MOST))
+
+
+def _beside(knot: _Knot, turn: np.ndarray) -> np.ndarray:
+    """Candidate number `turn` for every entry: next to the breakpoint, beside it and far away."""
+    largest = float(np.finfo(np.float32).max)
+    at = np.clip(knot.at, -largest, largest).astype(np.float32).astype(np.float64)
+    size = np.maximum(np.abs(at), 2.0**-20)
+    middle = np.minimum(knot.room, 1.5)
+    steps = np.stack([2.0**-22 * size, middle, np.full_like(at, 24.0)])
+    side = np.where(turn % 2 == 0, 1.0, -1.0)
+    return np.asarray(at + side * steps[turn // 2, np.arange(len(at))])
