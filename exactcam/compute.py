@@ -48,7 +48,9 @@ def partition(
         Called now and then with the number of regions found so far.
     jobs : int
         How many processes the fast engine uses, this one among them where processes can be
-        forked. What the result computes later it computes in this process, unless
+        forked; never more than it has tasks, nor than processors, unless the environment
+        variable EXACTCAM_PROCESSES gives another limit, and this one alone while another
+        thread computes. What the result computes later it computes in this process, unless
         `Partition.prefetch` is told more.
     executor : concurrent.futures.Executor, optional
         Runs the fast engine's jobs instead, for example that of dask.distributed:

@@ -65,7 +65,8 @@ def add_partition_options(parser: argparse.ArgumentParser) -> None:
     window.add_argument("--polygon", metavar='"u,v u,v ..."', help="a convex window")
     parser.add_argument("--engine", choices=ENGINES, help="default: the fastest")
     work = parser.add_mutually_exclusive_group()
-    work.add_argument("--jobs", type=int, default=1, metavar="N", help="processes to use")
+    jobs = "processes to use; no more than processors, or than EXACTCAM_PROCESSES where it is set"
+    work.add_argument("--jobs", type=int, default=1, metavar="N", help=jobs)
     work.add_argument(
         "--scheduler", metavar="ADDRESS", help="a dask scheduler to use (extra: cluster)"
     )

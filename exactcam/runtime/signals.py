@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # without enumerations, which cost microseconds
 import signal
 import threading
 from collections.abc import Iterator
@@ -27,15 +28,15 @@ class Deferred:
     pending: list[int] = []  # noqa: RUF012 - of the process, as its signals are
 
     def __enter__(self) -> None:
-        self.swapped = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        self.swapped = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
         if self.swapped:
-            signal.signal(signal.SIGINT, _later)
+            _signal.signal(_signal.SIGINT, _later)
         Deferred.inside = True
 
     def __exit__(self, *exc: object) -> None:
         Deferred.inside = False
         if self.swapped:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         if Deferred.pending:
             number = Deferred.pending[0]
             Deferred.pending.clear()
