@@ -87,7 +87,7 @@ def bent(seed: int) -> Network:
 def noted() -> Network:
     """A network that says how it differs from the model it came from."""
     made = small(7, 2, 3, 2)
-    notes = ("layer 1: a note  with spaces", 'é, "quoted" \\ and\nbroken')
+    notes = ("layer 1: a note  with spaces", 'é, "quoted" \\ and so on')
     return Network(made.inputs, made.nodes, made.output, made.names, notes)
 
 
