@@ -215,21 +215,32 @@ class Engine:
                 yield values[self.network.output].forms
 
     def _leaves(self, tasks: list[Task] | None) -> Iterator[Task]:
-        """The tasks that have passed the last layer."""
+        """The tasks behind the last layer."""
         stack = [self.start()] if tasks is None else tasks[::-1]
+        while (leaf := self._next_leaf(stack)) is not None:
+            yield leaf
+
+    @quiet()
+    def _next_leaf(self, stack: list[Task]) -> Task | None:
+        """Cut the tasks of a stack, depth first, until one is behind the last layer: that, or None."""
         while stack:
             task = stack.pop()
             if task.activation == len(self.network.layers):
-                yield task
-            elif len(task.cells) > self.batch_size:
+                return task
+            if len(task.cells) > self.batch_size:
                 stack.extend(reversed(list(task.divided(self.batch_size))))
             else:
-                stack.append(self.step(task))
+                stack.append(self._step(task))
+        return None
 
     @quiet()
     def step(self, task: Task, units: int | None = None) -> Task:
         """Cut every cell of a task along its layer, or along the next `units` of a wide one (the
         engine's own number if None)."""
+        return self._step(task, units)
+
+    def _step(self, task: Task, units: int | None = None) -> Task:
+        """`step`, by one who is `quiet` already."""
         layer = self.network.layers[task.activation]
         values = task.values if task.units else self._values(task)
         cut = self._next(task, layer, values[layer.source].forms, units or self.units)

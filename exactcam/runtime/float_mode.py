@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from .signals import deferrable
+
 __all__ = ["hold", "let_go", "only_thread", "quiet"]
 
 _PATIENCE = 10.0  # seconds that a fork by somebody else's code waits for threads that compute
@@ -34,7 +36,7 @@ def quiet() -> Iterator[None]:
     before = _computing.depth.get(me, 0)
     try:
         _computing.enter(me)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with deferrable(), np.errstate(over="ignore", invalid="ignore"):
             yield
     finally:
         _computing.leave(me, before)

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import current_thread, main_thread
+from threading import get_ident, main_thread
 from typing import Any, TypeVar
 
 import numba
@@ -88,15 +88,20 @@ class Compiler:
         return self.folder is not None and any(Path(self.folder).rglob(f"{name}-*.nbi"))
 
 
+_call = CPUDispatcher.__call__
+_deferred = Deferred()
+_MAIN = main_thread().ident
+
+
 class _Kernel(CPUDispatcher):  # type: ignore[misc]
     """A compiled function that signals do not interrupt; compiling it they may."""
 
     def __call__(self, *given: Any) -> Any:
         try:
-            if self.overloads and current_thread() is main_thread():
-                with Deferred():
-                    return super().__call__(*given)
-            return super().__call__(*given)
+            if get_ident() == _MAIN and self.overloads:
+                with _deferred:
+                    return _call(self, *given)
+            return _call(self, *given)
         except SystemError as error:
             if interrupted(error):
                 raise KeyboardInterrupt from None

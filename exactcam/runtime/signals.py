@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-__all__ = ["ENDING", "Deferred", "masked", "stopping"]
+__all__ = ["ENDING", "Deferred", "deferrable", "masked", "stopping"]
 
 ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -47,6 +47,25 @@ class Deferred:
 
 def _later(number: int, frame: object) -> None:
     Deferred.pending.append(number)
+
+
+@contextmanager
+def deferrable() -> Iterator[None]:
+    """Let Ctrl-C wait for `Deferred` blocks inside, which then need not change its handler: that
+    costs a microsecond, and there are thousands of them."""
+    here = threading.current_thread() is threading.main_thread()
+    if not (here and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler):
+        yield
+        return
+    _signal.signal(_signal.SIGINT, _unless_deferred)
+    try:
+        yield
+    finally:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+def _unless_deferred(number: int, frame: object) -> None:
+    (_later if Deferred.inside else _signal.default_int_handler)(number, frame)
 
 
 @contextmanager
