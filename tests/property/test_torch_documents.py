@@ -145,7 +145,7 @@ def test_a_tree_specification_is_not_read(seed: dict[str, bytes], tmp_path: Path
 
 
 def test_changed_documents_do_nothing(seed: dict[str, bytes], tmp_path: Path) -> None:
-    fuzz(seed, tmp_path, 150)
+    fuzz(seed, tmp_path, 80)
 
 
 @pytest.mark.slow
