@@ -33,10 +33,10 @@ from .cell_data import Cell, CellData, Cells, Outlines, ends_of
 from .certificate import write_certificate
 from .counts import Counts, linear_regions, numbered
 from .invariants import check_continuity, check_invariants, check_some, check_tiling
-from .output_maps import OutputMaps, StoredMaps, frozen
+from .output_maps import StoredMaps, frozen
 from .partition_file import PartitionReader, write_partition
-from .patterns import Patterns, StoredPatterns
-from .vertices import StoredVertices, Vertices
+from .patterns import StoredPatterns
+from .vertices import StoredVertices
 
 __all__ = ["COMPARED", "Partition", "assemble", "load_partition", "proving"]
 
@@ -51,19 +51,10 @@ class Partition(CellData):
     compute in this process what is not known yet; `prefetch` uses several.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        slice: Slice,
-        window: Window,
-        engine: str,
-        patterns: Patterns,
-        outlines: Outlines,
-        vertices: Vertices,
-        output_maps: OutputMaps,
-    ) -> None:
-        super().__init__(network, slice, window, engine, patterns, outlines, vertices, output_maps)
-        self._boundaries: dict[mpq, Boundary] = {}
+    @cached_property
+    def _boundaries(self) -> dict[mpq, Boundary]:
+        """The decision boundaries that are known, by level."""
+        return {}
 
     @classmethod
     def of_arrays(

@@ -10,7 +10,6 @@ import copy
 import json
 import random
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import pytest
 import exactcam
 from exactcam.files import torch_document
 from tools.audit import TOKEN, said_of
+from tools.mutate import places
 
 torch = pytest.importorskip("torch")
 
@@ -86,15 +86,6 @@ def write(path: Path, files: dict[str, bytes]) -> Path:
         for name, content in files.items():
             archive.writestr(name, content)
     return path
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The paths to everything inside a JSON value."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, content in items:
-        yield (*path, key)
-        if isinstance(content, (dict, list)):
-            yield from places(content, (*path, key))
 
 
 def changed(document: Any, path: tuple[Any, ...], content: Any) -> Any:
