@@ -53,7 +53,7 @@ def test_refused_by_name(kind):
 
 def test_lstm():
     with pytest.raises(UnsupportedLayerError, match="lstm"):
-        exactcam.from_torch(nn.LSTM(3, 2), (4, 3))
+        exactcam.from_torch(nn.Sequential(nn.LSTM(3, 2), Call(lambda outputs: outputs[0])), (4, 3))
 
 
 @pytest.mark.parametrize("part", [nn.BatchNorm1d(4), nn.Dropout(0.5)])
