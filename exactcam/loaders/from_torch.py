@@ -35,6 +35,7 @@ from ..model.network import Network
 from .casts import FORMATS
 from .check import Forward, Traced, compare
 from .graph import Graph, Operand, Tensor
+from .outputs import chosen
 from .torch_ops import OPERATORS, REFUSED
 from .torch_views import CASTS
 
@@ -77,6 +78,7 @@ def from_torch(
     example: Any = None,
     drop_final: bool = False,
     check: bool = True,
+    output: int | str | None = None,
 ) -> Network:
     """The exact network of a torch module.
 
@@ -98,6 +100,9 @@ def from_torch(
     check : bool
         Compare the result with the module's own float64 forward pass; a difference beyond
         the rigorous rounding bound (see `loaders.check`) is an error.
+    output : int or str, optional
+        Which tensor to read of a module that returns several: its place, or its key in a
+        dictionary. Inside nested results keys and places are joined by points: "1.logits".
 
     Raises
     ------
@@ -114,11 +119,13 @@ def from_torch(
     _refuse_training(torch, module)
     example = _example(torch, module, input_shape, example)
     program = _exported(torch, module, example)
-    read = _translate(torch, program, drop_final)
+    read = _translate(torch, program, drop_final, output)
     network = read.graph.network(read.output)
     if not check:
         return network
-    whole = None if read.casts or drop_final else _module_forward(torch, module, example)
+    whole = None
+    if not (read.casts or drop_final):
+        whole = _module_forward(torch, module, example, read.place)
     return _checked(torch, network, read, whole)
 
 
@@ -194,7 +201,13 @@ def _exported(torch: Any, module: Any, example: Any) -> Any:
             ) from None
 
 
-def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
+def read_pt2(
+    path: str | Path,
+    *,
+    drop_final: bool = False,
+    check: bool = True,
+    output: int | str | None = None,
+) -> Network:
     """The exact network of a program that `torch.export.save` saved; see `from_torch`.
 
     Only plain tensors are read: a file that would run code is refused.
@@ -209,7 +222,7 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
     torch = _torch()
     program = _load_program(torch, path)
     try:
-        read = _translate(torch, program, drop_final)
+        read = _translate(torch, program, drop_final, output)
         network = read.graph.network(read.output)
         return _checked(torch, network, read, None) if check else network
     except ExactcamError as error:
@@ -293,29 +306,32 @@ def _functional(torch: Any, program: Any) -> Any:
 class _Translation(NamedTuple):
     """A translated program.
 
-    `program` is what was translated, `graph` holds the nodes, `output` is the result, `traced`
-    the tensors by the program's names; `casts` says whether the program casts to a float type.
+    `program` is what was translated, `graph` holds the nodes, `output` is the result and `place`
+    its place among the program's tensors, `traced` the tensors by the program's names; `casts`
+    says whether the program casts to a float type.
     """
 
     program: Any
     graph: Graph
     output: Operand
+    place: int
     traced: Traced
     casts: bool
 
 
-def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
+def _translate(
+    torch: Any, program: Any, drop_final: bool, output: int | str | None
+) -> _Translation:
     program = _functional(torch, program)
     graph, values = _placeholders(torch, program)
     casts = False
     source = next(node for node, value in values.items() if value is graph.input)
     traced: Traced = {source.name: ("input", graph.input)}
-    result = None
+    result, place = _chosen_output(torch, program, output)
     for node in program.graph.nodes:
         if node.op == "placeholder":
             continue
         if node.op == "output":
-            result = _only_output(program, node.args[0])
             break
         graph.layer = _layer_name(node)
         values[node] = _translate_node(torch, graph, node, values, drop_final)
@@ -325,7 +341,7 @@ def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
                 graph.settle(values[node])
             if _operator(node) not in _FINAL:
                 traced[node.name] = (graph.layer, values[node])
-    return _Translation(program, graph, values[result], traced, casts)
+    return _Translation(program, graph, values[result], place, traced, casts)
 
 
 def _placeholders(torch: Any, program: Any) -> tuple[Graph, dict[Any, Any]]:
@@ -356,21 +372,33 @@ def _operator(node: Any) -> str:
     return str(getattr(node.target, "_opname", node.target))
 
 
-def _only_output(program: Any, outputs: Sequence[Any]) -> Any:
-    """The one output; inputs and buffers that the module writes to do not count."""
+def _chosen_output(torch: Any, program: Any, output: int | str | None) -> tuple[Any, int]:
+    """The node of the output to read, and its place among the tensors that the program returns.
+
+    Inputs and buffers that the module writes to do not count.
+    """
     specs = program.graph_signature.output_specs
-    given = [
-        node
-        for spec, node in zip(specs, outputs, strict=True)
-        if spec.kind.name == "USER_OUTPUT" and node is not None
+    last = next(node for node in reversed(program.graph.nodes) if node.op == "output")
+    pairs = zip(specs, last.args[0], strict=True)
+    given = [node for spec, node in pairs if spec.kind.name == "USER_OUTPUT"]
+    spec = program.call_spec.out_spec
+    numbered = torch.utils._pytree.tree_unflatten(range(len(given)), spec)
+    keys, _ = torch.utils._pytree.tree_flatten_with_path(numbered)
+    named = [
+        (".".join(map(_key, path)) or "0", node)
+        for (path, _), node in zip(keys, given, strict=True)
+        if hasattr(node, "meta")
     ]
-    if len(given) != 1:
-        raise NetworkError(
-            f"the module returns {len(given)} tensors; wrap it in one that returns the one to look at"
-        )
-    if not hasattr(given[0], "meta"):
-        raise NetworkError(f"the module returns {given[0]!r}, which is no tensor")
-    return given[0]
+    if not named:
+        others = [node for node in given if node is not None] or ["nothing"]
+        raise NetworkError(f"the module returns {others[0]!r}, which is no tensor")
+    place = chosen([name for name, _ in named], output)
+    return named[place][1], place
+
+
+def _key(key: Any) -> str:
+    """One step into nested results: a key of a dictionary, a place in a list or a field's name."""
+    return str(next(getattr(key, a) for a in ("key", "idx", "name") if hasattr(key, a)))
 
 
 def _layer_name(node: Any) -> str:
@@ -449,15 +477,18 @@ def _resolved(torch: Any, value: Any, values: dict[Any, Any]) -> Any:
 Output = Callable[[np.ndarray], np.ndarray]
 
 
-def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
-    """The module's forward pass in float64, None where its code insists on float32."""
+def _module_forward(torch: Any, module: Any, example: Any, place: int) -> Output | None:
+    """The module's forward pass in float64, None where its code insists on float32.
+
+    Of several tensors that it returns, the one at `place` is given.
+    """
 
     def forward(point: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             out = double(torch.from_numpy(point.reshape(tuple(example.shape)).copy()))
-        while isinstance(out, (tuple, list, dict)):
-            out = next(iter(out.values() if isinstance(out, dict) else out))
-        return np.asarray(out.numpy()).ravel()
+        leaves = torch.utils._pytree.tree_leaves(out)
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        return np.asarray(tensors[place].numpy()).ravel()
 
     try:
         double = copy.deepcopy(module).double()
