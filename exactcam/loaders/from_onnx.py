@@ -32,6 +32,7 @@ from .onnx_forward import forward_of
 from .onnx_node import Attribute, OnnxNode
 from .onnx_ops import FINAL, OPERATORS, REFUSED
 from .onnx_types import cast_types, element_types
+from .outputs import chosen
 
 __all__ = ["read_onnx"]
 
@@ -49,7 +50,13 @@ _LARGEST = 1 << 31  # bytes of a file; protobuf allows no more
 Values = dict[str, Operand | None]  # by name; None: left out, or an output that is not computed
 
 
-def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
+def read_onnx(
+    path: str | Path,
+    *,
+    drop_final: bool = False,
+    check: bool = True,
+    output: int | str | None = None,
+) -> Network:
     """The exact network of an ONNX file; input and output are flattened.
 
     Parameters
@@ -62,13 +69,15 @@ def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True)
         Compare the result with the model's own forward pass, run by onnxruntime where it is
         installed and by onnx's reference evaluator otherwise; a difference beyond the
         rigorous rounding bound (see `loaders.check`) is an error.
+    output : int or str, optional
+        Which output to read of a model that has several: its place or its name.
 
     Raises
     ------
     UnsupportedLayerError
         For an operator without an exact piecewise-linear form; names the layer.
     NetworkError
-        For several inputs or outputs, sizes that do not fit, or a failed check.
+        For several inputs, several outputs and none chosen, sizes that do not fit, or a failed check.
     FileFormatError
         For a file that is damaged, not valid ONNX or keeps data outside itself.
     MissingExtraError
@@ -90,7 +99,15 @@ def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True)
             raise FileFormatError(f"cannot be read as ONNX ({error})") from None
         if not model.graph.node or not model.graph.output:
             raise FileFormatError("holds no ONNX graph")
+        _keep_one_output(model, output)
         return _convert(model, len(content), drop_final, check)
+
+
+def _keep_one_output(model: Any, output: int | str | None) -> None:
+    """Leave only the chosen output in the model."""
+    entries = model.graph.output
+    place = chosen([str(entry.name) for entry in entries], output)
+    del entries[place + 1 :], entries[:place]
 
 
 def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
@@ -124,8 +141,6 @@ def _opened(model: Any, size: int) -> tuple[str, Graph, Values]:
         raise NetworkError(f"the model takes {len(inputs)} inputs; exactly one is read")
     graph = Graph(_input_shape(inputs[0]), size)
     values[inputs[0].name] = graph.input
-    if len(model.graph.output) != 1:
-        raise NetworkError(f"the model gives {len(model.graph.output)} outputs; keep one of them")
     return inputs[0].name, graph, values
 
 
@@ -136,7 +151,7 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
     types = element_types(model)
     uses = Counter(name for node in model.graph.node for name in node.input)
     traced: Traced = {}
-    for number, node in enumerate(model.graph.node):
+    for number, node in enumerate(_needed(model.graph)):
         layer = node.name or (node.output[0] if node.output else f"{node.op_type} {number}")
         graph.layer = printable(layer)
         if node.op_type in FINAL and list(node.output) == [last] and drop_final:
@@ -156,6 +171,17 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
                 if uses[name] > 1:
                     graph.settle(operand)
     return compared, traced
+
+
+def _needed(graph: Any) -> list[Any]:
+    """The nodes that the output depends on, in order; the others are not judged."""
+    wanted = {entry.name for entry in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if wanted & set(node.output):
+            kept.append(node)
+            wanted.update(node.input)
+    return kept[::-1]
 
 
 def _translate(

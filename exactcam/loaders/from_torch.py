@@ -34,6 +34,7 @@ from ..files.torch_archive import safe_archive
 from ..model.network import Network
 from .check import Forward, Traced, compare
 from .graph import Graph, Operand, Tensor
+from .outputs import chosen
 from .torch_constants import SHAPED, TORCH_ERRORS, TorchConstants, as_array
 from .torch_ops import OPERATORS, REFUSED
 from .torch_views import CASTS
@@ -64,6 +65,7 @@ def from_torch(
     example: Any = None,
     drop_final: bool = False,
     check: bool = True,
+    output: int | str | None = None,
 ) -> Network:
     """The exact network of a torch module.
 
@@ -85,6 +87,9 @@ def from_torch(
     check : bool
         Compare the result with the module's own float64 forward pass; a difference beyond
         the rigorous rounding bound (see `loaders.check`) is an error.
+    output : int or str, optional
+        Which tensor to read of a module that returns several: its place, or its key in a
+        dictionary. Inside nested results keys and places are joined by points: "1.logits".
 
     Raises
     ------
@@ -101,11 +106,13 @@ def from_torch(
     _refuse_training(torch, module)
     example = _example(torch, module, input_shape, example)
     program = _exported(torch, module, example)
-    read = _translated(torch, program, drop_final)
+    read = _translated(torch, program, drop_final, output)
     network = read.graph.network(read.output)
     if not check:
         return network
-    whole = None if read.rounds or drop_final else _module_forward(torch, module, example)
+    whole = None
+    if not (read.rounds or drop_final):
+        whole = _module_forward(torch, module, example, read.place)
     return _checked(torch, network, read, whole)
 
 
@@ -181,7 +188,13 @@ def _exported(torch: Any, module: Any, example: Any) -> Any:
             ) from None
 
 
-def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
+def read_pt2(
+    path: str | Path,
+    *,
+    drop_final: bool = False,
+    check: bool = True,
+    output: int | str | None = None,
+) -> Network:
     """The exact network of a program that `torch.export.save` saved; see `from_torch`.
 
     Only plain tensors are read: a file that would run code is refused.
@@ -196,7 +209,7 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
     torch = _torch()
     program = _load_program(torch, path)
     try:
-        read = _translated(torch, program, drop_final)
+        read = _translated(torch, program, drop_final, output)
         network = read.graph.network(read.output)
         return _checked(torch, network, read, None) if check else network
     except ExactcamError as error:
@@ -276,15 +289,16 @@ def _functional(torch: Any, program: Any) -> Any:
 class _Translation(NamedTuple):
     """A translated program.
 
-    `program` is what was translated, `graph` holds the nodes, `output` is the result, `traced`
-    the tensors by the program's names; `constants` are the values that do not depend on the
-    input, by node, and `rounds` says whether anything is rounded to a narrower type than float64; `needed` are the nodes
-    that the result depends on.
+    `program` is what was translated, `graph` holds the nodes, `output` is the result and `place`
+    its place among the program's tensors, `traced` the tensors by the program's names;
+    `constants` are the values that do not depend on the input, by node, `rounds` says whether
+    anything is rounded to a type narrower than float64; the result depends on `needed`.
     """
 
     program: Any
     graph: Graph
     output: Operand
+    place: int
     traced: Traced
     constants: dict[Any, Any]
     rounds: bool
@@ -295,21 +309,25 @@ class _UntranslatedError(UnsupportedLayerError):
     """An operator that no table names; its decomposition may be of operators that have one."""
 
 
-def _translated(torch: Any, program: Any, drop_final: bool) -> _Translation:
+def _translated(
+    torch: Any, program: Any, drop_final: bool, output: int | str | None
+) -> _Translation:
     """The program translated, if need be with unknown operators decomposed by torch."""
     try:
-        return _translate(torch, program, drop_final)
+        return _translate(torch, program, drop_final, output)
     except _UntranslatedError as error:
         refusal = UnsupportedLayerError(str(error))
     try:
-        return _translate(torch, _decomposed(torch, program, OPERATORS), drop_final)
+        return _translate(torch, _decomposed(torch, program, OPERATORS), drop_final, output)
     except (UnsupportedLayerError, *TORCH_ERRORS):
         raise refusal from None
 
 
-def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
+def _translate(
+    torch: Any, program: Any, drop_final: bool, output: int | str | None
+) -> _Translation:
     program = _functional(torch, program)
-    result = _only_output(program)
+    result, place = _chosen_output(torch, program, output)
     needed = _needed(result)
     graph, values = _placeholders(torch, program, needed)
     folder = TorchConstants(torch, graph)
@@ -324,14 +342,14 @@ def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
             else:
                 values[node] = _translate_node(folder, node, values)
         if isinstance(values[node], Tensor):
-            if len(node.users) > 1:
+            if len(needed & node.users.keys()) > 1:
                 graph.settle(values[node])
             if _operator(node) not in _FINAL:
                 layer = "input" if node.op == "placeholder" else graph.layer
                 traced[node.name] = (layer, values[node])
     constants = {node: value for node, value in values.items() if _is_constant(value)}
     rounds = folder.rounds or any(_narrows(torch, n) for n in needed - constants.keys())
-    return _Translation(program, graph, values[result], traced, constants, rounds, needed)
+    return _Translation(program, graph, values[result], place, traced, constants, rounds, needed)
 
 
 def _needed(result: Any) -> set[Any]:
@@ -373,22 +391,33 @@ def _operator(node: Any) -> str:
     return str(getattr(node.target, "_opname", node.target))
 
 
-def _only_output(program: Any) -> Any:
-    """The one output; inputs and buffers that the module writes to do not count."""
+def _chosen_output(torch: Any, program: Any, output: int | str | None) -> tuple[Any, int]:
+    """The node of the output to read, and its place among the tensors that the program returns.
+
+    Inputs and buffers that the module writes to do not count.
+    """
     specs = program.graph_signature.output_specs
-    outputs = next(node.args[0] for node in program.graph.nodes if node.op == "output")
-    given = [
-        node
-        for spec, node in zip(specs, outputs, strict=True)
-        if spec.kind.name == "USER_OUTPUT" and node is not None
+    last = next(node for node in reversed(program.graph.nodes) if node.op == "output")
+    pairs = zip(specs, last.args[0], strict=True)
+    given = [node for spec, node in pairs if spec.kind.name == "USER_OUTPUT"]
+    spec = program.call_spec.out_spec
+    numbered = torch.utils._pytree.tree_unflatten(range(len(given)), spec)
+    keys, _ = torch.utils._pytree.tree_flatten_with_path(numbered)
+    named = [
+        (".".join(map(_key, path)) or "0", node)
+        for (path, _), node in zip(keys, given, strict=True)
+        if hasattr(node, "meta")
     ]
-    if len(given) != 1:
-        raise NetworkError(
-            f"the module returns {len(given)} tensors; wrap it in one that returns the one to look at"
-        )
-    if not hasattr(given[0], "meta"):
-        raise NetworkError(f"the module returns {given[0]!r}, which is no tensor")
-    return given[0]
+    if not named:
+        others = [node for node in given if node is not None] or ["nothing"]
+        raise NetworkError(f"the module returns {others[0]!r}, which is no tensor")
+    place = chosen([name for name, _ in named], output)
+    return named[place][1], place
+
+
+def _key(key: Any) -> str:
+    """One step into nested results: a key of a dictionary, a place in a list or a field's name."""
+    return str(next(getattr(key, a) for a in ("key", "idx", "name") if hasattr(key, a)))
 
 
 def _layer_name(node: Any) -> str:
@@ -496,15 +525,18 @@ def _arrays(torch: Any, value: Any, layer: str) -> Any:
 Output = Callable[[np.ndarray], np.ndarray]
 
 
-def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
-    """The module's forward pass in float64, None where its code insists on float32."""
+def _module_forward(torch: Any, module: Any, example: Any, place: int) -> Output | None:
+    """The module's forward pass in float64, None where its code insists on float32.
+
+    Of several tensors that it returns, the one at `place` is given.
+    """
 
     def forward(point: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             out = double(torch.from_numpy(point.reshape(tuple(example.shape)).copy()))
-        while isinstance(out, (tuple, list, dict)):
-            out = next(iter(out.values() if isinstance(out, dict) else out))
-        return np.asarray(out.numpy()).ravel()
+        leaves = torch.utils._pytree.tree_leaves(out)
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        return np.asarray(tensors[place].numpy()).ravel()
 
     try:
         double = copy.deepcopy(module).double()
