@@ -10,12 +10,13 @@ is; nothing is guessed, and an operator that is not in its table is refused.
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import math
 import operator
 import warnings
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,20 +121,26 @@ def _unwrapped(torch: Any, module: Any) -> Any:
     """The module itself, taken out of torch.compile and DataParallel; refused if it is none."""
     while isinstance(module, torch.nn.Module):
         parallel = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
-        if isinstance(module, torch.jit.ScriptModule):
-            raise NetworkError(
-                "the module is scripted by torch.jit, which cannot be traced again; give the "
-                "module it was made from"
-            )
         if isinstance(module, parallel):
             module = module.module
         elif hasattr(module, "_orig_mod"):
             module = module._orig_mod
         else:
+            _refuse_scripted(torch, module)
             return module
     named = module.__name__ if isinstance(module, type) else type(module).__name__
     kind = f"the class {named}; give an instance of it" if isinstance(module, type) else named
     raise NetworkError(f"from_torch needs a torch module, not {kind}")
+
+
+def _refuse_scripted(torch: Any, module: Any) -> None:
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            what = f"its part {name}" if name else "the module"
+            raise NetworkError(
+                f"{what} is scripted or traced by torch.jit, and cannot be traced again; give the "
+                "module it was made from"
+            )
 
 
 def _refuse_parameters(torch: Any, module: Any) -> None:
@@ -176,7 +183,7 @@ def _example(torch: Any, module: Any, input_shape: Any, example: Any) -> Any:
 
 def _exported(torch: Any, module: Any, example: Any) -> Any:
     """The module as a program of ATen operators, traced on an example input."""
-    with torch.no_grad(), _unlogged("torch._subclasses.fake_tensor"):
+    with torch.no_grad(), _eager(torch), _quiet():
         try:
             return torch.export.export(module, (example,), strict=False)
         except TORCH_ERRORS as error:
@@ -218,19 +225,33 @@ def read_pt2(
 
 def _load_program(torch: Any, path: str | Path) -> Any:
     archive = safe_archive(path)
-    with _unlogged("torch.export"), reading(path):
+    with _quiet(), reading(path):
         return torch.export.load(archive)
 
 
+def _eager(torch: Any) -> AbstractContextManager[Any]:
+    """Run what torch.compile compiled as the Python it was: compiling takes minutes."""
+    stance = getattr(torch.compiler, "set_stance", None)  # new in torch 2.6
+    return nullcontext() if stance is None else stance("force_eager")
+
+
 @contextmanager
-def _unlogged(name: str) -> Iterator[None]:
-    """Without the tracebacks that torch logs of whatever it then raises."""
-    log = logging.getLogger(name)
-    before, log.disabled = log.disabled, True
+def _quiet() -> Iterator[None]:
+    """Without what torch logs, warns of and prints: its own calls, and what it then raises."""
+    top = logging.getLogger("torch")
+    below = [logging.getLogger(n) for n in logging.root.manager.loggerDict if n.startswith("torch")]
+    before, level = [log.disabled for log in below], top.level
     try:
-        yield
+        for log in below:
+            log.disabled = True
+        top.setLevel(logging.CRITICAL + 1)  # of those that come into being meanwhile
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
     finally:
-        log.disabled = before
+        top.setLevel(level)
+        for log, disabled in zip(below, before, strict=True):
+            log.disabled = disabled
 
 
 def _refuse_training(torch: Any, module: Any) -> None:
@@ -265,8 +286,7 @@ def _decomposed(torch: Any, program: Any, kept: Container[str] | None = None) ->
     if kept is not None:
         every = torch.export.default_decompositions().materialize()
         table = {operator: f for operator, f in every.items() if operator._opname not in kept}
-    with warnings.catch_warnings(), _unlogged("torch"):
-        warnings.simplefilter("ignore", FutureWarning)  # torch's own, about its own calls
+    with _quiet():
         return program.run_decompositions(table)
 
 
@@ -330,7 +350,7 @@ def _translate(
     result, place = _chosen_output(torch, program, output)
     needed = _needed(result)
     graph, values = _placeholders(torch, program, needed)
-    folder = TorchConstants(torch, graph)
+    folder = TorchConstants(torch, graph, _stored(program))
     traced: Traced = {}
     for node in program.graph.nodes:
         if node not in needed:
@@ -350,6 +370,12 @@ def _translate(
     constants = {node: value for node, value in values.items() if _is_constant(value)}
     rounds = folder.rounds or any(_narrows(torch, n) for n in needed - constants.keys())
     return _Translation(program, graph, values[result], place, traced, constants, rounds, needed)
+
+
+def _stored(program: Any) -> int:
+    """The bytes of the tensors that a program holds."""
+    tensors = (*program.state_dict.values(), *program.constants.values())
+    return sum(t.untyped_storage().nbytes() for t in tensors if hasattr(t, "untyped_storage"))
 
 
 def _needed(result: Any) -> set[Any]:
@@ -474,7 +500,7 @@ def _translate_node(folder: TorchConstants, node: Any, values: dict[Any, Any]) -
         for arg in schema.arguments
     }
     if called not in OPERATORS:
-        if called in REFUSED and not constant:
+        if called in REFUSED and (not constant or "random" in REFUSED[called]):
             raise graph.refuse(called, REFUSED[called])
         raise _UntranslatedError(str(graph.refuse(called, _UNCOMPUTED if constant else _UNKNOWN)))
     if called in CASTS:
@@ -532,7 +558,7 @@ def _module_forward(torch: Any, module: Any, example: Any, place: int) -> Output
     """
 
     def forward(point: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
+        with torch.no_grad(), _eager(torch):
             out = double(torch.from_numpy(point.reshape(tuple(example.shape)).copy()))
         leaves = torch.utils._pytree.tree_leaves(out)
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]

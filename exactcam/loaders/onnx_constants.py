@@ -81,7 +81,8 @@ def computed(
         The version of the operator set.
     """
     kind = node.op_type
-    given = [x for x in operands if isinstance(x, np.ndarray)]
+    constants = [None if isinstance(x, Tensor) else x for x in operands]
+    given = [x for x in constants if x is not None]
     if not given or any(isinstance(x, Tensor) for x in operands):
         return None
     if kind not in _TYPED and kind not in _ROUNDED:
@@ -90,7 +91,7 @@ def computed(
     if kind in ("Div", "Mod") and given[1].dtype.kind in "iu" and not given[1].all():
         raise NetworkError(f"layer {graph.layer} ({kind}): an integer constant is divided by zero")
     wide = kind in _ROUNDED
-    fed = [_widened(x) if wide and x is not None else x for x in operands]
+    fed = [_widened(x) if wide and x is not None else x for x in constants]
     try:
         with np.errstate(all="ignore"):
             found = _evaluated(node, fed, max(opset, _SINCE.get(kind, 0)))
@@ -113,14 +114,16 @@ def _pay(graph: Graph, kind: str, given: Sequence[np.ndarray]) -> None:
         return
     for shape in {x.shape for x in given}:
         graph.limit(shape)
-    if not kind.startswith(("Reduce", "DequantizeLinear", "QuantizeLinear", "Cum", "PRelu")):
-        try:
-            graph.limit(np.broadcast_shapes(*(x.shape for x in given)))
-        except ValueError:
-            shapes = " and ".join(str(x.shape) for x in given)
-            raise NetworkError(
-                f"layer {graph.layer} ({kind}): shapes {shapes} do not broadcast"
-            ) from None
+    if kind.startswith(("Reduce", "DequantizeLinear", "QuantizeLinear", "Cum", "PRelu")):
+        return
+    try:
+        shape = np.broadcast_shapes(*(x.shape for x in given))
+    except ValueError:
+        shapes = " and ".join(str(x.shape) for x in given)
+        raise NetworkError(
+            f"layer {graph.layer} ({kind}): shapes {shapes} do not broadcast"
+        ) from None
+    graph.limit(shape)
 
 
 def _evaluated(node: Any, operands: Sequence[np.ndarray | None], opset: int) -> list[Any]:

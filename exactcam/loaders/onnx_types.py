@@ -11,16 +11,16 @@ FLOATS = {
     18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz",
 }  # ONNX's numbers and our names  # fmt: skip
 # The arrays that hold them: a type that numpy lacks is held as float32.
-NUMPY = {
-    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool",
-    10: "float16", 11: "float64", 12: "uint32", 13: "uint64",
-    16: "float32", 17: "float32", 18: "float32", 19: "float32", 20: "float32",
-}  # fmt: skip
+NUMPY = dict.fromkeys((1, 16, 17, 18, 19, 20), "float32") | {
+    10: "float16",
+    11: "float64",
+    9: "bool",
+}
+NUMPY |= {2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64"}
+NUMPY |= {12: "uint32", 13: "uint64"}
 _UINT8, _INT64, _BOOL = 2, 7, 9
-_TRUTH = (
-    "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "Xor", "IsInf",
-    "IsNaN",
-)  # fmt: skip
+_ORDERS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+_TRUTH = (*_ORDERS, "Not", "And", "Or", "Xor", "IsInf", "IsNaN")
 _TYPE_OF = {"Where": 1, "DequantizeLinear": 1, "QuantizeLinear": 2, "OneHot": 2}  # that input
 
 

@@ -109,7 +109,10 @@ class TorchConstants:
     torch : module
         The package torch.
     graph : Graph
-        The network under construction: its budget pays, and its notes say what was rounded.
+        The network under construction: its notes say what was rounded.
+    stored : int
+        The bytes of the tensors of the program. Constants have a budget of their own, of which
+        this is the measure: a small program computes no large ones.
 
     Attributes
     ----------
@@ -118,8 +121,9 @@ class TorchConstants:
         float64 would have other constants.
     """
 
-    def __init__(self, torch: Any, graph: Graph) -> None:
+    def __init__(self, torch: Any, graph: Graph, stored: int) -> None:
         self.torch, self.graph, self.rounds = torch, graph, False
+        self._budget = Graph((1,), stored)
 
     def knows(self, operator: Any, name: str) -> bool:
         """Whether the operator, called `name` without the underscore of writing in place, is run."""
@@ -157,7 +161,8 @@ class TorchConstants:
 
     def _planned(self, operator: Any, given: dict[str, Any]) -> Any:
         """The result without its numbers, its sizes and the work it takes paid for."""
-        torch, graph = self.torch, self.graph
+        torch, budget = self.torch, self._budget
+        budget.layer = self.graph.layer
         from torch.utils._python_dispatch import TorchDispatchMode
         from torch.utils.flop_counter import flop_registry
 
@@ -168,10 +173,10 @@ class TorchConstants:
                 out = called(*args, **(kwargs or {}))
                 for tensor in _leaves(out):
                     if isinstance(tensor, torch.Tensor):
-                        graph.limit(tensor.shape)
+                        budget.limit(tensor.shape)
                 work = flop_registry.get(called.overloadpacket)
                 if work is not None:
-                    graph.charge(work(*args, **(kwargs or {}), out_val=out) // _OPERATIONS)
+                    budget.charge(work(*args, **(kwargs or {}), out_val=out) // _OPERATIONS)
                 return out
 
         def emptied(value: Any) -> Any:
@@ -179,8 +184,9 @@ class TorchConstants:
                 return value.to("meta")
             return torch.device("meta") if isinstance(value, torch.device) else value
 
+        empty = self._mapped(given, emptied)
         with Paid():
-            return operator(**self._mapped(given, emptied))
+            return operator(**empty)
 
     def _rounded_once(self, operator: Any, name: str, given: dict[str, Any], planned: Any) -> Any:
         """The result computed in float64 and then rounded to the type it has."""
