@@ -72,10 +72,10 @@ def needed(nodes: Sequence[Any], wanted: Iterable[str]) -> list[Any]:
 
 def _read_by(node: Any) -> Iterator[str]:
     """The names of the values that a node or a graph inside it reads."""
-    yield from node.input
+    yield from filter(None, node.input)  # "" is an input that is left out
     for graph in inner_graphs([node]):
         yield from (entry.name for entry in graph.output)
-        yield from (name for below in graph.node for name in below.input)
+        yield from (name for below in graph.node for name in below.input if name)
 
 
 def _all_nodes(nodes: Iterable[Any]) -> Iterator[Any]:

@@ -74,26 +74,40 @@ def test_a_dead_final_layer_is_no_final_layer(tmp_path):
 # Functions
 
 INNER = helper.make_function(
-    "own", "Inner", ["a", "w"], ["o"],
-    [node("MatMul", ["a", "w"], ["m"]), node("Relu", ["m"], ["o"])], OPSET,
-)  # fmt: skip
-LEAKY = helper.make_function(
-    "own", "Leaky", ["a"], ["o"],
-    [node("Constant", [], ["h"], value_float=0.5), node("Mul", ["a", "h"], ["b"]), node("Max", ["a", "b"], ["o"])],
+    "own",
+    "Inner",
+    ["a", "w"],
+    ["o"],
+    [node("MatMul", ["a", "w"], ["m"]), node("Relu", ["m"], ["o"])],
     OPSET,
-)  # fmt: skip
+)
+LEAKY = helper.make_function(
+    "own",
+    "Leaky",
+    ["a"],
+    ["o"],
+    [
+        node("Constant", [], ["h"], value_float=0.5),
+        node("Mul", ["a", "h"], ["b"]),
+        node("Max", ["a", "b"], ["o"]),
+    ],
+    OPSET,
+)
 
 
 def test_functions_are_put_in(tmp_path):
     outer = helper.make_function(
-        "own", "Outer", ["a", "w"], ["o", "unused"],
+        "own",
+        "Outer",
+        ["a", "w"],
+        ["o", "unused"],
         [
             node("Inner", ["a", "w"], ["b"], domain="own"),
             node("Leaky", ["b"], ["o"], domain="own"),
             node("Sigmoid", ["a"], ["unused"]),
         ],
         [*OPSET, OWN],
-    )  # fmt: skip
+    )
     calls = [
         node("Outer", ["x", "w"], ["m", ""], domain="own"),
         node("Outer", ["m", "w"], ["n"], domain="own"),
@@ -154,11 +168,15 @@ def test_functions_that_would_become_very_many_nodes(tmp_path):
 def test_functions_in_a_circle(length, tmp_path):
     functions = [
         helper.make_function(
-            "own", f"F{k}", ["a"], ["o"],
-            [node(f"F{(k + 1) % length}", ["a"], ["o"], domain="own")], [*OPSET, OWN],
+            "own",
+            f"F{k}",
+            ["a"],
+            ["o"],
+            [node(f"F{(k + 1) % length}", ["a"], ["o"], domain="own")],
+            [*OPSET, OWN],
         )
         for k in range(length)
-    ]  # fmt: skip
+    ]
     with pytest.raises(exactcam.ExactcamError) as caught:
         load(tmp_path, build([node("F0", ["x"], ["y"], domain="own")], functions=functions))
     assert str(caught.value).isprintable()
