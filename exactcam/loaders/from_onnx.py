@@ -2,7 +2,7 @@
 
 The package onnx parses the file and turns stored tensors into arrays; what the operators
 mean is in `onnx_ops`, and shape computations are folded exactly on the way. A dynamic
-batch dimension is one. External data is never followed, so a file cannot reach others.
+batch dimension is one. Weights may be in a file beside the model; no other file is opened.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from .graph import Graph, Operand, Tensor
 from .onnx_constants import computed, frozen, typed
 from .onnx_form import check_form, check_names
 from .onnx_forward import forward_of
+from .onnx_model import inlined, needed_part, read_beside, with_output
 from .onnx_node import Attribute, OnnxNode
 from .onnx_ops import FINAL, OPERATORS, REFUSED
 from .onnx_types import cast_types, element_types
-from .outputs import chosen
 
 __all__ = ["read_onnx"]
 
@@ -79,7 +79,7 @@ def read_onnx(
     NetworkError
         For several inputs, several outputs and none chosen, sizes that do not fit, or a failed check.
     FileFormatError
-        For a file that is damaged, not valid ONNX or keeps data outside itself.
+        For a file that is damaged or not valid ONNX, or whose weights are not where it says.
     MissingExtraError
         Without the package onnx.
     """
@@ -99,20 +99,16 @@ def read_onnx(
             raise FileFormatError(f"cannot be read as ONNX ({error})") from None
         if not model.graph.node or not model.graph.output:
             raise FileFormatError("holds no ONNX graph")
-        _keep_one_output(model, output)
-        return _convert(model, len(content), drop_final, check)
-
-
-def _keep_one_output(model: Any, output: int | str | None) -> None:
-    """Leave only the chosen output in the model."""
-    entries = model.graph.output
-    place = chosen([str(entry.name) for entry in entries], output)
-    del entries[place + 1 :], entries[:place]
+        check_names(model)
+        model = with_output(model, output)
+        size = read_beside(model, path, len(content))
+        if model.functions:
+            model = needed_part(inlined(model))
+        check_form(model)
+        return _convert(model, size, drop_final, check)
 
 
 def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
-    check_names(model)
-    check_form(model)
     source, graph, values = _opened(model, size)
     compared, traced = _read_nodes(model, graph, values, drop_final)
     traced = {source: ("input", graph.input), **traced}
@@ -151,7 +147,7 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
     types = element_types(model)
     uses = Counter(name for node in model.graph.node for name in node.input)
     traced: Traced = {}
-    for number, node in enumerate(_needed(model.graph)):
+    for number, node in enumerate(model.graph.node):
         layer = node.name or (node.output[0] if node.output else f"{node.op_type} {number}")
         graph.layer = printable(layer)
         if node.op_type in FINAL and list(node.output) == [last] and drop_final:
@@ -171,17 +167,6 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
                 if uses[name] > 1:
                     graph.settle(operand)
     return compared, traced
-
-
-def _needed(graph: Any) -> list[Any]:
-    """The nodes that the output depends on, in order; the others are not judged."""
-    wanted = {entry.name for entry in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if wanted & set(node.output):
-            kept.append(node)
-            wanted.update(node.input)
-    return kept[::-1]
 
 
 def _translate(
@@ -246,13 +231,8 @@ def _input_shape(entry: Any) -> list[int]:
 
 
 def _array(tensor: Any, where: str) -> np.ndarray:
-    from onnx import TensorProto, numpy_helper
+    from onnx import numpy_helper
 
-    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-        raise FileFormatError(
-            f"{where} is kept in another file, which is never opened; save the model with its "
-            "weights inside (onnx.save with save_as_external_data=False)"
-        )
     try:
         if min(tensor.dims, default=0) < 0:
             raise ValueError("negative dimension")

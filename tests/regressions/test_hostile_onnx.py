@@ -218,7 +218,6 @@ INVALID: dict[str, tuple[list[Row], dict[str, Any]]] = {
         [("Gemm", "x w c", "y", {})],
         {"w": np.ones((2, 2), np.float32), "c": np.ones((3, 2), np.float32)},
     ),
-    "a nameless constant": ([RELU], {"": np.float32([1])}),
     "no group": ([TO_IMAGE, ("Conv", "a k", "y", {"group": 0})], {**IMAGE, "k": CONV}),
     "a negative group": ([TO_IMAGE, ("Conv", "a k", "y", {"group": -1})], {**IMAGE, "k": CONV}),
     "no stride": ([TO_IMAGE, ("Conv", "a k", "y", {"strides": [0, 1]})], {**IMAGE, "k": CONV}),
@@ -302,6 +301,12 @@ def test_models_that_the_checker_is_too_strict_about(tmp_path: Path) -> None:
     entry = model.graph.value_info.add()
     entry.name = "something"
     assert exactcam.load(saved(model, tmp_path), check=False).outputs == 2
+
+
+def test_a_nameless_constant_is_no_input_that_is_left_out(tmp_path: Path) -> None:
+    model = build([("Clip", "x  h", "y", {})], {"": np.float32(1), "h": np.float32(5)})
+    network = exactcam.load(saved(model, tmp_path))
+    assert network.evaluate([-2, 9]) == (-2, 5)
 
 
 def test_a_model_that_its_runtime_refuses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

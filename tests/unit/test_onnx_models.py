@@ -1,0 +1,211 @@
+"""ONNX files as programs write them: dead parts, functions of their own, constant branches."""
+
+import numpy as np
+import pytest
+
+import exactcam
+from exactcam.errors import FileFormatError, UnsupportedLayerError
+
+onnx = pytest.importorskip("onnx")
+helper, numpy_helper = onnx.helper, onnx.numpy_helper
+node = helper.make_node
+OPSET = [helper.make_opsetid("", 18)]
+OWN = helper.make_opsetid("own", 1)
+TWO = np.float32([[1, -2], [0.5, 3]])
+
+
+def info(name, shape=(1, 2), kind=1):
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def build(nodes, constants=(), functions=(), inputs=None):
+    """A model from "x" (1, 2) to "y"; constants are pairs of name and array."""
+    held = [numpy_helper.from_array(np.asarray(v), n) for n, v in constants]
+    outputs = [helper.make_empty_tensor_value_info("y")]
+    graph = helper.make_graph(nodes, "test", inputs or [info("x")], outputs, held)
+    domains = [*OPSET, OWN] if functions else OPSET
+    model = helper.make_model(graph, opset_imports=domains, functions=list(functions))
+    model.ir_version = 10
+    return model
+
+
+def load(tmp_path, model, **options):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    return exactcam.load(path, **options)
+
+
+# Dead parts
+
+RELU = node("Relu", ["x"], ["y"])
+DEAD = {
+    "smooth": ([node("Sigmoid", ["x"], ["u"]), RELU], []),
+    "smooth, after": ([RELU, node("Sigmoid", ["y"], ["u"])], []),
+    "a chain": ([node("Tanh", ["x"], ["u"]), node("ArgMax", ["u"], ["v"]), RELU], []),
+    "unknown": ([node("Mystery", ["x"], ["u"], domain="nowhere"), RELU], []),
+    "no operator": ([node("Mystery", ["x"], ["u"]), RELU], []),
+    "control flow": (
+        [node("Loop", ["", ""], ["u"], body=helper.make_graph([], "b", [], [])), RELU],
+        [],
+    ),
+    "a constant": ([RELU], [("c", np.float32(np.nan))]),
+}
+
+
+@pytest.mark.parametrize("name", DEAD)
+def test_what_the_output_does_not_need_is_not_judged(name, tmp_path):
+    nodes, constants = DEAD[name]
+    network = load(tmp_path, build(nodes, constants))
+    assert network.evaluate([-1, 2]) == (0, 2)
+    assert network.notes == ()
+
+
+def test_unused_inputs_are_none(tmp_path):
+    odd = [info("x"), info("m"), info("ids", ("N", "M"), 7)]
+    assert load(tmp_path, build([RELU], inputs=odd)).inputs == 2
+    assert load(tmp_path, build([RELU], inputs=odd[::-1])).inputs == 2
+
+
+def test_a_dead_final_layer_is_no_final_layer(tmp_path):
+    model = build([node("Softmax", ["x"], ["u"]), RELU])
+    assert load(tmp_path, model, drop_final=True).notes == ()
+
+
+# Functions
+
+INNER = helper.make_function(
+    "own",
+    "Inner",
+    ["a", "w"],
+    ["o"],
+    [node("MatMul", ["a", "w"], ["m"]), node("Relu", ["m"], ["o"])],
+    OPSET,
+)
+LEAKY = helper.make_function(
+    "own",
+    "Leaky",
+    ["a"],
+    ["o"],
+    [
+        node("Constant", [], ["h"], value_float=0.5),
+        node("Mul", ["a", "h"], ["b"]),
+        node("Max", ["a", "b"], ["o"]),
+    ],
+    OPSET,
+)
+
+
+def test_functions_are_put_in(tmp_path):
+    outer = helper.make_function(
+        "own",
+        "Outer",
+        ["a", "w"],
+        ["o", "unused"],
+        [
+            node("Inner", ["a", "w"], ["b"], domain="own"),
+            node("Leaky", ["b"], ["o"], domain="own"),
+            node("Sigmoid", ["a"], ["unused"]),
+        ],
+        [*OPSET, OWN],
+    )
+    calls = [
+        node("Outer", ["x", "w"], ["m", ""], domain="own"),
+        node("Outer", ["m", "w"], ["n"], domain="own"),
+        node("Sub", ["n", "m"], ["y"]),
+    ]
+    network = load(tmp_path, build(calls, [("w", TWO)], [outer, INNER, LEAKY]))
+    x = np.float32([-3, 2])
+    m = np.maximum(x @ TWO, 0)
+    assert network.evaluate(x.tolist()) == tuple(np.maximum(m @ TWO, 0) - m)
+
+
+def test_attributes_of_functions(tmp_path):
+    inner = node("LeakyRelu", ["a"], ["o"], alpha=0.0)
+    inner.attribute[0].CopyFrom(
+        onnx.AttributeProto(name="alpha", type=onnx.AttributeProto.FLOAT, ref_attr_name="slope")
+    )
+    function = helper.make_function("own", "L", ["a"], ["o"], [inner], OPSET, ["slope"])
+    model = build([node("L", ["x"], ["y"], domain="own", slope=0.25)], functions=[function])
+    assert load(tmp_path, model).evaluate([-4, 4]) == (-1, 4)
+
+
+def test_refused_layers_inside_functions(tmp_path):
+    function = helper.make_function("own", "S", ["a"], ["o"], [node("Sin", ["a"], ["o"])], OPSET)
+    model = build(
+        [node("S", ["x"], ["u"], domain="own"), node("Relu", ["u"], ["y"])], functions=[function]
+    )
+    with pytest.raises(UnsupportedLayerError, match=r"\(Sin\)"):
+        load(tmp_path, model)
+
+
+def doubling(depth):
+    """A function that calls a function twice that calls a function twice ..."""
+    functions = [
+        helper.make_function("own", "F0", ["a"], ["o"], [node("Neg", ["a"], ["o"])], OPSET)
+    ]
+    for k in range(depth):
+        calls = [
+            node(f"F{k}", ["a"], ["b"], domain="own"),
+            node(f"F{k}", ["b"], ["o"], domain="own"),
+        ]
+        functions.append(
+            helper.make_function("own", f"F{k + 1}", ["a"], ["o"], calls, [*OPSET, OWN])
+        )
+    return functions
+
+
+def test_functions_that_would_become_very_many_nodes(tmp_path):
+    for depth in (15, 60):
+        call = node(f"F{depth}", ["x"], ["y"], domain="own")
+        with pytest.raises(FileFormatError, match="far more"):
+            load(tmp_path, build([call], functions=doubling(depth)))
+    assert load(
+        tmp_path, build([node("F5", ["x"], ["y"], domain="own")], functions=doubling(5))
+    ).inputs
+
+
+@pytest.mark.parametrize("length", [1, 3, 5000])
+def test_functions_in_a_circle(length, tmp_path):
+    functions = [
+        helper.make_function(
+            "own",
+            f"F{k}",
+            ["a"],
+            ["o"],
+            [node(f"F{(k + 1) % length}", ["a"], ["o"], domain="own")],
+            [*OPSET, OWN],
+        )
+        for k in range(length)
+    ]
+    with pytest.raises(exactcam.ExactcamError) as caught:
+        load(tmp_path, build([node("F0", ["x"], ["y"], domain="own")], functions=functions))
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("depth", [50, 700, 5000])
+def test_functions_that_call_one_another_deeply(depth, tmp_path):
+    functions = doubling(depth)
+    for function in functions[1:]:
+        del function.node[1:]
+        function.node[0].output[0] = "o"
+    model = build([node(f"F{depth}", ["x"], ["y"], domain="own")], functions=functions)
+    if depth < 500:
+        assert load(tmp_path, model).evaluate([-4, 4]) == (4, -4)
+    else:
+        with pytest.raises(FileFormatError) as caught:
+            load(tmp_path, model)
+        assert str(caught.value).isprintable()
+
+
+def test_functions_never_stand_for_operators_of_onnx(tmp_path):
+    relu = helper.make_function("", "Relu", ["a"], ["o"], [node("Neg", ["a"], ["o"])], OPSET)
+    with pytest.raises(FileFormatError, match="another meaning"):
+        load(tmp_path, build([RELU], functions=[relu]))
+
+
+def test_calls_that_do_not_fit(tmp_path):
+    for inputs, outputs in ((["x", "w", "w"], ["y"]), (["x"], ["y"]), (["x", "w"], ["y", "z"])):
+        model = build([node("Inner", inputs, outputs, domain="own")], [("w", TWO)], [INNER])
+        with pytest.raises(exactcam.ExactcamError) as caught:
+            load(tmp_path, model)
+        assert str(caught.value).isprintable()
