@@ -255,6 +255,8 @@ def _attribute(attribute: Any, layer: str) -> Attribute:
         return float(attribute.f)
     if attribute.type == kinds.INT:
         return int(attribute.i)
+    if attribute.type == kinds.STRINGS:
+        return [str(x.decode("utf-8", "replace")) for x in attribute.strings]
     if attribute.type == kinds.FLOATS:
         return [float(x) for x in attribute.floats]
     return [int(x) for x in attribute.ints] if attribute.type == kinds.INTS else None
