@@ -22,7 +22,7 @@ from .casts import FORMATS
 from .check import Forward, Traced
 from .onnx_types import FLOATS, cast_types, element_types
 
-__all__ = ["forward_of"]
+__all__ = ["forward_of", "run_alone"]
 
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, IndexError)
@@ -93,6 +93,18 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
     if attempts[-1:] and attempts[-1].runtime is not None:
         attempts[-1].check_valid(traced[source][1].shape, output)
     return None, why
+
+
+def run_alone(model: Any, outputs: list[str]) -> list[np.ndarray] | None:
+    """The outputs of a model without inputs, by onnxruntime; None where it is absent or cannot."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    try:
+        return _Host(model, "", 2.0**-24, onnxruntime)._runner(model, outputs)({})
+    except (*_FAILURES, *_failures(onnxruntime)):
+        return None
 
 
 def _first_line(error: BaseException) -> str:
