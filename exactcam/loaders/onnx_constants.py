@@ -34,7 +34,7 @@ _TYPED = _names(
     """
     Abs Add And ArgMax ArgMin BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Clip
     DequantizeLinear Div Equal Floor Greater GreaterOrEqual IsInf IsNaN LeakyRelu Less LessOrEqual
-    Max Min Mod Mul Neg Not Or PRelu QuantizeLinear Reciprocal ReduceMax ReduceMin Relu Round Shrink
+    Max Min Mod Mul Neg NonZero Not Or PRelu QuantizeLinear Reciprocal ReduceMax ReduceMin Relu Round Shrink
     Sign Sub ThresholdedRelu Where Xor
     """
 )
@@ -116,6 +116,8 @@ def _pay(graph: Graph, kind: str, given: Sequence[np.ndarray]) -> None:
         return
     for shape in {x.shape for x in given}:
         graph.limit(shape)
+    if kind == "NonZero":
+        graph.limit((max(1, given[0].ndim), given[0].size))
     if kind.startswith(("Reduce", "DequantizeLinear", "QuantizeLinear", "Cum", "PRelu")):
         return
     try:

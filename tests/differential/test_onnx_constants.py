@@ -174,6 +174,21 @@ CASES = {
         [1, 4],
         {"w": weights(4, 3)},
     ),
+    "a range of floats": (
+        [node("Range", "a b c", "d"), *TIMES],
+        [1, 3],
+        {"a": np.float32(0.5), "b": np.float32(1.2), "c": np.float32(0.3)},
+    ),
+    "places of entries": (
+        [
+            node("NonZero", "m", "i"),
+            node("Squeeze", "i", "j"),
+            node("Gather", "x j", "g", axis=1),
+            node("Relu", "g", "y"),
+        ],
+        [1, 3],
+        {"m": np.float32([1, 0, 2])},
+    ),
     "a product of weights": (
         [node("MatMul", "w v", "d"), *SCALED],
         [1, 4],
