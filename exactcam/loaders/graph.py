@@ -177,6 +177,7 @@ class Graph:
             terms: list[Term] = [(form.value, Sparse.selection(form.size, picks), mpz(1))]
             return Form(len(picks), self.layer, terms, zeros(len(picks)), mass=np.zeros(len(picks)))
         self.charge(sum(_taken_entries(m, picks) for _, m, _ in form.terms))
+        form.folded = True
         terms = [
             (value, matrix.take_rows(picks), scale)
             for value, matrix, scale in form.terms

@@ -84,7 +84,7 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
             continue
         try:
             forward = host.forward(traced, output)
-            shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.value is not None}
+            shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
             forward.cut({name: np.zeros(shape) for name, shape in shapes.items()})
         except (*_FAILURES, *_failures(host.runtime)) as error:
             why = f"not checked: the model does not run ({_first_line(error)})"
@@ -139,7 +139,7 @@ class _Host:
         return next(e.type.tensor_type.elem_type for e in entries if e.name == self.source)
 
     def forward(self, traced: Traced, output: str) -> Forward:
-        shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.value is not None}
+        shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
         model, renamed = _cut_model(self.model, self.source, shapes, output, self.input_type)
         outputs = [entry.name for entry in model.graph.output]
         run = self._runner(model, outputs)
