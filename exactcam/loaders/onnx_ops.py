@@ -47,7 +47,7 @@ _REASONS = {
         BitShift Hardmax QuantizeLinear QLinearConv QLinearMatMul MatMulInteger ConvInteger
     """,
     "a recurrent layer multiplies computed values": "LSTM GRU RNN",
-    "control flow has no fixed graph; export the model without it": "If Loop Scan",
+    "control flow has no fixed graph; export the model without it": "Loop Scan",
     "is random: the network has no fixed function": """
         RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli
     """,
