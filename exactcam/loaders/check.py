@@ -20,7 +20,7 @@ from ..errors import NetworkError
 from ..model.network import Network
 from ..model.nodes import Pointwise
 from .float_network import Ball, FloatNetwork
-from .forms import Tensor
+from .forms import Mass, Tensor
 from .probes import Probes
 
 __all__ = ["Forward", "Traced", "compare"]
@@ -80,7 +80,7 @@ class _Seen:
 
 def compare(
     network: Network,
-    masses: Sequence[np.ndarray],
+    masses: Sequence[Mass],
     traced: Traced,
     output: str,
     forward: Forward,
@@ -91,9 +91,8 @@ def compare(
     ----------
     network : Network
         What was read.
-    masses : sequence of ndarray
-        For every node and row, the sum of the magnitudes of the constants added there
-        (see `forms.Form`), float64.
+    masses : sequence of Mass
+        For every node what its model may round beyond its numbers.
     traced : dict
         The layer's name and the tensor that stands for it, by the value's name in the
         model, in the order of computation, beginning with the input.

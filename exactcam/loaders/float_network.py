@@ -15,7 +15,7 @@ from ..arithmetic.matrix import Convolution, Dense, Matrix
 from ..arithmetic.rational import to_float
 from ..model.network import Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
-from .forms import floats
+from .forms import Mass, floats
 
 __all__ = ["Ball", "FloatMatrix", "FloatNetwork"]
 
@@ -29,9 +29,8 @@ class FloatNetwork:
     ----------
     network : Network
         The network.
-    masses : sequence of ndarray
-        For every node and row, the sum of the magnitudes of the constants added there
-        (see `forms.Form`), float64.
+    masses : sequence of Mass
+        For every node what its model may round beyond its numbers.
     roundoff : float
         The unit roundoff of the arithmetic that the model is run in.
     operators : int
@@ -46,9 +45,12 @@ class FloatNetwork:
     """
 
     def __init__(
-        self, network: Network, masses: Sequence[np.ndarray], roundoff: float, operators: int
+        self, network: Network, masses: Sequence[Mass], roundoff: float, operators: int
     ) -> None:
         self.network, self.masses = network, masses
+        self.off = {
+            k: FloatMatrix(m.weights, 1) for k, m in enumerate(masses) if m.weights is not None
+        }
         self.roundoff, self.operators = max(roundoff, 2.0**-53), operators
         self.counts_zeros = roundoff > 1e-10  # in float64 the bound is narrow without
         self.tiny = 1e-300 if roundoff < 1e-10 else 1e-37  # underflow, once an entry
@@ -113,7 +115,9 @@ class FloatNetwork:
             if radius.any():
                 spread = spread + matrix.apply_absolute(radius * (1 + 2 * gamma.max()))
             spread = spread + gamma * matrix.apply_absolute(np.abs(x))
-        constant = np.maximum(self.masses[k], np.abs(bias))
+        if k in self.off:
+            spread = spread + self.roundoff * self.off[k].apply(np.abs(inputs[0][0]))
+        constant = np.maximum(self.masses[k].constants, np.abs(bias))
         return middle, spread * (1 + 2.0**-20) + gamma * constant[:, None] + self.tiny
 
     def _pointwise(self, k: int, node: Pointwise, ball: Ball) -> Ball:

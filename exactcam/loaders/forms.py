@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import gmpy2
 import numpy as np
@@ -14,6 +14,7 @@ from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, to_float
 
 __all__ = [
     "Form",
+    "Mass",
     "Operand",
     "Result",
     "Tensor",
@@ -40,6 +41,22 @@ def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
     """The float64 nearest to each entry of numbers / scale."""
     nearest = (to_float(mpq(n, scale)) for n in numbers.ravel())
     return np.fromiter(nearest, np.float64, numbers.size).reshape(numbers.shape)
+
+
+class Mass(NamedTuple):
+    """What a float evaluation of a node may round beyond what the node's own numbers say.
+
+    Attributes
+    ----------
+    constants : ndarray of float64 (size,)
+        See `Form.mass`; zeros for an activation.
+    weights : Matrix, optional
+        For weights that the model computes in floats: by how many units of roundoff each may
+        be off, of an affine node of one matrix.
+    """
+
+    constants: np.ndarray
+    weights: Matrix | None = None
 
 
 @dataclass(eq=False)

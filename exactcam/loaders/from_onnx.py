@@ -27,6 +27,7 @@ from ..files.strict_json import printable
 from ..model.network import Network
 from .check import Traced, compare
 from .graph import Graph, Operand, Tensor
+from .onnx_constants import computed, frozen, typed
 from .onnx_form import check_form, check_names
 from .onnx_forward import forward_of
 from .onnx_model import (
@@ -128,6 +129,7 @@ def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
     network = graph.network(result)
     if not check:
         return network
+    model = frozen(model, values, element_types(model))
     forward, why = forward_of(model, source, traced, compared)
     notes = [why] if forward is None else compare(network, graph.masses, traced, compared, forward)
     return replace(network, notes=(*network.notes, *notes)) if notes else network
@@ -225,6 +227,16 @@ def _translate(
     kind = node.op_type
     if node.domain not in ("", "ai.onnx"):
         raise graph.refuse(kind, f"belongs to the domain {node.domain!r}, which is not read")
+    operands = []
+    for name in node.input:
+        if name not in values:
+            raise FileFormatError(f"layer {graph.layer}: reads {name!r}, which nothing computes")
+        operands.append(values[name])
+        if name and operands[-1] is None:
+            raise graph.refuse(kind, f"reads {name!r}, of which only the first output is computed")
+    constants = computed(graph, node, operands, types, opset)
+    if constants is not None:
+        return [*constants]
     if kind in FINAL and list(node.output) == [last]:
         raise graph.refuse(
             kind,
@@ -233,13 +245,6 @@ def _translate(
         )
     if kind not in OPERATORS:
         raise graph.refuse(kind, REFUSED.get(kind, "is not supported; rewrite the layer"))
-    operands = []
-    for name in node.input:
-        if name not in values:
-            raise FileFormatError(f"layer {graph.layer}: reads {name!r}, which nothing computes")
-        operands.append(values[name])
-        if name and operands[-1] is None:
-            raise graph.refuse(kind, f"reads {name!r}, of which only the first output is computed")
     attributes = {a.name: _attribute(a, graph.layer) for a in node.attribute}
     if kind in ("Cast", "CastLike"):
         attributes["types"] = cast_types(node, types)
@@ -254,7 +259,11 @@ def _translate(
     except _MALFORMED as error:
         raise NetworkError(f"layer {graph.layer} ({kind}): is malformed ({error})") from None
     results = [out] if isinstance(out, Tensor | np.ndarray) else list(out)
-    return (results + [None] * len(node.output))[: len(node.output)]
+    results = [
+        typed(x, types.get(name, 0)) if isinstance(x, np.ndarray) else x
+        for x, name in zip(results, node.output, strict=False)
+    ]
+    return results + [None] * (len(node.output) - len(results))
 
 
 def _input_shape(entry: Any) -> list[int]:
@@ -298,6 +307,8 @@ def _attribute(attribute: Any, layer: str) -> Attribute:
         return float(attribute.f)
     if attribute.type == kinds.INT:
         return int(attribute.i)
+    if attribute.type == kinds.STRINGS:
+        return [str(x.decode("utf-8", "replace")) for x in attribute.strings]
     if attribute.type == kinds.FLOATS:
         return [float(x) for x in attribute.floats]
     return [int(x) for x in attribute.ints] if attribute.type == kinds.INTS else None

@@ -27,6 +27,7 @@ from ..model.network import Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from .forms import (
     Form,
+    Mass,
     Operand,
     Result,
     Tensor,
@@ -59,8 +60,8 @@ class Graph:
         The name of the layer that is being translated, for messages and names of nodes.
     nodes, names, notes : list
         As in `Network`.
-    masses : list of ndarray
-        For every node the `mass` of its form, zeros for an activation.
+    masses : list of Mass
+        For every node what rounding may add to it in the model, beyond what its numbers say.
     input : Tensor
         The network's input.
     """
@@ -75,7 +76,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.names: list[str] = []
         self.notes: list[str] = []
-        self.masses: list[np.ndarray] = []
+        self.masses: list[Mass] = []
         self.input = Tensor(Form(size, "input", value=0), np.arange(size).reshape(shape))
 
     def limit(self, shape: Iterable[int], bits: int = 0) -> None:
@@ -129,7 +130,7 @@ class Graph:
     def _push(self, node: Node, name: str, mass: np.ndarray) -> int:
         self.nodes.append(node)
         self.names.append(name)
-        self.masses.append(mass)
+        self.masses.append(Mass(mass))
         return len(self.nodes)
 
     def make(self, form: Form) -> int:
@@ -367,6 +368,15 @@ class Graph:
         value = self.make(a.form)
         shape = (size, a.form.size)
         return value, Sparse.of_entries(shape, rows[kept], cols[kept], numbers[kept]), scale
+
+    def rounded_weights(self, out: Tensor, off: Matrix) -> None:
+        """Say that the model computes the weights of the map `out` in floats.
+
+        Each may be off by as many units of roundoff as `off` says. The map becomes a node, so
+        that the self-check can allow for this.
+        """
+        value = self.make(out.form)
+        self.masses[value - 1] = self.masses[value - 1]._replace(weights=off)
 
     # Activations
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arithmetic.matrix import Convolution, Dense
-from ..arithmetic.rational import integer_matrix, mpq, nearest_with_root, objects
+from ..arithmetic.rational import integer_matrix, mpq, mpz, nearest_with_root, objects
 from ..errors import NetworkError
 from ..model.nodes import Cpwl
 from .graph import Constant, Graph, Operand, Tensor, exact, width
+from .linear import Entries, sparse_map
 
 __all__ = [
     "SlidingWindow",
@@ -24,6 +25,7 @@ __all__ = [
     "batch_norm",
     "clamp",
     "convolution",
+    "fold",
     "linear",
     "matmul",
     "max_pool",
@@ -300,6 +302,25 @@ def _average_convolution(
     depthwise = window._replace(end=last, ceil=False)
     pooled = convolution(graph, images, kernel, None, depthwise, channels)
     return Tensor(pooled.form, pooled.index.reshape(out))
+
+
+def fold(graph: Graph, a: Tensor, size: Sizes, window: SlidingWindow) -> Tensor:
+    """The images of this size in which every window is added to where it was read.
+
+    `a` is (images, channels * taps, windows), with or without its first axis.
+    """
+    windows, _ = _taps(graph, window, size)
+    count, taps = windows.shape
+    if a.shape[-1] != count or a.shape[-2] % taps:
+        raise NetworkError(
+            f"layer {graph.layer}: {a.shape} is not {taps} taps of {count} windows in {tuple(size)}"
+        )
+    shape = (*a.shape[:-2], a.shape[-2] // taps, *size)
+    planes = np.arange(math.prod(shape) // math.prod(size))[:, None, None] * math.prod(size)
+    rows = np.where(windows.T < 0, -1, planes + windows.T).ravel()
+    (kept,) = np.nonzero(rows >= 0)
+    ones = objects([mpz(1)] * len(kept))
+    return sparse_map(graph, a, shape, Entries(rows[kept], kept, ones))
 
 
 def _grouped(shape: Sizes, axes: Sizes, keep: bool) -> tuple[np.ndarray, tuple[int, ...]]:

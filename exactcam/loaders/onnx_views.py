@@ -239,6 +239,6 @@ VIEWS: dict[str, Operator] = {
     "Cast": _cast, "CastLike": _cast, "Identity": _same, "Constant": _constant,
     "Shape": _shape, "Size": lambda g, n: np.asarray(math.prod(n.input(0).shape)),
     "ConstantOfShape": _constant_of_shape,
-    "Equal": _constants_only(np.equal), "Where": _constants_only(np.where),
+    "Equal": _constants_only(np.equal),
     "Range": _arange,
 }  # fmt: skip

@@ -19,6 +19,7 @@ from ..model.nodes import Cpwl
 from . import layers
 from .graph import Graph, Operand, Result, Tensor
 from .layers import SlidingWindow
+from .torch_linear import LINEAR
 from .torch_views import JUMPS, VIEWS, Map, Operator, axes_of, number, source_of
 
 __all__ = ["OPERATORS", "REFUSED"]
@@ -36,7 +37,7 @@ _REASONS = {
     _SMOOTH: """
         sigmoid tanh gelu silu mish softplus elu selu celu exp log sin cos sqrt rsqrt pow erf
         softmax _softmax log_softmax _log_softmax log_sigmoid logsumexp square hardswish glu
-        norm linalg_vector_norm reciprocal atan log1p expm1 scaled_dot_product_attention
+        reciprocal atan log1p expm1 scaled_dot_product_attention
         cosine_similarity prod
     """,
     _STATISTICS: """
@@ -47,10 +48,9 @@ _REASONS = {
         sign floor ceil round trunc frac remainder fmod heaviside hardshrink bucketize
     """,
     _ORDER: """
-        argmax argmin sort topk gt lt ge le eq ne where masked_fill median cumsum bitwise_and
-        logical_not embedding kthvalue
+        argmax argmin argsort gt lt ge le eq ne bitwise_and logical_not embedding
     """,
-    _RECURRENT: "lstm gru rnn_tanh rnn_relu quantized_lstm lstm_cell gru_cell",
+    _RECURRENT: "lstm gru rnn_tanh rnn_tanh_cell quantized_lstm lstm_cell gru_cell",
     _RANDOM: "rand randn rand_like randn_like bernoulli normal",
 }
 REFUSED = {kind: why for why, kinds in _REASONS.items() for kind in kinds.split()}
@@ -115,15 +115,6 @@ def _prelu(graph: Graph, a: SimpleNamespace) -> Operand:
     if len(slopes) > 1 and source.ndim > 1:
         slopes = slopes.reshape(-1, *(1 for _ in source.shape[2:]))
     return layers.prelu(graph, source, slopes)
-
-
-def _clamp(graph: Graph, a: SimpleNamespace) -> Operand:
-    low, high = getattr(a, "min", None), getattr(a, "max", None)
-    for bound in (low, high):
-        if isinstance(bound, Tensor):
-            raise graph.refuse("clamp", "bounds must be constant; use torch.maximum and minimum")
-    low, high = (None if x is None else np.asarray(x) for x in (low, high))
-    return layers.clamp(graph, a.self, low, high)
 
 
 def _hardtanh(graph: Graph, a: SimpleNamespace) -> Operand:
@@ -309,8 +300,7 @@ OPERATORS: dict[str, Operator] = {
     "hardsigmoid": _unit(lambda a: Cpwl.through([-3, 3], [0, mpq(1, 6), 0])),
     "softshrink": _unit(_softshrink), "threshold": _threshold, "rrelu": _rrelu, "prelu": _prelu,
     "_prelu_kernel": _prelu,
-    "hardtanh": _hardtanh, "clamp": _clamp, "clip": _clamp, "clamp_min": _clamp,
-    "clamp_max": _clamp,
+    "hardtanh": _hardtanh,
     "maximum": _extreme(1), "minimum": _extreme(-1), "fmax": _extreme(1), "fmin": _extreme(-1),
     "amax": _extreme(1), "amin": _extreme(-1), "max": _first_of_pair(_extreme(1)),
     "min": _first_of_pair(_extreme(-1)),
@@ -336,5 +326,5 @@ OPERATORS: dict[str, Operator] = {
     "adaptive_avg_pool3d": _adaptive(3, True), "_adaptive_avg_pool2d": _adaptive(2, True),
     "adaptive_max_pool1d": _adaptive(1, False), "adaptive_max_pool2d": _adaptive(2, False),
     "adaptive_max_pool3d": _adaptive(3, False),
-    **VIEWS,
+    **VIEWS, **LINEAR,
 }  # fmt: skip
