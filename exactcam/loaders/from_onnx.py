@@ -8,6 +8,7 @@ batch dimension is one. Weights may be in a file beside the model; no other file
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,15 @@ from .graph import Graph, Operand, Tensor
 from .onnx_constants import checked, computed, frozen, typed
 from .onnx_form import check_form, check_names
 from .onnx_forward import forward_of
-from .onnx_model import inlined, needed_part, read_beside, with_output
+from .onnx_model import (
+    choices_in,
+    inlined,
+    needed,
+    needed_part,
+    put_branches,
+    read_beside,
+    with_output,
+)
 from .onnx_node import Attribute, OnnxNode
 from .onnx_ops import FINAL, OPERATORS, REFUSED
 from .onnx_types import cast_types, element_types
@@ -46,6 +55,7 @@ _MALFORMED = (
     TypeError,
     ValueError,
 )
+_CHOICE = 1024  # what one node costs in the budget when branches are chosen: all are looked at
 _LARGEST = 1 << 31  # bytes of a file; protobuf allows no more
 Values = dict[str, Operand | None]  # by name; None: left out, or an output that is not computed
 
@@ -143,22 +153,50 @@ def _opened(model: Any, size: int) -> tuple[str, Graph, Values]:
 
 
 def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> tuple[str, Traced]:
-    """Translate every node, adding to `values`; the value to compare and all that are traced."""
+    """Translate every node, adding to `values`; the value to compare and all that are traced.
+
+    What the conditions of If need is translated first, and the branches that are taken replace
+    these nodes in the model.
+    """
+    traced: Traced = {}
+    while choices := choices_in(model):
+        graph.charge(_CHOICE * len(model.graph.node))
+        conditions = [name for choice in choices.values() for name in choice.input]
+        _read_these(model, needed(model.graph.node, conditions), graph, values, traced)
+        branches = {place: _taken(graph, node, values) for place, node in choices.items()}
+        for tensor in put_branches(model, branches):
+            values[tensor.name] = _array(tensor, f"initializer {tensor.name}")
+    last = model.graph.output[0].name
+    compared = _read_these(model, model.graph.node, graph, values, traced, drop_final)
+    ends = {name for node in model.graph.node for name in node.output}
+    return compared or last, {name: value for name, value in traced.items() if name in ends}
+
+
+def _read_these(
+    model: Any,
+    nodes: Iterable[Any],
+    graph: Graph,
+    values: Values,
+    traced: Traced,
+    drop_final: bool = False,
+) -> str | None:
+    """Translate those nodes that are not yet; the name of what a final layer reads that is left out."""
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
-    last = compared = model.graph.output[0].name
+    last = model.graph.output[0].name
     types = element_types(model)
     uses = Counter(name for node in model.graph.node for name in node.input)
-    traced: Traced = {}
-    for number, node in enumerate(model.graph.node):
+    known = set(values)
+    for number, node in enumerate(nodes):
+        if node.output and known.issuperset(node.output):
+            continue
         layer = node.name or (node.output[0] if node.output else f"{node.op_type} {number}")
         graph.layer = printable(layer)
         if node.op_type in FINAL and list(node.output) == [last] and drop_final:
             graph.notes.append(
                 f"layer {graph.layer}: the final {node.op_type} was left out on request"
             )
-            compared = node.input[0]
-            values[last] = values.get(compared)
-            break
+            values[last] = values.get(node.input[0])
+            return str(node.input[0])
         outputs = _translate(graph, node, values, opset, last, types)
         for name, operand in zip(node.output, outputs, strict=True):
             if name in values and name:
@@ -168,7 +206,21 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
                 traced[name] = (graph.layer, operand)
                 if uses[name] > 1:
                     graph.settle(operand)
-    return compared, traced
+    return None
+
+
+def _taken(graph: Graph, choice: Any, values: Values) -> Any:
+    """The branch of an If that its constant condition chooses."""
+    graph.layer = printable(choice.name or choice.output[0])
+    condition = values.get(choice.input[0])
+    if condition is None or isinstance(condition, Tensor):
+        raise graph.refuse(
+            "If", "its condition is not constant: which branch is taken depends on the input"
+        )
+    if condition.size != 1:
+        raise NetworkError(f"layer {graph.layer}: the condition of If is not one truth value")
+    name = "then_branch" if condition.ravel()[0] else "else_branch"
+    return next(attribute.g for attribute in choice.attribute if attribute.name == name)
 
 
 def _translate(

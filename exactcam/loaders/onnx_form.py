@@ -81,7 +81,8 @@ def _check_kinds(model: Any) -> None:
     for node in model.graph.node:
         if (node.domain, node.op_type) in own:
             continue
-        if node.domain in ("", "ai.onnx") and (node.op_type in OPERATORS or node.op_type in FINAL):
+        known = node.op_type in OPERATORS or node.op_type in (*FINAL, "If")
+        if node.domain in ("", "ai.onnx") and known:
             continue
         kind, layer = printable(node.op_type), printable(node.name or "".join(node.output[:1]))
         why = REFUSED.get(node.op_type, "is not supported; rewrite the layer")

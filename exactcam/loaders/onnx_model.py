@@ -18,7 +18,15 @@ from ..files.strict_json import printable
 from .onnx_form import check_form, inner_graphs
 from .outputs import chosen
 
-__all__ = ["inlined", "needed", "needed_part", "read_beside", "with_output"]
+__all__ = [
+    "choices_in",
+    "inlined",
+    "needed",
+    "needed_part",
+    "put_branches",
+    "read_beside",
+    "with_output",
+]
 
 _NODES, _RATIO = 1 << 14, 4  # nodes a model may have after inlining, and so many for each before
 _BITS = {"UINT4": 4, "INT4": 4, "FLOAT4E2M1": 4, "UINT2": 2, "INT2": 2}
@@ -124,6 +132,72 @@ def _inlined_size(
             sizes[key] = _inlined_size(functions[key].node, functions, sizes, depth + 1)
         total += sizes.get(key, 1)
     return total
+
+
+# Branches
+
+
+def choices_in(model: Any) -> dict[int, Any]:
+    """The nodes If of a model whose conditions need no other If, by their places among the nodes."""
+    chosen_by: set[str] = set()  # values that depend on an If
+    out: dict[int, Any] = {}
+    for place, node in enumerate(model.graph.node):
+        if node.op_type == "If" and chosen_by.isdisjoint(node.input):
+            out[place] = node
+        if node.op_type == "If" or not chosen_by.isdisjoint(_read_by(node)):
+            chosen_by.update(node.output)
+    return out
+
+
+def put_branches(model: Any, branches: dict[int, Any]) -> list[Any]:
+    """Put a branch of each If in its place; the branches' own tensors, as they are now called.
+
+    What the output does not need any more is left out.
+    """
+    graph = model.graph
+    mark = _unused({name for n in _all_nodes(graph.node) for name in (*n.input, *n.output)})
+    nodes: list[Any] = []
+    held: list[Any] = []
+    for place, node in enumerate(graph.node):
+        if place not in branches:
+            nodes.append(node)
+            continue
+        copy = type(graph)()
+        copy.CopyFrom(branches[place])
+        own = {tensor.name for tensor in copy.initializer}
+        own.update(name for inner in copy.node for name in inner.output)
+        _rename(copy, {name: f"{mark}{place}_{name}" for name in own if name})
+        for given, name in zip(copy.output, node.output, strict=True):
+            copy.node.add(op_type="Identity", input=[given.name], output=[name], name=node.name)
+        nodes.extend(copy.node)
+        held.extend(copy.initializer)
+    fresh = type(graph)(node=needed(nodes, [entry.name for entry in graph.output]))
+    graph.ClearField("node")
+    graph.node.MergeFrom(fresh.node)
+    graph.initializer.extend(held)
+    return held
+
+
+def _unused(names: set[str]) -> str:
+    """A beginning that none of some names has."""
+    mark = "branch_"
+    while any(name.startswith(mark) for name in names):
+        mark += "_"
+    return mark
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    """Call values of a graph by other names, also where graphs inside it read them."""
+    for entry in (*graph.output, *graph.initializer):
+        entry.name = names.get(entry.name, entry.name)
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for inner in inner_graphs(graph.node):
+        for entry in inner.output:
+            entry.name = names.get(entry.name, entry.name)
+        for node in inner.node:
+            node.input[:] = [names.get(name, name) for name in node.input]
 
 
 # Tensors in another file

@@ -48,7 +48,7 @@ _REASONS = {
         NonMaxSuppression OneHot Unique DequantizeLinear DynamicQuantizeLinear
     """,
     "a recurrent layer multiplies computed values": "LSTM GRU",
-    "control flow has no fixed graph; export the model without it": "If Loop Scan",
+    "control flow has no fixed graph; export the model without it": "Loop Scan",
     "is random: the network has no fixed function": """
         RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli
         Multinomial

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import exactcam
-from exactcam.errors import FileFormatError, UnsupportedLayerError
+from exactcam.errors import FileFormatError, NetworkError, UnsupportedLayerError
 
 onnx = pytest.importorskip("onnx")
 helper, numpy_helper = onnx.helper, onnx.numpy_helper
@@ -209,3 +209,131 @@ def test_calls_that_do_not_fit(tmp_path):
         with pytest.raises(exactcam.ExactcamError) as caught:
             load(tmp_path, model)
         assert str(caught.value).isprintable()
+
+
+# Branches
+
+
+def branch(nodes, output, constants=()):
+    held = [numpy_helper.from_array(np.asarray(v), n) for n, v in constants]
+    return helper.make_graph(nodes, "b", [], [helper.make_empty_tensor_value_info(output)], held)
+
+
+def choose(condition, result, then, other):
+    return node("If", [condition], [result], then_branch=then, else_branch=other)
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_a_branch_by_a_stored_condition(condition, tmp_path):
+    then = branch([node("Add", ["r", "c"], ["o"])], "o", [("c", np.float32([1, 2]))])
+    other = branch([node("Neg", ["r"], ["m"]), node("Sin", ["m"], ["o"])], "o")
+    nodes = [node("Relu", ["x"], ["r"]), choose("t", "i", then, other), node("Abs", ["i"], ["y"])]
+    model = build(nodes, [("t", np.asarray(condition))])
+    if condition:
+        assert load(tmp_path, model).evaluate([-1, 3]) == (1, 5)
+    else:
+        with pytest.raises(UnsupportedLayerError, match=r"\(Sin\)"):
+            load(tmp_path, model)
+
+
+def squeezing(shape):
+    """What torch's exporter writes for x.squeeze(1) of a computed value."""
+    nodes = [
+        node("Relu", ["x"], ["r"]),
+        node("Shape", ["r"], ["s"]),
+        node("Gather", ["s", "one"], ["n"]),
+        node("Equal", ["n", "one"], ["e"]),
+        choose(
+            "e",
+            "i",
+            branch([node("Squeeze", ["r", "axes"], ["q"])], "q"),
+            branch([node("Identity", ["r"], ["q"])], "q"),
+        ),
+        node("Neg", ["i"], ["y"]),
+    ]
+    constants = [("one", np.int64([1])), ("axes", np.int64([1]))]
+    return build(nodes, constants, inputs=[info("x", shape)])
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2), (1, 2)])
+def test_a_branch_by_a_shape(shape, tmp_path):
+    assert load(tmp_path, squeezing(shape)).evaluate([-1, 2]) == (0, -2)
+
+
+def test_branches_inside_branches(tmp_path):
+    inner = choose(
+        "f",
+        "o",
+        branch([node("Abs", ["d"], ["o2"])], "o2"),
+        branch([node("Sub", ["d", "x"], ["o2"])], "o2"),
+    )
+    outer = choose(
+        "t",
+        "a",
+        branch([node("Add", ["x", "x"], ["d"]), inner], "o"),
+        branch([node("Tan", ["x"], ["o"])], "o"),
+    )
+    again = choose(
+        "t", "b", branch([node("Neg", ["a"], ["o"])], "o"), branch([node("Tan", ["x"], ["o"])], "o")
+    )
+    nodes = [node("Tanh", ["x"], ["dead"]), outer, again, node("Relu", ["b"], ["y"])]
+    model = build(nodes, [("t", np.asarray(True)), ("f", np.asarray(False))])
+    assert load(tmp_path, model).evaluate([-1, 2]) == (1, 0)
+
+
+def test_what_only_the_other_branch_needs_is_not_judged(tmp_path):
+    nodes = [
+        node("Sigmoid", ["x"], ["s"]),
+        choose(
+            "t",
+            "y",
+            branch([node("Relu", ["x"], ["o"])], "o"),
+            branch([node("Neg", ["s"], ["o"])], "o"),
+        ),
+    ]
+    assert load(tmp_path, build(nodes, [("t", np.asarray(True))])).evaluate([-1, 2]) == (0, 2)
+
+
+def test_a_branch_that_depends_on_the_input(tmp_path):
+    nodes = [
+        node("ReduceSum", ["x"], ["s"], keepdims=0),
+        node("Relu", ["s"], ["c"]),
+        node("Cast", ["c"], ["t"], to=9),
+        choose(
+            "t",
+            "y",
+            branch([node("Relu", ["x"], ["o"])], "o"),
+            branch([node("Neg", ["x"], ["o"])], "o"),
+        ),
+    ]
+    with pytest.raises(UnsupportedLayerError, match=r"\(Cast\)"):
+        load(tmp_path, build(nodes))
+    nodes[3].input[0] = "c"
+    with pytest.raises(UnsupportedLayerError, match=r"\(If\).*depends on the input"):
+        load(tmp_path, build(nodes))
+
+
+def test_many_branches(tmp_path):
+    """All that depend on the same values are chosen together."""
+    other = branch([node("Sin", ["x"], ["o"])], "o")
+    nodes = [
+        choose("t", f"a{k + 1}", branch([node("Neg", [f"a{k}" if k else "x"], ["o"])], "o"), other)
+        for k in range(300)
+    ]
+    nodes.append(node("Relu", ["a300"], ["y"]))
+    assert load(tmp_path, build(nodes, [("t", np.asarray(True))])).evaluate([-1, 2]) == (0, 2)
+
+
+def test_branches_that_wait_for_one_another(tmp_path):
+    """Each looks at all nodes anew: the budget of the graph bounds their product."""
+    nodes = []
+    for k in range(3000):
+        both = [branch([node("Identity", [f"t{k}"], ["o"])], "o") for _ in range(2)]
+        nodes.append(choose(f"t{k}", f"t{k + 1}", *both))
+    both = [branch([node(kind, ["x"], ["o"])], "o") for kind in ("Relu", "Abs")]
+    nodes.append(choose("t3000", "y", *both))
+    with pytest.raises(NetworkError, match="far larger"):
+        load(tmp_path, build(nodes, [("t0", np.asarray(True))]))
+    del nodes[20:-1]
+    nodes[-1].input[0] = "t20"
+    assert load(tmp_path, build(nodes, [("t0", np.asarray(True))])).evaluate([-1, 2]) == (0, 2)
