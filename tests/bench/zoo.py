@@ -17,9 +17,11 @@ import sys
 import tempfile
 import time
 import warnings
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tools.architectures import MODES, exported, randomised, signed_distance, unet
 
 TORCHVISION = [
     "alexnet",
@@ -44,7 +46,6 @@ TORCHVISION = [
     "regnet_x_400mf",
 ]
 NAMES = [*TORCHVISION, "unet", "sdf"]
-MODES = ["module", "pt2", "torchscript13", "torchscript17", "dynamo"]
 LIBRARIES: list[Any] = []  # of operators, which go with the object
 SIDES = {"inception_v3": 75, "alexnet": 64}  # 32 for the others
 
@@ -66,75 +67,6 @@ def torchvision_models() -> Any:
     return models
 
 
-def unet(width: int = 16) -> Any:
-    """A U-Net of two levels for images of one channel."""
-    import torch
-    from torch import nn
-
-    def twice(a: int, b: int) -> Any:
-        return nn.Sequential(
-            nn.Conv2d(a, b, 3, padding=1),
-            nn.BatchNorm2d(b),
-            nn.ReLU(),
-            nn.Conv2d(b, b, 3, padding=1),
-            nn.BatchNorm2d(b),
-            nn.ReLU(),
-        )
-
-    class UNet(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.down0, self.down1 = twice(1, width), twice(width, 2 * width)
-            self.bottom = twice(2 * width, 4 * width)
-            self.up1 = nn.ConvTranspose2d(4 * width, 2 * width, 2, stride=2)
-            self.up0 = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
-            self.right1, self.right0 = twice(4 * width, 2 * width), twice(2 * width, width)
-            self.last, self.pool = nn.Conv2d(width, 1, 1), nn.MaxPool2d(2)
-
-        def forward(self, x: Any) -> Any:
-            a = self.down0(x)
-            b = self.down1(self.pool(a))
-            c = self.up1(self.bottom(self.pool(b)))
-            c = self.right1(torch.cat([b, joined(b, c)], 1))
-            return self.last(self.right0(torch.cat([a, joined(a, self.up0(c))], 1)))
-
-    def joined(a: Any, b: Any) -> Any:
-        """b, padded to the size of a as the usual code does it."""
-        high, wide = a.size(2) - b.size(2), a.size(3) - b.size(3)
-        sides = [wide // 2, wide - wide // 2, high // 2, high - high // 2]
-        return nn.functional.pad(b, sides)
-
-    return UNet()
-
-
-def signed_distance(width: int = 512, layers: int = 8) -> Any:
-    """A network for signed distances, whose middle layer reads the input again."""
-    import torch
-    from torch import nn
-
-    class Distance(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.skip = layers // 2
-            sizes = [3] + [width] * (layers - 1) + [1]
-            self.layers = nn.ModuleList(
-                nn.Linear(a, b - 3 if k + 1 == self.skip else b)
-                for k, (a, b) in enumerate(pairwise(sizes))
-            )
-
-        def forward(self, x: Any) -> Any:
-            out = x
-            for k, layer in enumerate(self.layers):
-                if k == self.skip:
-                    out = torch.cat([out, x], -1)
-                out = layer(out)
-                if k + 1 < len(self.layers):
-                    out = torch.relu(out)
-            return out
-
-    return Distance()
-
-
 def module_of(name: str) -> tuple[Any, tuple[int, ...]]:
     """An architecture with random weights in evaluation mode, and the shape of its input."""
     import torch
@@ -152,27 +84,7 @@ def module_of(name: str) -> tuple[Any, tuple[int, ...]]:
         )
         side = SIDES.get(name, 32)
         module, shape = getattr(torchvision_models(), name)(weights=None, **extra), (3, side, side)
-    for part in module.modules():
-        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
-            torch.nn.init.normal_(part.running_mean, std=0.1)
-            torch.nn.init.uniform_(part.running_var, 0.5, 2)
-    return module.eval(), shape
-
-
-def exported(module: Any, shape: tuple[int, ...], mode: str, folder: Path) -> Path:
-    """A file of the module as an exporter writes it."""
-    import torch
-
-    example = torch.zeros(1, *shape)
-    path = folder / ("m.pt2" if mode == "pt2" else "m.onnx")
-    if mode == "pt2":
-        torch.export.save(torch.export.export(module, (example,)), path)
-    elif mode == "dynamo":
-        torch.onnx.export(module, (example,), path, verbose=False)
-    else:
-        opset = int(mode.removeprefix("torchscript"))
-        torch.onnx.export(module, (example,), path, dynamo=False, opset_version=opset)
-    return path
+    return randomised(module), shape
 
 
 def load(name: str, mode: str, memory: int) -> str:
@@ -184,7 +96,10 @@ def load(name: str, mode: str, memory: int) -> str:
     try:
         module, shape = module_of(name)
         with tempfile.TemporaryDirectory() as folder:
-            path = None if mode == "module" else exported(module, shape, mode, Path(folder))
+            try:
+                path = None if mode == "module" else exported(module, shape, mode, Path(folder))
+            except RuntimeError as error:
+                return f"{name} | {mode} | not exported by torch: {type(error).__name__} | - | -"
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
             start = time.perf_counter()
             try:
