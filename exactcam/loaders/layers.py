@@ -367,6 +367,7 @@ def reduce_extreme(graph: Graph, a: Operand, axes: Sizes, keep: bool, sign: int 
 
 def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None) -> Operand:
     """Clip entries: min(max(a, low), high), one activation where both bounds are numbers."""
+    low, high = _unless_infinite(low, -np.inf), _unless_infinite(high, np.inf)
     if low is not None and high is not None and low.size == high.size == 1:
         floor, ceiling = (exact(x.ravel(), f"layer {graph.layer}: bound")[0] for x in (low, high))
         if floor < ceiling:
@@ -381,6 +382,13 @@ def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None)
     which = [numbers.setdefault(x, len(numbers)) for x in ceilings.ravel()]
     functions = [Cpwl([x], [(1, 0), (0, x)]) for x in numbers]
     return graph.pointwise(out, functions, np.asarray(which).reshape(out.shape))
+
+
+def _unless_infinite(bound: Constant | None, end: float) -> Constant | None:
+    """The bound, None if it bounds nothing."""
+    if bound is None or (bound.dtype.kind == "f" and (bound == end).all()):
+        return None
+    return bound
 
 
 def pad(

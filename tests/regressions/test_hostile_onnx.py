@@ -285,7 +285,7 @@ def test_names_of_layers_are_one_line(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["mode", "layer", "input"])
 def test_what_a_message_quotes_is_printable(place: str, tmp_path: Path) -> None:
     forged = "a\nexactcam: all is well\x1b[2J"
-    model = build([TO_IMAGE, ("Resize", "a  f", "y", {"mode": "linear"})], {**IMAGE, "f": SCALES})
+    model = build([TO_IMAGE, ("Resize", "a  f", "y", {"mode": "area"})], {**IMAGE, "f": SCALES})
     if place == "mode":
         model.graph.node[1].attribute[0].s = forged.encode()
     elif place == "layer":

@@ -337,3 +337,41 @@ def test_branches_that_wait_for_one_another(tmp_path):
     del nodes[20:-1]
     nodes[-1].input[0] = "t20"
     assert load(tmp_path, build(nodes, [("t0", np.asarray(True))])).evaluate([-1, 2]) == (0, 2)
+
+
+# Bounds that bound nothing
+
+
+@pytest.mark.parametrize("opset", [6, 18])
+@pytest.mark.parametrize(
+    ("low", "high", "value"),
+    [(0, np.inf, (0, 2)), (-np.inf, 1, (-1, 1)), (-np.inf, np.inf, (-1, 2)), (-np.inf, 0, (-1, 0))],
+)
+def test_clips_with_an_infinite_bound(low, high, value, opset, tmp_path):
+    low, high = np.float32(low), np.float32(high)
+    if opset == 6:
+        model = build(
+            [node("Clip", ["x"], ["c"], min=low, max=high), node("Identity", ["c"], ["y"])]
+        )
+        del model.opset_import[:]
+        model.opset_import.append(helper.make_opsetid("", 6))
+    else:
+        model = build([node("Clip", ["x", "a", "b"], ["y"])], [("a", low), ("b", high)])
+    assert load(tmp_path, model).evaluate([-1, 2]) == value
+
+
+@pytest.mark.parametrize(("low", "high"), [(np.inf, None), (None, -np.inf), (np.nan, None)])
+def test_clips_to_no_number(low, high, tmp_path):
+    names = [name if bound is not None else "" for name, bound in (("a", low), ("b", high))]
+    held = [(n, np.float32(bound)) for n, bound in (("a", low), ("b", high)) if bound is not None]
+    with pytest.raises(exactcam.ExactcamError, match="finite"):
+        load(tmp_path, build([node("Clip", ["x", *names], ["y"])], held))
+
+
+def test_torch_clamps_with_an_infinite_bound():
+    torch = pytest.importorskip("torch")
+    from tools.torch_modules import Call
+
+    for low, high, value in ((0.0, np.inf, (0, 2)), (-np.inf, 1.0, (-1, 1))):
+        module = Call(lambda x, low=low, high=high: torch.clamp(x, low, high))
+        assert exactcam.from_torch(module, (2,)).evaluate([-1, 2]) == value
