@@ -79,7 +79,7 @@ class Kernel(NamedTuple):
         numbers = [*places, self.stretch, 1 / self.stretch]
         exact = self.weight is None or all(_FINE % x.denominator == 0 for x in numbers)
         reached = max(map(abs, numbers)) + n + 2
-        return 0 if exact else 32 * int(reached)
+        return 0 if exact else min(32 * int(reached), 1 << 52)
 
 
 def rounded(how: str, x: mpq) -> int:

@@ -215,6 +215,8 @@ def moved(
     ]
     try:
         found = rearrange(*numbers)
+    except NetworkError:
+        raise
     except (ValueError, IndexError) as error:
         raise NetworkError(f"layer {graph.layer}: {error}") from None
     flat = [graph.view(x, np.ravel) for x in operands]

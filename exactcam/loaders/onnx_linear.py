@@ -283,6 +283,7 @@ def _scatter_elements(graph: Graph, node: OnnxNode) -> Operand:
 
 def _scatter_nd(graph: Graph, node: OnnxNode) -> Operand:
     target, index, source = node.input(0), _integers(node, 1, "indices"), node.input(2)
+    graph.limit([*index.shape[:-1], *target.shape[index.shape[-1] :]])
     flat = np.arange(math.prod(target.shape)).reshape(target.shape)
     return _written(graph, node, target, flat[tuple(np.moveaxis(index, -1, 0))], source)
 

@@ -25,20 +25,33 @@ _Stage = list[tuple[int, int]]
 def ranked(graph: Graph, a: Operand, axis: int, ranks: Sequence[int]) -> Operand:
     """The entries of these ranks along an axis, which takes its place; rank 0 is the smallest."""
     lanes = graph.view(a, lambda x: np.moveaxis(x, axis, -1))
-    *_, n = lanes.shape
+    *lead, n = lanes.shape
+    graph.limit([*lead, len(ranks)])
     if not isinstance(lanes, Tensor):
         found: Operand = np.sort(lanes, axis=-1)[..., list(ranks)]
     elif n == 1:
         found = _lanes(graph, lanes, list(ranks))
     else:
-        wanted = {k for rank in ranks for k in (n - rank - 1, n - rank) if 0 < k < n}
+        graph.limit([*lead, n, n.bit_length(), n.bit_length()])  # more than the network has
         stages = _network(n, set(ranks))
-        sums = sum(math.comb(n, k) for k in wanted)
-        by_sums = sums <= 2 * sum(map(len, stages))
+        by_sums = _few_sums(n, ranks, 2 * sum(map(len, stages)))
         found = (
             _by_sums(graph, lanes, ranks) if by_sums else _by_network(graph, lanes, stages, ranks)
         )
     return graph.view(found, lambda x: np.moveaxis(x, -1, axis))
+
+
+def _few_sums(n: int, ranks: Sequence[int], most: int) -> bool:
+    """Whether there are at most so many sums of k entries, for all k that these ranks need."""
+    wanted = {k for rank in ranks for k in (n - rank - 1, n - rank) if 0 < k < n}
+    total = 0
+    for k in sorted(
+        wanted, key=lambda k: min(k, n - k)
+    ):  # where the numbers are long, it has ended
+        total += math.comb(n, k)
+        if total > most:
+            return False
+    return True
 
 
 def _by_sums(graph: Graph, a: Tensor, ranks: Sequence[int]) -> Operand:

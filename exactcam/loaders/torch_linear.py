@@ -231,6 +231,9 @@ def _index_put(graph: Graph, a: SimpleNamespace) -> Operand:
     if any(isinstance(i, Tensor) for i in a.indices):
         raise graph.refuse("index_put", "the indices are computed; they must be constant")
     where = tuple(slice(None) if i is None else i for i in a.indices)
+    given = [i.shape for i in a.indices if i is not None]
+    rest = [n for n, i in zip(a.self.shape, a.indices, strict=False) if i is None]
+    graph.limit([*np.broadcast_shapes(*given), *rest, *a.self.shape[len(where) :]])
     places = np.arange(math.prod(a.self.shape)).reshape(a.self.shape)[where]
     values = graph.view(number(a.values), lambda x: np.broadcast_to(x, places.shape))
     write = add_at if a.accumulate else overwritten
@@ -254,6 +257,7 @@ def _scatter_reduce(graph: Graph, a: SimpleNamespace) -> Operand:
     index = _constant(graph, a.index)
     whole = hasattr(a, "source")
     if whole:
+        graph.limit([*a.self.shape[: a.dim], index.size, *a.self.shape[a.dim :][1:]])
         places = np.arange(math.prod(a.self.shape)).reshape(a.self.shape)
         places = np.take(places, index.ravel(), a.dim) if a.self.ndim else places.reshape(-1)
     else:
@@ -409,6 +413,7 @@ def _cdist(graph: Graph, a: SimpleNamespace) -> Operand:
 
 
 def _pdist(graph: Graph, a: SimpleNamespace) -> Operand:
+    graph.limit([a.self.shape[0], *a.self.shape])
     first, second = np.triu_indices(a.self.shape[0], 1)
     left, right = graph.view(a.self, lambda x: x[first]), graph.view(a.self, lambda x: x[second])
     return _norm(graph, SimpleNamespace(self=graph.subtract(left, right), p=a.p, dim=-1))

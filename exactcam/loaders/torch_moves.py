@@ -82,26 +82,25 @@ def _run(graph: Graph, operator: str, arguments: dict[str, Any]) -> np.ndarray |
         array = value.astype(np.int64) if value.dtype == object else np.ascontiguousarray(value)
         return torch.from_numpy(array.reshape(value.shape)).to(device)
 
-    def result(device: str) -> list[Any]:
-        out = called(**{name: converted(value, device) for name, value in arguments.items()})
-        return list(out) if isinstance(out, (list, tuple)) else [out]
+    def result(device: str) -> Any:
+        return called(**{name: converted(value, device) for name, value in arguments.items()})
 
     repeats = arguments.get("repeats")
     if isinstance(repeats, np.ndarray):
         graph.limit([repeats.max(initial=0), arguments["self"].size])
     try:
-        if operator not in _SHRINKING:
-            for out in result("meta"):
+        if operator != "masked_select" and not isinstance(repeats, np.ndarray):
+            shapes = result("meta")
+            for out in shapes if isinstance(shapes, (list, tuple)) else [shapes]:
                 graph.limit(out.shape)
-        found = [out.numpy().astype(np.int64) for out in result("cpu")]
-    except (RuntimeError, IndexError, TypeError, ValueError) as error:
+        found = result("cpu")
+    except (RuntimeError, IndexError, TypeError) as error:
         reason = (str(error).strip() or operator).splitlines()[0]
         raise NetworkError(f"layer {graph.layer} ({operator}): {reason}") from None
-    return found if operator in _SEVERAL or len(found) > 1 else found[0]
-
-
-_SHRINKING = ("masked_select", "repeat_interleave")  # sizes that meta tensors do not know
-_SEVERAL = ("broadcast_tensors", "meshgrid")
+    if isinstance(found, (list, tuple)):
+        return [out.numpy().astype(np.int64) for out in found]
+    whole: np.ndarray = found.numpy().astype(np.int64)
+    return whole
 
 
 def _choices() -> dict[str, list[list[str]]]:

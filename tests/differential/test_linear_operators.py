@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import exactcam
-from exactcam.errors import UnsupportedLayerError
+from exactcam.errors import NetworkError, UnsupportedLayerError
 
 torch = pytest.importorskip("torch")
 Call = pytest.importorskip("tools.torch_modules").Call
@@ -107,6 +107,7 @@ OPERATORS = {
     "diag": lambda x: torch.diag(x[0, 0, 0], 1),
     "diag_embed": lambda x: torch.diag_embed(x),
     "tensor_split": lambda x: x.tensor_split(4, 3)[1],
+    "hsplit into one": lambda x: x.hsplit(1)[0],
     "vsplit": lambda x: torch.vsplit(x[0], 2)[1],
     "atleast_3d": lambda x: torch.atleast_3d(x[0, 0]),
     "unfold": lambda x: x.unfold(3, 3, 2),
@@ -231,6 +232,21 @@ def crelu(x):
 def test_what_is_read_both_folded_and_as_a_value(function):
     """The self-check once refused a map that one reader continued and another made a node."""
     agree(lambda x: function(crelu(x)), (1, 3))
+
+
+HUGE = {
+    "repeat": lambda x: x.repeat_interleave(1 << 40, 0).sum(0),
+    "tile": lambda x: x.tile(1 << 20, 1 << 20).sum(0),
+    "pairs": lambda x: F.pdist(x.expand(1 << 14, 3), 1),
+    "diagonals": lambda x: torch.diag_embed(x.expand(1 << 12, 3).flatten()).sum(0),
+    "order": lambda x: x.expand(1 << 17, 3).flatten().sort().values,
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_sizes_are_known_before_anything_is_made(name):
+    with pytest.raises(NetworkError, match=r"^layer \w+: a tensor .*out of reach$"):
+        exactcam.from_torch(Call(HUGE[name]), (3,))
 
 
 # Interpolation
