@@ -3,8 +3,10 @@
 The module is traced by `torch.export` before decomposition, so what is read is the
 list of ATen operators a forward pass performs, whatever Python wrote it: nested
 modules, residual connections, functional calls, views. Parameters and buffers of
-any float width are the exact numbers they are. `torch_ops` says what each operator
-is; nothing is guessed, and an operator that is not in its table is refused.
+any float width are the exact numbers they are. What does not depend on the input is computed
+by torch (`torch_constants`), what the output does not need is left out. `torch_ops` says what
+each operator is; nothing is guessed, and an operator that is not in its table is decomposed by
+torch into others, or refused.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ def from_torch(
     """The exact network of a torch module.
 
     Inputs and outputs are flattened. Parameters of any float width and Python scalars
-    in the module are the exact numbers they are.
+    in the module are the exact numbers they are. What does not depend on the input is what
+    torch computes, in torch's types; `torch.compile` and DataParallel are looked through.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ _TYPED = _names(
     Abs Add And ArgMax ArgMin BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Clip
     DequantizeLinear Div Equal Floor Greater GreaterOrEqual IsInf IsNaN LeakyRelu Less LessOrEqual
     Max Min Mod Mul Neg NonZero Not Or PRelu QuantizeLinear Reciprocal ReduceMax ReduceMin Relu Round Shrink
-    Sign Sub ThresholdedRelu Where Xor
+    Sign Sub ThresholdedRelu TopK Where Xor
     """
 )
 # The last bits depend on the order of additions, or on the machine's library of functions.
@@ -100,7 +100,8 @@ def computed(
     except _FAILURES:
         return None  # older versions, and rare types: what `onnx_ops` says of them
     declared = types.get(node.output[0], 0)
-    results = [typed(np.asarray(x), declared) for x in found]
+    names = zip(found, node.output, strict=True)
+    results = [typed(np.asarray(x), types.get(name, 0)) for x, name in names]
     if wide and any(_changed(x, y, declared) for x, y in zip(found, results, strict=True)):
         note_rounded(graph, kind, FLOATS[declared])
     return results
@@ -118,7 +119,7 @@ def _pay(graph: Graph, kind: str, given: Sequence[np.ndarray]) -> None:
         graph.limit(shape)
     if kind == "NonZero":
         graph.limit((max(1, given[0].ndim), given[0].size))
-    if kind.startswith(("Reduce", "DequantizeLinear", "QuantizeLinear", "Cum", "PRelu")):
+    if kind.startswith(("TopK", "Reduce", "DequantizeLinear", "QuantizeLinear", "Cum", "PRelu")):
         return
     try:
         shape = np.broadcast_shapes(*(x.shape for x in given))

@@ -189,6 +189,16 @@ CASES = {
         [1, 3],
         {"m": np.float32([1, 0, 2])},
     ),
+    "the order of weights": (
+        [
+            helper.make_node("TopK", ["w", "k"], ["v", "i"]),
+            node("Gather", "x i", "g", axis=1),
+            node("Mul", "g v", "m"),
+            node("Relu", "m", "y"),
+        ],
+        [1, 3],
+        {"w": np.float32([1, 3, 2]), "k": np.int64([2])},
+    ),
     "a product of weights": (
         [node("MatMul", "w v", "d"), *SCALED],
         [1, 4],
