@@ -89,7 +89,7 @@ def computed(
         return None
     if kind not in _TYPED and kind not in _ROUNDED:
         return None
-    _pay(graph, kind, given)
+    _pay(graph, node, given)
     if kind in ("Div", "Mod") and given[1].dtype.kind in "iu" and not given[1].all():
         raise NetworkError(f"layer {graph.layer} ({kind}): an integer constant is divided by zero")
     wide = kind in _ROUNDED
@@ -107,13 +107,15 @@ def computed(
     return results
 
 
-def _pay(graph: Graph, kind: str, given: Sequence[np.ndarray]) -> None:
+def _pay(graph: Graph, node: Any, given: Sequence[np.ndarray]) -> None:
     """Take the result and the work from the budget, before anything is made."""
+    kind = node.op_type
     if kind in ("MatMul", "Gemm"):
-        contracted = max(1, *given[0].shape[-2:]) if kind == "Gemm" else given[0].shape[-1:]
-        outer = math.prod(x.size for x in given[:2]) // max(1, int(np.prod(contracted)))
-        graph.charge(outer // _PRODUCTS)
-        graph.limit([max(x.size for x in given)])
+        turned = any(a.name == "transA" and a.i for a in node.attribute)
+        contracted = max(1, (given[0].shape or (1,))[0 if turned else -1])
+        products = given[0].size * given[1].size // contracted
+        graph.limit([products // contracted])
+        graph.charge(products // _PRODUCTS)
         return
     for shape in {x.shape for x in given}:
         graph.limit(shape)
@@ -129,6 +131,7 @@ def _pay(graph: Graph, kind: str, given: Sequence[np.ndarray]) -> None:
             f"layer {graph.layer} ({kind}): shapes {shapes} do not broadcast"
         ) from None
     graph.limit(shape)
+    graph.charge(math.prod(shape) * (len(given) - 1))
 
 
 def _evaluated(node: Any, operands: Sequence[np.ndarray | None], opset: int) -> list[Any]:
