@@ -147,7 +147,7 @@ def _cuts(network: Network, traced: Traced, output: str) -> list[_Cut]:
     cuts = [
         _Cut(name, layer, tensor.form.value, tensor.index)
         for name, (layer, tensor) in traced.items()
-        if tensor.form.value is not None
+        if tensor.form.value is not None and tensor.form.cuts
     ]
     if all(cut.value != network.output for cut in cuts):
         index = np.arange(network.outputs).reshape(traced[output][1].shape)

@@ -81,6 +81,8 @@ class Form:
         The number of the value that this is; then the fields above mean nothing.
     bits : int
         How many bits multiplications and sums have added to its numbers, at most.
+    folded : bool
+        Whether another form has taken over its terms.
     """
 
     size: int
@@ -91,10 +93,17 @@ class Form:
     mass: np.ndarray = field(default_factory=lambda: np.zeros(0))
     value: int | None = None
     bits: int = 0
+    folded: bool = False
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it is a value and all that is computed from it reads this value."""
+        return self.value is not None and not self.folded
 
     def parts(self) -> tuple[list[Term], np.ndarray, mpz, np.ndarray]:
         """Terms, numbers, scale and mass; of a value, those of the identity map on it."""
         if self.value is None:
+            self.folded = True
             return list(self.terms), self.numbers, self.scale, self.mass
         identity = Sparse.selection(self.size, range(self.size))
         return [(self.value, identity, mpz(1))], zeros(self.size), mpz(1), np.zeros(self.size)

@@ -27,7 +27,7 @@ from ..files.strict_json import printable
 from ..model.network import Network
 from .check import Traced, compare
 from .graph import Graph, Operand, Tensor
-from .onnx_constants import computed, frozen, typed
+from .onnx_constants import checked, computed, frozen, typed
 from .onnx_form import check_form, check_names
 from .onnx_forward import forward_of
 from .onnx_model import (
@@ -129,7 +129,9 @@ def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
     network = graph.network(result)
     if not check:
         return network
-    model = frozen(model, values, element_types(model))
+    types = element_types(model)
+    checked(model, values, types)
+    model = frozen(model, values, types)
     forward, why = forward_of(model, source, traced, compared)
     notes = [why] if forward is None else compare(network, graph.masses, traced, compared, forward)
     return replace(network, notes=(*network.notes, *notes)) if notes else network

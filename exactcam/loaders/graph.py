@@ -177,6 +177,7 @@ class Graph:
             terms: list[Term] = [(form.value, Sparse.selection(form.size, picks), mpz(1))]
             return Form(len(picks), self.layer, terms, zeros(len(picks)), mass=np.zeros(len(picks)))
         self.charge(sum(_taken_entries(m, picks) for _, m, _ in form.terms))
+        form.folded = True
         terms = [
             (value, matrix.take_rows(picks), scale)
             for value, matrix, scale in form.terms
@@ -272,8 +273,10 @@ class Graph:
             assert not isinstance(b, Tensor)
             return self._constants(np.multiply, a, b)
         if isinstance(b, Tensor):
-            why = "a product of two computed tensors is not piecewise linear; multiply by constants only"
-            raise self.refuse("product", why)
+            names = f"the values of the layers {a.form.name} and {b.form.name}"
+            raise self.refuse(
+                "product", f"of {names} is not piecewise linear; multiply by constants only"
+            )
         a = self.whole(self._broadcast(a, b))
         numbers, scale = integer_matrix(b, self._where())
         bits = a.form.bits + _bits(numbers) + scale.bit_length()
@@ -293,8 +296,10 @@ class Graph:
     def divide(self, a: Operand, b: Operand) -> Operand:
         """a / b, exactly, by a constant b without zeros."""
         if isinstance(b, Tensor):
-            why = "dividing by a computed tensor is not piecewise linear; divide by constants only"
-            raise self.refuse("division", why)
+            raise self.refuse(
+                "division",
+                f"by the value of layer {b.form.name} is not piecewise linear; divide by constants only",
+            )
         below = exact(b, self._where())
         if any(entry == 0 for entry in below.ravel()):
             raise NetworkError(f"layer {self.layer}: division by zero")

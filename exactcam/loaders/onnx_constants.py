@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import NetworkError
+from ..files.strict_json import printable
 from .casts import FORMATS
 from .constants import note_rounded
 from .forms import exact, floats
 from .graph import Graph, Operand, Tensor
+from .onnx_forward import run_alone
 from .onnx_types import FLOATS, NUMPY
 
-__all__ = ["computed", "frozen", "typed"]
+__all__ = ["checked", "computed", "frozen", "typed"]
 
 
 def _names(text: str) -> frozenset[str]:
@@ -32,7 +34,7 @@ _TYPED = _names(
     """
     Abs Add And ArgMax ArgMin BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Clip
     DequantizeLinear Div Equal Floor Greater GreaterOrEqual IsInf IsNaN LeakyRelu Less LessOrEqual
-    Max Min Mod Mul Neg Not Or PRelu QuantizeLinear Reciprocal ReduceMax ReduceMin Relu Round Shrink
+    Max Min Mod Mul Neg NonZero Not Or PRelu QuantizeLinear Reciprocal ReduceMax ReduceMin Relu Round Shrink
     Sign Sub ThresholdedRelu Where Xor
     """
 )
@@ -114,6 +116,8 @@ def _pay(graph: Graph, kind: str, given: Sequence[np.ndarray]) -> None:
         return
     for shape in {x.shape for x in given}:
         graph.limit(shape)
+    if kind == "NonZero":
+        graph.limit((max(1, given[0].ndim), given[0].size))
     if kind.startswith(("Reduce", "DequantizeLinear", "QuantizeLinear", "Cum", "PRelu")):
         return
     try:
@@ -181,11 +185,66 @@ def typed(values: np.ndarray, declared: int) -> np.ndarray:
         )
 
 
-def frozen(model: Any, values: Mapping[str, Operand | None], types: Mapping[str, int]) -> Any:
-    """The model with every constant stored that it computes, if it computes any but by moving."""
+def checked(model: Any, values: Mapping[str, Operand | None], types: Mapping[str, int]) -> None:
+    """Compare the constants that their types determine with onnxruntime's, node by node.
+
+    Raises NetworkError naming the first that differs by more than its last three bits.
+    """
+    from onnx import helper
+
+    constants = _constants(values)
+    rows = [
+        node
+        for node in model.graph.node
+        if node.op_type in _TYPED
+        and constants.keys() >= {*filter(None, (*node.input, *node.output))}
+    ]
+    if not rows:
+        return
+    alone = type(model)()
+    alone.ir_version, names = model.ir_version, [n.output[0] for n in rows]
+    alone.opset_import.extend(model.opset_import)
+    alone.graph.name = "constants"
+    read = {name for node in rows for name in node.input if name}
+    alone.graph.initializer.extend(_stored(name, constants[name], types) for name in sorted(read))
+    for number, node in enumerate(rows):
+        alone.graph.node.append(node)
+        made = alone.graph.node[-1]
+        made.output[:] = [f"{name}/{number}" for name in node.output]
+        alone.graph.output.append(helper.make_empty_tensor_value_info(made.output[0]))
+    theirs = run_alone(alone, [entry.name for entry in alone.graph.output])
+    for name, node, found in zip(names, rows, theirs or (), strict=theirs is not None):
+        ours, found = constants[name], np.asarray(found)
+        if ours.shape != found.shape:
+            same = False
+        elif types[name] in FLOATS:
+            slack = 8 * 2.0 ** -FORMATS[FLOATS[types[name]]].precision
+            same = np.allclose(ours.astype(float), found.astype(float), slack, 0, equal_nan=True)
+        else:
+            same = np.array_equal(ours, found)
+        if not same:
+            raise NetworkError(
+                f"layer {printable(node.name or name)} ({node.op_type}): onnxruntime computes "
+                "another constant; please report this layer"
+            )
+
+
+def _constants(values: Mapping[str, Operand | None]) -> dict[str, np.ndarray]:
+    return {name: x for name, x in values.items() if name and isinstance(x, np.ndarray)}
+
+
+def _stored(name: str, array: np.ndarray, types: Mapping[str, int]) -> Any:
+    """A constant as an initializer, of its declared type."""
     from onnx import helper, numpy_helper
 
-    constants = {name: x for name, x in values.items() if name and isinstance(x, np.ndarray)}
+    if types.get(name):
+        array = array.astype(helper.tensor_dtype_to_np_dtype(types[name]))
+    return numpy_helper.from_array(array, name)
+
+
+def frozen(model: Any, values: Mapping[str, Operand | None], types: Mapping[str, int]) -> Any:
+    """The model with every constant stored that it computes, if it computes any but by moving."""
+    constants = _constants(values)
     folded = [node for node in model.graph.node if constants.keys() & set(node.output)]
     if not any(n.op_type in _TYPED | _ROUNDED | {"Cast", "CastLike"} for n in folded):
         return model
@@ -193,11 +252,8 @@ def frozen(model: Any, values: Mapping[str, Operand | None], types: Mapping[str,
     copy.CopyFrom(model)
     kept = [n for n in copy.graph.node if not constants.keys() & set(n.output)]
     made = {name for node in folded for name in node.output}
-    for name in sorted(made & {name for node in kept for name in node.input}):
-        array = constants[name]
-        if types.get(name):
-            array = array.astype(helper.tensor_dtype_to_np_dtype(types[name]))
-        copy.graph.initializer.append(numpy_helper.from_array(array, name))
+    read = {name for node in kept for name in node.input}
+    copy.graph.initializer.extend(_stored(n, constants[n], types) for n in sorted(made & read))
     kept = [type(node).FromString(node.SerializeToString()) for node in kept]
     del copy.graph.node[:]
     copy.graph.node.extend(kept)

@@ -15,7 +15,7 @@ import numpy as np
 from ..arithmetic.rational import rational
 from ..errors import NetworkError
 from ..model.nodes import Cpwl
-from . import layers
+from . import layers, unsupported
 from .graph import Graph, Operand, Result, Tensor
 from .layers import SlidingWindow
 from .onnx_linear import LINEAR, absolute
@@ -34,6 +34,8 @@ _REASONS = {
     _SMOOTH: """
         Sigmoid Tanh Gelu Softplus Softsign Elu Selu Celu Exp Log Sin Cos Sqrt Pow Erf Softmax
         LogSoftmax HardSwish Mish Swish Reciprocal ReduceL2 ReduceLogSumExp Attention
+        Acos Acosh Asin Asinh Atan Atanh Cosh Sinh Tan Det ReduceLogSum ReduceProd ReduceSumSquare
+        SoftmaxCrossEntropyLoss SwiGLU CumProd LinearAttention
     """,
     _STATISTICS: """
         InstanceNormalization LayerNormalization GroupNormalization RMSNormalization
@@ -42,14 +44,19 @@ _REASONS = {
     _ORDER: """
         ArgMax ArgMin Greater Less Sign Floor Ceil Round NonZero And Or Not Xor Mod
         BitShift Hardmax QuantizeLinear QLinearConv QLinearMatMul MatMulInteger ConvInteger
+        BitwiseAnd BitwiseNot BitwiseOr BitwiseXor GreaterOrEqual LessOrEqual IsInf IsNaN
+        NonMaxSuppression OneHot Unique DequantizeLinear DynamicQuantizeLinear
     """,
     "a recurrent layer multiplies computed values": "LSTM GRU",
     "control flow has no fixed graph; export the model without it": "Loop Scan",
     "is random: the network has no fixed function": """
         RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli
+        Multinomial
     """,
 }
-REFUSED = {kind: why for why, kinds in _REASONS.items() for kind in kinds.split()}
+REFUSED = unsupported.ONNX | {
+    kind: why for why, kinds in _REASONS.items() for kind in kinds.split()
+}
 
 
 Map = Callable[[Graph, OnnxNode], Operand]  # an operator of one output

@@ -7,6 +7,7 @@ without numbers (torch's device "meta"), where sizes and work are taken from the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +35,7 @@ TORCH_ERRORS = (
     TypeError,
     ValueError,
 )
+_CUBIC = ("linalg_", "_linalg_", "matrix_", "norm", "frobenius")  # may decompose a matrix
 _OPERATIONS = 128  # floating-point operations that cost as much as an entry
 
 
@@ -42,52 +44,57 @@ def _names(text: str) -> frozenset[str]:
 
 
 # Of `self` these read the shape and the type only, so it may be computed.
-SHAPED = _names("zeros_like ones_like full_like new_zeros new_ones new_full fill zero")
+SHAPED = _names(
+    "zeros_like ones_like full_like new_zeros new_ones new_full fill zero empty_like new_empty"
+)
+# Numbers that were never written are none: NaN, which is refused if anything reads it.
+_EMPTY = _names("empty empty_like empty_permuted empty_strided new_empty new_empty_strided")
 # These move numbers, or make new ones, and round none.
 _MOVED = _names(
     """
-    adjoint alias as_strided atleast_1d atleast_2d atleast_3d broadcast_tensors broadcast_to
-    block_diag cat clone column_stack concatenate contiguous detach diag diag_embed dstack
-    expand_as eye flatten_dense_tensors fliplr flipud full gather hsplit hstack im2col
-    index_copy index_fill index_put index_select lift lift_fresh mT mH masked_scatter matrix_H
-    moveaxis new_full new_ones new_zeros numpy_T one_hot ones pixel_shuffle ravel
-    repeat repeat_interleave reshape_as roll rot90 row_stack scatter select_copy split_copy
-    squeeze_copy swapaxes swapdims t take take_along_dim tensor_split tile to unfold
-    unsafe_chunk unsafe_split unsafe_split_with_sizes view_as vsplit vstack where zeros embedding
-    dropout feature_dropout alpha_dropout feature_alpha_dropout diagonal_scatter unfold_copy
-    cartesian_prod combinations meshgrid tril_indices triu_indices
+    adjoint alias alpha_dropout as_strided atleast_1d atleast_2d atleast_3d block_diag
+    broadcast_tensors broadcast_to cartesian_prod cat clone column_stack combinations
+    concatenate contiguous detach diag diag_embed diagonal_scatter dropout dstack embedding
+    expand_as eye feature_alpha_dropout feature_dropout flatten_dense_tensors fliplr flipud
+    full gather hsplit hstack im2col index_copy index_fill index_put index_select lift
+    lift_fresh mH mT masked_scatter matrix_H meshgrid moveaxis new_full new_ones new_zeros
+    numpy_T one_hot ones pixel_shuffle ravel repeat repeat_interleave reshape_as roll rot90
+    row_stack scatter select_copy split_copy squeeze_copy swapaxes swapdims t take
+    take_along_dim tensor_split tile to tril_indices triu_indices unfold unfold_copy
+    unsafe_chunk unsafe_split unsafe_split_with_sizes view_as vsplit vstack where zeros
     """
-) | {*VIEWS, *SHAPED}
+) | {*VIEWS, *SHAPED, *_EMPTY}
 # The result is determined by its type.
 _TYPED = _names(
     """
-    abs absolute add all amax amin aminmax any arange argmax argmin argsort bincount
-    bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor
-    __and__ __or__ __xor__ __lshift__ __rshift__ bucketize ceil clamp clamp_max clamp_min clip
-    copysign cummax cummin div divide eq fix floor floor_divide fmax fmin fmod frac gcd ge greater
-    greater_equal gt hardshrink hardtanh heaviside isclose isfinite isin isinf isnan isneginf
-    isposinf kthvalue lcm le leaky_relu less less_equal linspace logical_and logical_not
-    logical_or logical_xor lt masked_fill max max_pool1d max_pool2d max_pool3d maximum median min
-    minimum msort mul multiply nan_to_num ne neg negative nextafter not_equal positive prelu
-    _prelu_kernel reciprocal relu relu6 remainder round rsub searchsorted sgn sign signbit
-    softshrink sort square sub subtract threshold topk true_divide trunc where
+    abs absolute add all amax amin aminmax __and__ any arange argmax argmin argsort bitwise_and
+    bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor bucketize ceil
+    clamp clamp_max clamp_min clip copysign cummax cummin div divide eq fix floor floor_divide
+    fmax fmin fmod frac gcd ge greater greater_equal gt hardshrink hardtanh heaviside isclose
+    isfinite isinf isnan isneginf isposinf kthvalue lcm le leaky_relu less less_equal linspace
+    logical_and logical_not logical_or logical_xor __lshift__ lt masked_fill max maximum median
+    min minimum msort mul multiply nan_to_num ne neg negative nextafter not_equal __or__
+    positive prelu _prelu_kernel reciprocal relu relu6 remainder round __rshift__ rsub
+    searchsorted sgn sign signbit softshrink sort square sub subtract threshold topk
+    true_divide trunc where __xor__
     """
 ) | {*CASTS}
 # The last bits depend on the order of additions, or on the machine's library of functions.
 _ROUNDED = _names(
     """
-    _log_softmax _softmax _weight_norm _weight_norm_interface addbmm addmm addmv addr avg_pool1d
-    avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
-    _adaptive_avg_pool2d baddbmm batch_norm bilinear bmm cdist chain_matmul conv1d conv2d conv3d
-    cosine_similarity count_nonzero cross cumprod cumsum diff dist dot einsum frobenius_norm ger
-    group_norm index_add inner instance_norm kron layer_norm linalg_matmul linalg_matrix_norm
-    linalg_norm linalg_vector_norm linear log_sigmoid log_softmax logcumsumexp logsumexp matmul
-    mean mm mul_sum multi_dot mv native_group_norm native_layer_norm norm normalize outer prod
-    renorm rms_norm scatter_add scatter_reduce softmax std std_mean sum tensordot trace trapz var
-    var_mean vdot vander cov corrcoef cumulative_trapezoid matrix_power linalg_multi_dot
-    linalg_vecdot linalg_cross celu glu nansum nanmean
-    _native_batch_norm_legit_no_training upsample_bilinear2d upsample_bicubic2d upsample_linear1d
-    upsample_trilinear3d softplus logspace
+    adaptive_avg_pool1d _adaptive_avg_pool2d adaptive_avg_pool2d adaptive_avg_pool3d addbmm
+    addmm addmv addr baddbmm batch_norm bmm celu chain_matmul conv1d conv2d conv3d corrcoef
+    cosine_similarity count_nonzero cov cross cumprod cumsum cumulative_trapezoid diff dist dot
+    einsum frobenius_norm ger glu group_norm index_add inner instance_norm kron layer_norm
+    linalg_cholesky linalg_cross linalg_householder_product linalg_inv linalg_matmul
+    linalg_matrix_exp linalg_matrix_norm linalg_matrix_power linalg_multi_dot linalg_norm
+    linalg_qr linalg_solve _linalg_solve_ex linalg_solve_triangular linalg_vecdot
+    linalg_vector_norm linear log_sigmoid _log_softmax log_softmax logcumsumexp logspace
+    logsumexp matmul matrix_exp matrix_power mean mm multi_dot mv nanmean nansum
+    _native_batch_norm_legit_no_training native_group_norm native_layer_norm norm normalize
+    outer prod renorm rms_norm scatter_add scatter_reduce _softmax softmax softplus std
+    std_mean sum tensordot trace trapz upsample_bicubic2d upsample_bilinear2d upsample_linear1d
+    upsample_trilinear3d vander var var_mean vdot _weight_norm _weight_norm_interface
     """
 )
 
@@ -144,7 +151,11 @@ class TorchConstants:
         if any(argument.name == "device" for argument in operator._schema.arguments):
             given = {**given, "device": torch.device("cpu")}
         try:
+            if name.startswith(_CUBIC) and name != "linalg_vector_norm":
+                self._pay_cubic(given)
             planned = self._planned(operator, given)
+            if name in _EMPTY and planned.is_floating_point():
+                return torch.full(planned.shape, math.nan, dtype=planned.dtype)
             if self._is_rounded(name, given) and any(map(self._is_float, _leaves(planned))):
                 result = self._rounded_once(operator, name, given, planned)
             else:
@@ -158,6 +169,11 @@ class TorchConstants:
                 f"layer {graph.layer} ({name}): a constant expression cannot be computed: {reason}"
             ) from None
         return result
+
+    def _pay_cubic(self, given: dict[str, Any]) -> None:
+        for value in given.values():
+            if isinstance(value, self.torch.Tensor):
+                self._budget.charge(value.numel() * max(value.shape, default=1) // _OPERATIONS)
 
     def _planned(self, operator: Any, given: dict[str, Any]) -> Any:
         """The result without its numbers, its sizes and the work it takes paid for."""

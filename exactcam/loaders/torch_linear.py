@@ -408,6 +408,12 @@ def _cdist(graph: Graph, a: SimpleNamespace) -> Operand:
     return _norm(graph, gap)
 
 
+def _pdist(graph: Graph, a: SimpleNamespace) -> Operand:
+    first, second = np.triu_indices(a.self.shape[0], 1)
+    left, right = graph.view(a.self, lambda x: x[first]), graph.view(a.self, lambda x: x[second])
+    return _norm(graph, SimpleNamespace(self=graph.subtract(left, right), p=a.p, dim=-1))
+
+
 def _pairwise_distance(graph: Graph, a: SimpleNamespace) -> Operand:
     gap = graph.add(graph.subtract(a.x1, a.x2), np.asarray(a.eps))
     return _norm(graph, SimpleNamespace(self=gap, p=a.p, dim=-1, keepdim=a.keepdim))
@@ -524,6 +530,8 @@ LINEAR: dict[str, Operator] = {
     "aminmax": _aminmax,
     **dict.fromkeys(["norm", "linalg_vector_norm"], _norm),
     **dict.fromkeys(["cdist", "_cdist_forward"], _cdist),
+    **dict.fromkeys(["pdist", "_pdist_forward"], _pdist),
+    "zero": lambda g, a: np.zeros(a.self.shape),
     "pairwise_distance": _pairwise_distance,
     "l1_loss": _l1_loss,
     **dict.fromkeys(["clamp", "clip", "clamp_min", "clamp_max"], _clamp),

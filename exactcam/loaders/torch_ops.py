@@ -16,7 +16,7 @@ import numpy as np
 
 from ..arithmetic.rational import mpq, rational
 from ..model.nodes import Cpwl
-from . import layers
+from . import layers, unsupported
 from .graph import Graph, Operand, Result, Tensor
 from .layers import SlidingWindow
 from .torch_linear import LINEAR
@@ -38,22 +38,33 @@ _REASONS = {
         sigmoid tanh gelu silu mish softplus elu selu celu exp log sin cos sqrt rsqrt pow erf
         softmax _softmax log_softmax _log_softmax log_sigmoid logsumexp square hardswish glu
         reciprocal atan log1p expm1 scaled_dot_product_attention
-        cosine_similarity prod
+        cosine_similarity prod acos acosh asin asinh atan2 atanh cosh sinh tan log10 log2
+        binary_cross_entropy binary_cross_entropy_with_logits cosine_embedding_loss
+        cross_entropy_loss ctc_loss huber_loss kl_div mse_loss poisson_nll_loss smooth_l1_loss
+        soft_margin_loss triplet_margin_loss cumprod logcumsumexp
     """,
     _STATISTICS: """
         group_norm layer_norm native_layer_norm native_group_norm instance_norm rms_norm var std
-        var_mean
+        var_mean std_mean _native_batch_norm_legit embedding_renorm _no_grad_embedding_renorm
+        native_layer_norm_backward native_group_norm_backward
     """,
     JUMPS: """
         sign floor ceil round trunc frac remainder fmod heaviside hardshrink bucketize
     """,
     _ORDER: """
-        argmax argmin argsort gt lt ge le eq ne bitwise_and logical_not embedding
+        argmax argmin argsort gt lt ge le eq ne bitwise_and bitwise_not
+        bitwise_or bitwise_xor logical_and logical_not logical_or logical_xor any all isinf isnan
+        nonzero one_hot embedding
     """,
     _RECURRENT: "lstm gru rnn_tanh rnn_tanh_cell quantized_lstm lstm_cell gru_cell",
-    _RANDOM: "rand randn rand_like randn_like bernoulli normal",
+    _RANDOM: """
+        rand randn rand_like randn_like bernoulli normal exponential native_dropout randint random
+        randperm
+    """,
 }
-REFUSED = {kind: why for why, kinds in _REASONS.items() for kind in kinds.split()}
+REFUSED = unsupported.TORCH | {
+    kind: why for why, kinds in _REASONS.items() for kind in kinds.split()
+}
 
 
 def _sizes(value: Any, dims: int) -> list[int]:
@@ -319,11 +330,12 @@ OPERATORS: dict[str, Operator] = {
     "dropout": _dropout, "feature_dropout": _dropout, "alpha_dropout": _dropout,
     "feature_alpha_dropout": _dropout,
     "max_pool1d": _max_pool(1), "max_pool2d": _max_pool(2), "max_pool3d": _max_pool(3),
+    "max_pool1d_with_indices": lambda g, a: (_max_pool(1)(g, a), None),
     "max_pool2d_with_indices": lambda g, a: (_max_pool(2)(g, a), None),
     "max_pool3d_with_indices": lambda g, a: (_max_pool(3)(g, a), None),
     "avg_pool1d": _average_pool(1), "avg_pool2d": _average_pool(2), "avg_pool3d": _average_pool(3),
     "adaptive_avg_pool1d": _adaptive(1, True), "adaptive_avg_pool2d": _adaptive(2, True),
-    "adaptive_avg_pool3d": _adaptive(3, True), "_adaptive_avg_pool2d": _adaptive(2, True),
+    "adaptive_avg_pool3d": _adaptive(3, True), "_adaptive_avg_pool2d": _adaptive(2, True), "_adaptive_avg_pool3d": _adaptive(3, True),
     "adaptive_max_pool1d": _adaptive(1, False), "adaptive_max_pool2d": _adaptive(2, False),
     "adaptive_max_pool3d": _adaptive(3, False),
     **VIEWS, **LINEAR,

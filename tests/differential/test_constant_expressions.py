@@ -64,6 +64,8 @@ CASES = {
     ),
     "dropout of a weight": (lambda x: x @ F.dropout(W, 0.5, training=False), (2,)),
     "normalised": (lambda x: x @ F.normalize(W, dim=1), (2,)),
+    "never written": (lambda x: x + torch.empty(2).fill_(3) * x.new_empty(2).copy_(W[0]), (2,)),
+    "inverse": (lambda x: x @ torch.linalg.inv(W), (2,)),
     "sizes": (lambda x: x.view(x.shape[0], x.shape[1] * x.shape[2]) * W[0, 0], (2, 3)),
 }
 
@@ -181,6 +183,7 @@ HUGE = {
     "one tensor": lambda x: x + torch.zeros(1 << 20, 1 << 12).sum(),
     "a product": lambda x: x + (torch.ones(1 << 22, 1) @ torch.ones(1, 1 << 22)).sum(),
     "work": lambda x: x + torch.linalg.multi_dot([torch.ones(2048, 2048)] * 200).sum(),
+    "an inverse": lambda x: x + torch.linalg.inv(torch.eye(2800)).sum(),
     "copies": lambda x: x + torch.ones(4, 4).repeat(1 << 14, 1 << 14).max(),
     "a range": lambda x: x + torch.arange(1 << 40).sum(),
 }
@@ -203,6 +206,11 @@ def test_random_constants_are_refused():
         exactcam.from_torch(Call(lambda x: x + torch.rand(2)), (2,))
     with pytest.raises(UnsupportedLayerError, match="random in training mode"):
         exactcam.from_torch(Call(lambda x: x + F.dropout(W[0], 0.5, training=True)), (2,))
+
+
+def test_numbers_that_were_never_written_are_no_constants():
+    with pytest.raises(exactcam.ExactcamError, match="is nan"):
+        exactcam.from_torch(Call(lambda x: x + torch.empty(2)), (2,))
 
 
 def test_a_constant_that_is_not_finite_is_named():

@@ -16,10 +16,11 @@ Call = pytest.importorskip("tools.torch_modules").Call
 nn, F = torch.nn, torch.nn.functional
 RNG = np.random.default_rng(3)
 IMAGE = (1, 2, 4, 6)
+TOGETHER = 16
 
 
-def agree(function, shape=IMAGE, points=2, integers=False):
-    """The network has torch's own values, and its self-check passes."""
+def agree(function, shape=IMAGE, points=2, integers=False, parts=()):
+    """The network has torch's own values, and its self-check passes; `parts` names the outputs."""
     module = function if isinstance(function, nn.Module) else Call(function)
     module = module.double().eval()
     example = torch.zeros(shape, dtype=torch.float64)
@@ -31,7 +32,9 @@ def agree(function, shape=IMAGE, points=2, integers=False):
         with torch.no_grad():
             theirs = module(torch.from_numpy(x)).numpy()
         ours = np.asarray([float(y) for y in network.evaluate(x.ravel().tolist())])
-        np.testing.assert_allclose(ours, theirs.ravel(), rtol=0, atol=1e-12 * (1 + abs(x).max()))
+        assert ours.shape == theirs.ravel().shape
+        far = abs(ours - theirs.ravel()) > 1e-12 * (1 + abs(x).max())
+        assert not far.any(), {parts[k] if parts else int(k) for k in np.nonzero(far)[0]}
     return network
 
 
@@ -167,6 +170,7 @@ OPERATORS = {
     "norm infinity": lambda x: torch.linalg.vector_norm(x, math.inf, (1, 2), keepdim=True),
     "norm -infinity": lambda x: torch.linalg.vector_norm(x, -math.inf, -1),
     "cdist": lambda x: torch.cdist(x[0], eighths(3, 6), p=1),
+    "pdist": lambda x: F.pdist(x[0, 0], p=1),
     "pairwise_distance": lambda x: F.pairwise_distance(x, x.flip(-1), p=math.inf),
     "l1_loss": lambda x: F.l1_loss(x, eighths(6).expand(IMAGE)).reshape(1),
     "l1_loss parts": lambda x: F.l1_loss(x, eighths(6).expand(IMAGE), reduction="none"),
@@ -177,9 +181,13 @@ OPERATORS = {
 
 
 @pytest.mark.filterwarnings("ignore:index_reduce.* is in beta", "ignore:The reduce argument")
-@pytest.mark.parametrize("name", OPERATORS)
-def test_operator(name):
-    agree(OPERATORS[name])
+@pytest.mark.parametrize("start", range(0, len(OPERATORS), TOGETHER))
+def test_operators(start):
+    """Several operators are one module, because tracing a module takes longest."""
+    chosen = dict(list(OPERATORS.items())[start : start + TOGETHER])
+    sizes = {name: f(torch.ones(IMAGE).double()).numel() for name, f in chosen.items()}
+    parts = [name for name, n in sizes.items() for _ in range(n)]
+    agree(lambda x: torch.cat([f(x).flatten() for f in chosen.values()]), parts=parts)
 
 
 class First(nn.Module):
@@ -207,6 +215,24 @@ def test_recurrent_cell_with_relu():
     agree(nn.Sequential(cell, nn.Linear(2, 2)), (1, 3))
 
 
+def crelu(x):
+    return torch.cat([x, -x], -1)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y: torch.cat([y + 1, F.relu(y)]),
+        lambda y: F.relu(y + 1) + F.relu(y),
+        lambda y: y.chunk(2, -1)[0] + F.relu(y.chunk(2, -1)[1]),
+        lambda y: y[..., :3] + F.relu(y)[..., 1:4],
+    ],
+)
+def test_what_is_read_both_folded_and_as_a_value(function):
+    """The self-check once refused a map that one reader continued and another made a node."""
+    agree(lambda x: function(crelu(x)), (1, 3))
+
+
 # Interpolation
 
 MODES = {
@@ -217,7 +243,7 @@ MODES = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_interpolation(data):
     mode = data.draw(st.sampled_from(sorted(MODES)))
@@ -237,13 +263,15 @@ def test_interpolation(data):
     agree(lambda x: F.interpolate(x, **options), (1, 2, *space), points=1)
 
 
-@pytest.mark.parametrize("align", [True, False])
-@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
-def test_grid_sample(mode, padding, align):
-    grid = torch.from_numpy(RNG.uniform(-1.7, 1.7, (2, 3, 5, 2)))
+def test_grid_sample(mode):
+    grid = torch.from_numpy(RNG.uniform(-1.7, 1.7, (2, 2, 4, 2)))
     grid[0, 0, 0], grid[0, 0, 1], grid[0, 0, 2] = 1, -1, 0
-    agree(lambda x: F.grid_sample(x.expand(2, 2, 4, 6), grid, mode, padding, align))
+    kinds = [(p, align) for p in ("zeros", "border", "reflection") for align in (True, False)]
+    agree(
+        lambda x: torch.cat([F.grid_sample(x.expand(2, 2, 4, 6), grid, mode, *k) for k in kinds]),
+        points=1,
+    )
 
 
 def test_grid_sample_in_space():
@@ -261,7 +289,7 @@ def test_interpolation_of_thirds_has_thirds():
 # Order
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(1, 9), st.data())
 def test_order_statistics_of_ties(n, data):
     """Every rank of any number of entries, equal ones among them."""

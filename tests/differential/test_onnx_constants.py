@@ -7,6 +7,7 @@ import pytest
 
 import exactcam
 from exactcam.errors import NetworkError
+from exactcam.loaders import onnx_constants
 from exactcam.loaders.graph import Graph
 from exactcam.loaders.onnx_constants import computed, typed
 
@@ -173,6 +174,21 @@ CASES = {
         [1, 4],
         {"w": weights(4, 3)},
     ),
+    "a range of floats": (
+        [node("Range", "a b c", "d"), *TIMES],
+        [1, 3],
+        {"a": np.float32(0.5), "b": np.float32(1.2), "c": np.float32(0.3)},
+    ),
+    "places of entries": (
+        [
+            node("NonZero", "m", "i"),
+            node("Squeeze", "i", "j"),
+            node("Gather", "x j", "g", axis=1),
+            node("Relu", "g", "y"),
+        ],
+        [1, 3],
+        {"m": np.float32([1, 0, 2])},
+    ),
     "a product of weights": (
         [node("MatMul", "w v", "d"), *SCALED],
         [1, 4],
@@ -268,6 +284,18 @@ def test_what_is_rounded_once_is_near_onnxruntimes_value(kind):
     ours, theirs = alone(kind, [numbers], "float32", **attributes)
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_a_wrong_constant_is_found(tmp_path, monkeypatch):
+    """The evaluator is not trusted: onnxruntime computes what has one right value again."""
+    nodes, shape, constants = CASES["true division"]
+    onnx.save(model(nodes, shape, 13, **constants), tmp_path / "m.onnx")
+    right = onnx_constants._evaluated
+    monkeypatch.setattr(onnx_constants, "_evaluated", lambda *a: [x + 1 for x in right(*a)])
+    with pytest.raises(
+        NetworkError, match=r"layer d \(Div\): onnxruntime computes another constant"
+    ):
+        exactcam.load(tmp_path / "m.onnx")
 
 
 def test_a_typed_number_is_rounded_once():
