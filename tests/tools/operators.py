@@ -77,7 +77,7 @@ def tables():
             torch_operators(), torch_ops.OPERATORS, torch_ops.REFUSED, unsupported.TORCH
         ),
         f"ONNX to opset {OPSET}": classified(
-            onnx_operators(), {*onnx_ops.OPERATORS}, onnx_ops.REFUSED, unsupported.ONNX
+            onnx_operators(), {*onnx_ops.OPERATORS, "If"}, onnx_ops.REFUSED, unsupported.ONNX
         ),
     }
 
