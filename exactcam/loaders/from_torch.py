@@ -360,14 +360,14 @@ def _translate(
             continue
         if node.op != "placeholder":
             graph.layer = _layer_name(node)
-            if node is result and _operator(node) in _FINAL:
+            if node is result and _is_final(node):
                 values[node] = _final(graph, node, values, drop_final)
             else:
                 values[node] = _translate_node(folder, node, values)
         if isinstance(values[node], Tensor):
             if len(needed & node.users.keys()) > 1:
                 graph.settle(values[node])
-            if _operator(node) not in _FINAL:
+            if not _is_final(node):
                 layer = "input" if node.op == "placeholder" else graph.layer
                 traced[node.name] = (layer, values[node])
     constants = {node: value for node, value in values.items() if _is_constant(value)}
@@ -418,6 +418,10 @@ def _placeholders(torch: Any, program: Any, needed: set[Any]) -> tuple[Graph, di
 
 def _operator(node: Any) -> str:
     return str(getattr(node.target, "_opname", node.target))
+
+
+def _is_final(node: Any) -> bool:
+    return _operator(node).removesuffix("_") in _FINAL
 
 
 def _chosen_output(torch: Any, program: Any, output: int | str | None) -> tuple[Any, int]:
