@@ -42,7 +42,7 @@ COMMANDS = [
     "certify MODEL --jobs 2 -o OUT.cert.gz",
     "certify MODEL -o OTHER --network-out OUT.json",
     "stats MODEL --regions OUT.csv",
-    "stats MODEL --figure OUT.svg",
+    "stats MODEL --figure OUT.png",
     "sample MODEL -n 500 -o OUT.csv",
     "line MODEL --start=-1,-1 --end=1,1 -o OUT.csv",
     "compare polygons ENGINE --model MODEL --report OUT.html",
@@ -71,7 +71,7 @@ def files(
     random_network: Callable[..., Network], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("files")
-    net = random_network([2, 32, 32, 2], 1)
+    net = random_network([2, 16, 16, 2], 0)
     part = exactcam.partition(net, engine="fast")
     part.prefetch()
     exactcam.draw(part, folder / "warm.svg")
@@ -98,12 +98,14 @@ def group(leader: int) -> list[int]:
     return found
 
 
-def command(words: list[str], folder: Path, limit: tuple[int, int] | None, full: int) -> None:
-    """Become a command in a forked child: a group of its own, its streams files or full."""
+def command(words: list[str], err: int, limit: tuple[int, int] | None, full: int) -> None:
+    """Become a command in a forked child: a group of its own; `full` is a stream's number."""
     os.setsid()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(err, 2)
+    if full:
+        os.dup2(os.open("/dev/full", os.O_WRONLY), full)
     for number, name in ((1, "stdout"), (2, "stderr")):
-        path = "/dev/full" if number == full else str(folder / name)
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666), number)
         setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115
     sys.argv = ["exactcam", *words]
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -113,7 +115,7 @@ def command(words: list[str], folder: Path, limit: tuple[int, int] | None, full:
     program()
 
 
-def ended(words: list[str], folder: Path, fault: str, draw: random.Random, took: float) -> Ended:
+def ended(words: list[str], fault: str, draw: random.Random, took: float) -> Ended:
     """Run a command with a fault in it, in a child of this warm process."""
     full = {"stdout full": 1, "stderr full": 2}.get(fault, 0)
     limit = None
@@ -124,12 +126,13 @@ def ended(words: list[str], folder: Path, fault: str, draw: random.Random, took:
         limit = resource.RLIMIT_AS, size + draw.randrange(1 << 26)
     ending = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    read, write = os.pipe()  # no file: a disk that is full refuses those
     start = time.monotonic()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            command(words, folder, limit, full)
+            command(words, write, limit, full)
         except SystemExit as end:
             code = int(end.code or 0)
         except BaseException:
@@ -138,6 +141,7 @@ def ended(words: list[str], folder: Path, fault: str, draw: random.Random, took:
             sys.stderr.flush()
             os._exit(code)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
+    os.close(write)
     moment = start + draw.uniform(0, 1.1 * took)
     time.sleep(max(0.0, moment - time.monotonic()))
     for number in SIGNALS.get(fault, []):
@@ -151,9 +155,8 @@ def ended(words: list[str], folder: Path, fault: str, draw: random.Random, took:
     seconds = time.monotonic() - start
     while group(child):
         time.sleep(0.05)
-    err = folder / "stderr"
-    said = err.read_text() if err.exists() and full != 2 else ""
-    return Ended(os.waitstatus_to_exitcode(status), seconds, said)
+    with open(read) as said:
+        return Ended(os.waitstatus_to_exitcode(status), seconds, said.read())
 
 
 def trial(words: str, fault: str, files: dict[str, str], folder: Path, seed: int) -> int:
@@ -162,13 +165,13 @@ def trial(words: str, fault: str, files: dict[str, str], folder: Path, seed: int
     given = [files.get(word, word.replace("OUT", str(folder / "out"))) for word in words.split()]
     path = next(Path(word) for word in given if word.startswith(str(folder / "out")))
     path.unlink(missing_ok=True)
-    whole = ended(given, folder, "none", draw, 0.0)
+    whole = ended(given, "none", draw, 0.0)
     assert whole.code == 0, (what, whole)
     new = path.read_bytes()
     path.unlink()
     if path.suffix != ".run":
         path.write_bytes(OLD)
-    end = ended(given, folder, fault, draw, whole.seconds)
+    end = ended(given, fault, draw, whole.seconds)
     lines = [line for line in end.err.splitlines() if line and "exactcam: note: " not in line]
     assert "Traceback" not in end.err, (what, end)
     assert len(lines) == (end.code not in (0, -signal.SIGKILL)) or fault == "stderr full", (
@@ -184,7 +187,7 @@ def trial(words: str, fault: str, files: dict[str, str], folder: Path, seed: int
     else:
         assert same or (found == OLD and end.code != 0), (what, end)
     assert end.code == -signal.SIGKILL or not list(folder.glob(".*")), what
-    again = ended(given, folder, "none", draw, 0.0)
+    again = ended(given, "none", draw, 0.0)
     assert again.code == 0, (what, again)
     assert TIMES.sub(b"", path.read_bytes()) == TIMES.sub(b"", new), what
     assert not list(folder.glob(".*")), what
