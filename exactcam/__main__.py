@@ -14,10 +14,11 @@ def program() -> NoReturn:
     """Run the command line of this process, and end it."""
     try:
         from .cli import main
-    except KeyboardInterrupt:
+
+        code = main(final=True)
+    except KeyboardInterrupt:  # before it is answered
         print("\nexactcam: interrupted", file=sys.stderr)
         sys.exit(130)
-    code = main(final=True)
     # After a signal Python would wait for a pool's own thread, which may wait for a lost worker.
     others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
     if code > 128 and not all(thread.daemon for thread in others):

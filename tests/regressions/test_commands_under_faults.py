@@ -135,6 +135,9 @@ def ended(words: list[str], fault: str, draw: random.Random, took: float) -> End
             command(words, write, limit, full)
         except SystemExit as end:
             code = int(end.code or 0)
+        except KeyboardInterrupt:  # before the command began
+            print("interrupted", file=sys.stderr)
+            code = 130
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:
