@@ -5,6 +5,12 @@ fault and says what to do about it. Nothing else in the package raises for bad
 input, and nothing catches these except the command line.
 """
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ExactcamError(Exception):
     """The base of every error exactcam raises on purpose: catch this to catch them all.
@@ -60,6 +66,17 @@ class MissingExtraError(ExactcamError, ImportError):
 
 class InvariantError(ExactcamError, AssertionError):
     """A computed result contradicts a theorem: always a defect of exactcam, please report it."""
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn every OSError raised inside into a FileWriteError with the file's name."""
+    try:
+        yield
+    except (BrokenPipeError, FileWriteError):  # the reader of a pipe went away: no fault
+        raise
+    except OSError as error:
+        raise FileWriteError(error.errno, error.strerror or str(error), str(path)) from None
 
 
 def interrupted(error: BaseException | None) -> bool:

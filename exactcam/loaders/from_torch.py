@@ -3,8 +3,10 @@
 The module is traced by `torch.export` before decomposition, so what is read is the
 list of ATen operators a forward pass performs, whatever Python wrote it: nested
 modules, residual connections, functional calls, views. Parameters and buffers of
-any float width are the exact numbers they are. `torch_ops` says what each operator
-is; nothing is guessed, and an operator that is not in its table is refused.
+any float width are the exact numbers they are. What does not depend on the input is computed
+by torch (`torch_constants`), what the output does not need is left out. `torch_ops` says what
+each operator is; nothing is guessed, and an operator that is not in its table is decomposed by
+torch into others, or refused.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ def from_torch(
     """The exact network of a torch module.
 
     Inputs and outputs are flattened. Parameters of any float width and Python scalars
-    in the module are the exact numbers they are.
+    in the module are the exact numbers they are. What does not depend on the input is what
+    torch computes, in torch's types; `torch.compile` and DataParallel are looked through.
 
     Parameters
     ----------
@@ -357,14 +360,14 @@ def _translate(
             continue
         if node.op != "placeholder":
             graph.layer = _layer_name(node)
-            if node is result and _operator(node) in _FINAL:
+            if node is result and _is_final(node):
                 values[node] = _final(graph, node, values, drop_final)
             else:
                 values[node] = _translate_node(folder, node, values)
         if isinstance(values[node], Tensor):
             if len(needed & node.users.keys()) > 1:
                 graph.settle(values[node])
-            if _operator(node) not in _FINAL:
+            if not _is_final(node):
                 layer = "input" if node.op == "placeholder" else graph.layer
                 traced[node.name] = (layer, values[node])
     constants = {node: value for node, value in values.items() if _is_constant(value)}
@@ -415,6 +418,10 @@ def _placeholders(torch: Any, program: Any, needed: set[Any]) -> tuple[Graph, di
 
 def _operator(node: Any) -> str:
     return str(getattr(node.target, "_opname", node.target))
+
+
+def _is_final(node: Any) -> bool:
+    return _operator(node).removesuffix("_") in _FINAL
 
 
 def _chosen_output(torch: Any, program: Any, output: int | str | None) -> tuple[Any, int]:

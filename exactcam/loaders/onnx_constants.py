@@ -35,7 +35,7 @@ _TYPED = _names(
     Abs Add And ArgMax ArgMin BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Clip
     DequantizeLinear Div Equal Floor Greater GreaterOrEqual IsInf IsNaN LeakyRelu Less LessOrEqual
     Max Min Mod Mul Neg NonZero Not Or PRelu QuantizeLinear Reciprocal ReduceMax ReduceMin Relu Round Shrink
-    Sign Sub ThresholdedRelu Where Xor
+    Sign Sub ThresholdedRelu TopK Where Xor
     """
 )
 # The last bits depend on the order of additions, or on the machine's library of functions.
@@ -89,7 +89,7 @@ def computed(
         return None
     if kind not in _TYPED and kind not in _ROUNDED:
         return None
-    _pay(graph, kind, given)
+    _pay(graph, node, given)
     if kind in ("Div", "Mod") and given[1].dtype.kind in "iu" and not given[1].all():
         raise NetworkError(f"layer {graph.layer} ({kind}): an integer constant is divided by zero")
     wide = kind in _ROUNDED
@@ -100,25 +100,28 @@ def computed(
     except _FAILURES:
         return None  # older versions, and rare types: what `onnx_ops` says of them
     declared = types.get(node.output[0], 0)
-    results = [typed(np.asarray(x), declared) for x in found]
+    names = zip(found, node.output, strict=True)
+    results = [typed(np.asarray(x), types.get(name, 0)) for x, name in names]
     if wide and any(_changed(x, y, declared) for x, y in zip(found, results, strict=True)):
         note_rounded(graph, kind, FLOATS[declared])
     return results
 
 
-def _pay(graph: Graph, kind: str, given: Sequence[np.ndarray]) -> None:
+def _pay(graph: Graph, node: Any, given: Sequence[np.ndarray]) -> None:
     """Take the result and the work from the budget, before anything is made."""
+    kind = node.op_type
     if kind in ("MatMul", "Gemm"):
-        contracted = max(1, *given[0].shape[-2:]) if kind == "Gemm" else given[0].shape[-1:]
-        outer = math.prod(x.size for x in given[:2]) // max(1, int(np.prod(contracted)))
-        graph.charge(outer // _PRODUCTS)
-        graph.limit([max(x.size for x in given)])
+        turned = any(a.name == "transA" and a.i for a in node.attribute)
+        contracted = max(1, (given[0].shape or (1,))[0 if turned else -1])
+        products = given[0].size * given[1].size // contracted
+        graph.limit([products // contracted])
+        graph.charge(products // _PRODUCTS)
         return
     for shape in {x.shape for x in given}:
         graph.limit(shape)
     if kind == "NonZero":
         graph.limit((max(1, given[0].ndim), given[0].size))
-    if kind.startswith(("Reduce", "DequantizeLinear", "QuantizeLinear", "Cum", "PRelu")):
+    if kind.startswith(("TopK", "Reduce", "DequantizeLinear", "QuantizeLinear", "Cum", "PRelu")):
         return
     try:
         shape = np.broadcast_shapes(*(x.shape for x in given))
@@ -128,6 +131,7 @@ def _pay(graph: Graph, kind: str, given: Sequence[np.ndarray]) -> None:
             f"layer {graph.layer} ({kind}): shapes {shapes} do not broadcast"
         ) from None
     graph.limit(shape)
+    graph.charge(math.prod(shape) * (len(given) - 1))
 
 
 def _evaluated(node: Any, operands: Sequence[np.ndarray | None], opset: int) -> list[Any]:

@@ -21,6 +21,7 @@ NUMPY |= {12: "uint32", 13: "uint64"}
 _UINT8, _INT64, _BOOL = 2, 7, 9
 _ORDERS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 _TRUTH = (*_ORDERS, "Not", "And", "Or", "Xor", "IsInf", "IsNaN")
+_PLACES = ("TopK", "MaxPool", "Unique")  # all outputs but the first are places of entries
 _TYPE_OF = {"Where": 1, "DequantizeLinear": 1, "QuantizeLinear": 2, "OneHot": 2}  # that input
 
 
@@ -35,8 +36,8 @@ def element_types(model: Any) -> dict[str, int]:
         types.setdefault(entry.name, entry.type.tensor_type.elem_type)
     for node in model.graph.node:
         kind = _element_type(node, types)
-        for name in node.output:
-            types[name] = kind
+        others = _INT64 if node.op_type in _PLACES else kind
+        types.update({name: others if k else kind for k, name in enumerate(node.output)})
     return types
 
 
@@ -54,8 +55,9 @@ def _element_type(node: Any, types: dict[str, int]) -> int:
         return _INT64
     if kind in _TRUTH:
         return _BOOL
-    if "output_dtype" in attributes and attributes["output_dtype"].i:
-        return int(attributes["output_dtype"].i)
+    for name in ("output_dtype", "dtype"):
+        if name in attributes and attributes[name].i:
+            return int(attributes[name].i)
     inputs = list(node.input[_TYPE_OF.get(kind, 0) :])
     unknown = _UINT8 if kind == "QuantizeLinear" else 0
     return next((types.get(name, 0) for name in inputs if name), unknown)

@@ -4,6 +4,7 @@
 filled in: tensors as graph operands, the rest as plain Python values. A Python
 scalar in a module (the 0.01 of LeakyReLU, the 0.1 of ``x * 0.1``) is the float64
 it is in Python, also in a float32 module, where torch itself would round it.
+Constants alone never come here: see `torch_constants`.
 """
 
 from __future__ import annotations

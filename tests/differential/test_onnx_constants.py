@@ -189,6 +189,16 @@ CASES = {
         [1, 3],
         {"m": np.float32([1, 0, 2])},
     ),
+    "the order of weights": (
+        [
+            helper.make_node("TopK", ["w", "k"], ["v", "i"]),
+            node("Gather", "x i", "g", axis=1),
+            node("Mul", "g v", "m"),
+            node("Relu", "m", "y"),
+        ],
+        [1, 3],
+        {"w": np.float32([1, 3, 2]), "k": np.int64([2])},
+    ),
     "a product of weights": (
         [node("MatMul", "w v", "d"), *SCALED],
         [1, 4],
@@ -314,9 +324,18 @@ def test_division_by_zero_of_integers(tmp_path):
         exactcam.load(tmp_path / "m.onnx", check=False)
 
 
-def test_sizes_are_known_before_a_constant_is_computed(tmp_path):
-    wide, tall = np.zeros((1, 1 << 12), np.float32), np.zeros((1 << 12, 1), np.float32)
-    made = model([node("Add", "a b", "d"), *TIMES], [1, 1], a=wide, b=tall)
+WIDE, TALL = np.zeros((1, 1 << 12), np.float32), np.zeros((1 << 12, 1), np.float32)
+HUGE = {
+    "a sum": [node("Add", "a b", "d")],
+    "a product of matrices": [node("MatMul", "b a", "d")],
+    "a turned product": [node("Gemm", "a b", "d", transA=1, transB=1)],
+    "a sum of many": [node("Max", "a " * 20000, "c"), node("Sum", "c " * 20000, "d")],
+}
+
+
+@pytest.mark.parametrize("name", HUGE)
+def test_sizes_are_known_before_a_constant_is_computed(name, tmp_path):
+    made = model([*HUGE[name], *TIMES], [1, 1], a=WIDE, b=TALL)
     onnx.save(made, tmp_path / "m.onnx")
     with pytest.raises(NetworkError, match="out of reach"):
         exactcam.load(tmp_path / "m.onnx")
