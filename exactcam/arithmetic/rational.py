@@ -53,7 +53,10 @@ __all__ = [
 
 _HEX = re.compile(r"-?[1-9a-f][0-9a-f]*|0", re.ASCII)
 _HEXES = re.compile(rf"(?:{_HEX.pattern})(?:,(?:{_HEX.pattern}))*+", re.ASCII)
-_TEXT = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII)
+# Possessive: where a long text is no number, digits are not tried in every division.
+_TEXT = re.compile(
+    r"([+-]?)(?:(\d++)/(\d++)|(\d++\.?\d*+|\.\d++)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII
+)
 _MAX_EXPONENT = 9999
 _BITS = 1 << 33  # of numbers brought over one denominator
 _LEAST, _MOST = 2.0**-1022, sys.float_info.max  # of normal floats

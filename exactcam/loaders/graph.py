@@ -355,15 +355,19 @@ class Graph:
         return self.concatenate(expanded, axis)
 
     def entries(
-        self, a: Tensor, size: int, rows: np.ndarray, places: np.ndarray, weights: np.ndarray
+        self, a: Tensor, size: int, rows: np.ndarray, places: np.ndarray, weights: np.ndarray | mpq
     ) -> Term:
         """The term of a sparse map of `size` rows, given by its entries.
 
-        Entry k of the map adds weights[k] times a.flat[places[k]] to row rows[k].
+        Entry k of the map adds weights[k] times a.flat[places[k]] to row rows[k]; a single
+        weight is that of all.
         """
         cols = a.index.ravel()[places]
         kept = cols >= 0
-        numbers, scale = integer_matrix(weights, self._where())
+        if isinstance(weights, np.ndarray):
+            numbers, scale = integer_matrix(weights, self._where())
+        else:
+            numbers, scale = objects([weights.numerator]).repeat(len(rows)), weights.denominator
         value = self.make(a.form)
         shape = (size, a.form.size)
         return value, Sparse.of_entries(shape, rows[kept], cols[kept], numbers[kept]), scale

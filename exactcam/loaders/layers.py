@@ -325,9 +325,7 @@ def reduce_sum(graph: Graph, a: Operand, axes: Sizes, keep: bool, mean: bool = F
             return a.ravel()[places].sum(axis=1).reshape(shape)
         total = exact(a, f"layer {graph.layer}: constant").ravel()[places].sum(axis=1) * weight
         return np.asarray(total, dtype=object).reshape(shape)
-    term = graph.entries(
-        a, rows, np.repeat(np.arange(rows), count), places.ravel(), objects([weight] * places.size)
-    )
+    term = graph.entries(a, rows, np.repeat(np.arange(rows), count), places.ravel(), weight)
     return graph.affine([term], shape)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ...arithmetic.rational import integer_matrix, to_float
 from ...errors import FileFormatError
+from ...files.reading import reading
 from ...model.geometry import Polygon, cartesian, clip
 from ...model.slice import Window
 from .. import EngineOutput
@@ -60,7 +61,8 @@ def read(path: str | Path) -> EngineOutput:
         raise FileFormatError(
             f"{path}: halfspaces {held['halfspaces'].shape} and ss {held['ss'].shape} do not fit"
         )
-    return _output(list(held["halfspaces"]), list(held["ss"]), **facts)
+    with reading(path):
+        return _output(list(held["halfspaces"]), list(held["ss"]), **facts)
 
 
 def _output(
