@@ -76,3 +76,20 @@ def test_the_list_of_what_is_read() -> None:
         "as_string", "as_scalar_type", "as_memory_format", "as_layout", "as_device",
         "as_sym_int", "as_sym_ints", "as_sym_float", "as_sym_bool",
     }  # fmt: skip
+
+
+class Repeats(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.repeat(1, 1_000_000).relu().sum().reshape(1, 1)
+
+
+def test_a_graph_far_larger_than_its_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt2"
+    torch.export.save(torch.export.export(Repeats().eval(), (torch.zeros(1, 8),)), path)
+    assert "far larger than" in said_of(exactcam.load, path)
+
+
+def test_brackets_without_end_are_not_given_to_torch() -> None:
+    assert torch_document._splits("L__self___0,0,torch.nn.modules.linear.Linear;a,[b,c](d,e),f")
+    for stack in ("(" * 9998 + ",,", "a(,,", "a,b),c", "(" * 9000 + ")" * 900 + ",,"):
+        assert not torch_document._splits(stack)

@@ -13,7 +13,7 @@ import pytest
 import exactcam
 from exactcam.cli import main
 from exactcam.errors import FileFormatError
-from exactcam.grading.adapters import polygons
+from exactcam.grading.adapters import edges, polygons, syrenn
 from exactcam.grading.adapters.arrays import context, read_arrays
 from tools.audit import said_of, within_a_gigabyte
 
@@ -146,3 +146,47 @@ def test_a_pipe_is_not_waited_for(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     os.mkfifo(path)
     assert "not a regular file" in said_of(exactcam.load, path)
+
+
+LONG = {"digits that end as no number": "9" * 1_000_000 + "x", "many powers": "1e9999," * (1 << 23)}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_long_text_of_numbers_is_refused_soon(text: str, tmp_path: Path) -> None:
+    archive(tmp_path / "m.npz", GOOD)
+    (tmp_path / "a.txt").write_text(text)
+    status, said = within_a_gigabyte(
+        "partition", tmp_path / "m.npz", "--at", f"@{tmp_path / 'a.txt'}"
+    )
+    assert (status, said.count("\n")) == (2, 1), said
+    assert f"{tmp_path / 'a.txt'}" in said
+
+
+WRONG = {
+    "offsets": {"offsets": [0, 2]},
+    "vertices": {"vertices": np.zeros(2)},
+    "patterns": {"patterns": np.zeros(3)},
+    "skeleton": {"vs": np.zeros((1, 2)), "edges": [[0, 5]], "v_sv": [[0] * 5], "units": 1},
+    "combinations": {
+        "combinations": np.ones((3, 9)),
+        "window": np.float64([[0, 0], [1, 0], [0, 1]]),
+    },
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_arrays_that_do_not_fit_name_the_file(wrong: dict[str, object], tmp_path: Path) -> None:
+    right = {"vertices": np.float64([[0, 0], [1, 0], [0, 1]]), "offsets": [0, 3]}
+    path = tmp_path / "found.npz"
+    np.savez(path, **{**right, **wrong})  # type: ignore[arg-type]
+    read = {"skeleton": edges.read, "combinations": syrenn.read}
+    (name,) = (name for name in WRONG if WRONG[name] is wrong)
+    assert said_of(read.get(name, polygons.read), path).startswith(f"{path}: ")
+
+
+def test_combinations_of_no_number_raise_no_warning(tmp_path: Path) -> None:
+    path = tmp_path / "found.npz"
+    corners = np.float64([[0, 0], [1, 0], [0, 1]])
+    for number in (np.inf, np.nan, 1e308):
+        np.savez(path, combinations=np.full((3, 3), number), offsets=[0, 3], window=10 * corners)
+        assert not said_of(syrenn.read, path)

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,6 +130,7 @@ def main(arguments: list[str]) -> int:
     options.add_argument("--file", type=int)
     options.add_argument("--keep", type=Path, default=Path("fuzzed"))
     given = options.parse_args(arguments)
+    warnings.simplefilter("error", RuntimeWarning)
     folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     counts: dict[str, Count] = {}
     try:

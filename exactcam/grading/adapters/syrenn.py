@@ -73,5 +73,5 @@ def _coordinates(combinations: np.ndarray, window: Window) -> np.ndarray:
             f"combinations: are {combinations.dtype} {combinations.shape}, give floats "
             f"(vertices, {len(corners)})"
         )
-    with np.errstate(over="ignore"):  # infinite vertices are phantoms
+    with np.errstate(over="ignore", invalid="ignore"):  # such vertices are phantoms
         return combinations.astype(np.float64) @ corners
