@@ -78,7 +78,7 @@ class RunTotals:
     outer_edges: int = 0
     local_area: float = 0.0
     local_error: float = 0.0
-    unit: mpq = mpq(1)
+    unit: mpq = field(default_factory=mpq)
 
     @property
     def area(self) -> Real:

@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import (
-    ExactcamError,
     MissingExtraError,
     NetworkError,
     UnsupportedLayerError,
@@ -208,12 +207,10 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
     """
     torch = _torch()
     program = _load_program(torch, path)
-    try:
+    with reading(path):
         read = _translate(torch, program, drop_final, Path(path).stat().st_size)
         network = read.graph.network(read.output)
         return _checked(torch, network, read, None) if check else network
-    except ExactcamError as error:
-        raise type(error)(f"{path}: {error}") from None
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
