@@ -190,3 +190,40 @@ def test_combinations_of_no_number_raise_no_warning(tmp_path: Path) -> None:
     for number in (np.inf, np.nan, 1e308):
         np.savez(path, combinations=np.full((3, 3), number), offsets=[0, 3], window=10 * corners)
         assert not said_of(syrenn.read, path)
+
+
+CORNERS = np.float64([[0, 0], [1, 0], [0, 1]])
+MANY: dict[str, tuple[str, dict[str, object]]] = {
+    "edges": ("edges", {"vs": CORNERS, "edges": np.zeros((1 << 24, 2), np.int8), "units": 1}),
+    "polygons": ("polygons", {"vertices": CORNERS[:0], "offsets": np.zeros(1 << 24, np.int8)}),
+    "corners": ("splinecam", {"window": np.zeros((1 << 19, 2), np.float32), "offsets": [0]}),
+    "halfspaces": (
+        "relucent",
+        {"halfspaces": np.zeros((2, 1 << 18, 3), "<f2"), "ss": np.zeros((2, 1 << 18), np.int8)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("engine", "arrays"), MANY.values(), ids=MANY)
+def test_zeros_that_pack_to_nothing_are_not_looked_at_one_by_one(
+    engine: str, arrays: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "found.npz"
+    members = {"v_sv": np.zeros((3, 5), np.int8), "window": CORNERS, "vertices": CORNERS} | arrays
+    archive(path, [(f"{name}.npy", stored(array)) for name, array in members.items()])
+    status, said = within_a_gigabyte("compare", engine, path)
+    assert status == 2
+    assert said.count("\n") == 1
+    assert "far too many for the file's size" in said
+
+
+def test_floats_of_very_different_size_do_not_become_a_gigabyte(tmp_path: Path) -> None:
+    wide = np.tile([1e308, 5e-324], 1 << 20)[None]
+    path = archive(
+        tmp_path / "m.npz", [("weight0.npy", stored(wide)), ("bias0.npy", stored([0.0]))]
+    )
+    status, said = within_a_gigabyte("info", path)
+    assert (status, said.count("\n")) == (2, 1), said
+    assert "far more than its size allows" in said
+    few = archive(path, [("weight0.npy", stored(wide[:, :200])), ("bias0.npy", stored([0.0]))])
+    assert not said_of(exactcam.load, few)
