@@ -40,7 +40,6 @@ _MALFORMED = (
     AssertionError,
     AttributeError,
     LookupError,
-    MemoryError,
     TypeError,
     ValueError,
 )

@@ -24,7 +24,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import (
-    ExactcamError,
     MissingExtraError,
     NetworkError,
     UnsupportedLayerError,
@@ -208,12 +207,10 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
     """
     torch = _torch()
     program = _load_program(torch, path)
-    try:
-        read = _translate(torch, program, drop_final)
+    with reading(path):
+        read = _translate(torch, program, drop_final, Path(path).stat().st_size)
         network = read.graph.network(read.output)
         return _checked(torch, network, read, None) if check else network
-    except ExactcamError as error:
-        raise type(error)(f"{path}: {error}") from None
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
@@ -304,9 +301,10 @@ class _Translation(NamedTuple):
     casts: bool
 
 
-def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
+def _translate(torch: Any, program: Any, drop_final: bool, size: int = 1 << 30) -> _Translation:
+    """Translate a program; `size` is that of the file it comes from, where it comes from one."""
     program = _functional(torch, program)
-    graph, values = _placeholders(torch, program)
+    graph, values = _placeholders(torch, program, size)
     casts = False
     source = next(node for node, value in values.items() if value is graph.input)
     traced: Traced = {source.name: ("input", graph.input)}
@@ -328,7 +326,7 @@ def _translate(torch: Any, program: Any, drop_final: bool) -> _Translation:
     return _Translation(program, graph, values[result], traced, casts)
 
 
-def _placeholders(torch: Any, program: Any) -> tuple[Graph, dict[Any, Any]]:
+def _placeholders(torch: Any, program: Any, size: int) -> tuple[Graph, dict[Any, Any]]:
     """A graph that begins with the program's input, and the values of all its placeholders."""
     values: dict[Any, Any] = {}
     graph: Graph | None = None
@@ -340,7 +338,7 @@ def _placeholders(torch: Any, program: Any) -> tuple[Graph, dict[Any, Any]]:
         if spec.kind.name == "USER_INPUT":
             if graph is not None:
                 raise NetworkError("the module takes several inputs; wrap it in one that takes one")
-            graph = Graph(tuple(node.meta["val"].shape))
+            graph = Graph(tuple(node.meta["val"].shape), size)
             values[node] = graph.input
             continue
         held = program.state_dict.get(spec.target, program.constants.get(spec.target))
