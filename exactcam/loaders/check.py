@@ -26,7 +26,8 @@ from .probes import Probes
 __all__ = ["Forward", "Traced", "compare"]
 
 Traced = dict[str, tuple[str, Tensor]]  # layer and tensor by the name of the model's value
-_BLOCK = 8  # columns that are evaluated together
+_BLOCK = 8  # columns that are evaluated together, more where they hold few entries
+_ENTRIES = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -119,14 +120,15 @@ def compare(
     probes = Probes(network, {cut.value for cut in cuts if cut.probed}, floats)
     seen = {c.value: _Seen(np.zeros(network.sizes[c.value], bool)) for c in cuts}
     probed, others = ([c for c in cuts if c.probed is flag] for flag in (True, False))
-    for start in range(0, probes.columns, _BLOCK):
-        stop = min(start + _BLOCK, probes.columns)
+    block = max(_BLOCK, _ENTRIES // sum(network.sizes))
+    for start in range(0, probes.columns, block):
+        stop = min(start + block, probes.columns)
         given = {v: probes.block(v, start, stop) for v in probes.cuts}
         computed = floats.run(given)
         theirs: dict[str, list[np.ndarray]] = {}
+        fed = {c.name: _columns(given[c.value], c.places) for c in probed}
         for p in range(stop - start):
-            fed = {v: np.append(x[:, p], 0.0) for v, x in given.items()}
-            handed = {c.name: np.asarray(fed[c.value][c.places], order="C") for c in probed}
+            handed = {name: x[p] for name, x in fed.items()}
             found = forward.cut(handed)
             # Of an output that was probed and then rearranged, what was handed on counts.
             found |= {
@@ -154,6 +156,12 @@ def _cuts(network: Network, traced: Traced, output: str) -> list[_Cut]:
         index = np.arange(network.outputs).reshape(traced[output][1].shape)
         cuts.append(_Cut(output, traced[output][0], network.output, index, probed=False))
     return cuts
+
+
+def _columns(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The tensor that each column of a value is: (columns, *shape)."""
+    out = _entries(rows, places.ravel()).T
+    return np.ascontiguousarray(out).reshape(-1, *places.shape)
 
 
 def _entries(rows: np.ndarray, index: np.ndarray) -> np.ndarray:

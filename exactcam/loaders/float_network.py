@@ -14,7 +14,7 @@ import numpy as np
 from ..arithmetic.matrix import Convolution, Dense, Matrix
 from ..arithmetic.rational import to_float
 from ..model.network import Network
-from ..model.nodes import Affine, MaxGroups, Pointwise
+from ..model.nodes import Affine, Cpwl, MaxGroups, Pointwise
 from .forms import floats
 
 __all__ = ["Ball", "FloatMatrix", "FloatNetwork"]
@@ -58,7 +58,8 @@ class FloatNetwork:
         }
         self.biases = {k: floats(node.bias, node.scale) for k, node in affine.items()}
         units = {k: n for k, n in enumerate(network.nodes) if isinstance(n, Pointwise)}
-        self.knots = {k: _knots(n) for k, n in units.items()}
+        self.tables = {k: [_table(f) for f in n.functions] for k, n in units.items()}
+        self.knots = {k: _knots(n, self.tables[k]) for k, n in units.items()}
         self.below = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
         self.above = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
 
@@ -100,7 +101,7 @@ class FloatNetwork:
         bias, matrices = self.biases[k], self.matrices[k]
         middle = np.repeat(bias[:, None], inputs[0][0].shape[1], axis=1)
         spread = np.zeros_like(middle)
-        gamma = self._gamma(sum(m.fan_in for m in matrices))
+        gamma: np.ndarray = self._gamma(sum(m.fan_in for m in matrices))
         # A product with zero is exact, and so is the addition of zero.
         if self.counts_zeros and any(2 * np.count_nonzero(x) < x.size for x, _ in inputs):
             counts = [
@@ -110,8 +111,13 @@ class FloatNetwork:
             gamma = self._gamma(np.sum(counts, axis=0))
         for matrix, (x, radius) in zip(matrices, inputs, strict=True):
             middle = middle + matrix.apply(x)
-            if radius.any():
-                spread = spread + matrix.apply_absolute(radius * (1 + 2 * gamma.max()))
+            moved = radius * (1 + 2 * gamma.max()) if radius.any() else None
+            if gamma.ndim == 0:
+                size = gamma * np.abs(x)
+                spread = spread + matrix.apply_absolute(size if moved is None else size + moved)
+                continue
+            if moved is not None:
+                spread = spread + matrix.apply_absolute(moved)
             spread = spread + gamma * matrix.apply_absolute(np.abs(x))
         constant = np.maximum(self.masses[k], np.abs(bias))
         return middle, spread * (1 + 2.0**-20) + gamma * constant[:, None] + self.tiny
@@ -124,10 +130,8 @@ class FloatNetwork:
         unit, knots = self.knots[k][0], self.knots[k][1][:, None]
         self.below[k] |= (x[unit] + far[unit] < knots).any(axis=1)
         self.above[k] |= (x[unit] - far[unit] > knots).any(axis=1)
-        for f, function in enumerate(node.functions):
+        for f, (breakpoints, pieces) in enumerate(self.tables[k]):
             rows = np.nonzero(node.which == f)[0]
-            breakpoints = np.asarray([to_float(t) for t in function.breakpoints])
-            pieces = np.asarray([[to_float(s), to_float(c)] for s, c in function.pieces])
             at, wide = x[rows], far[rows]
             span = np.abs(breakpoints).max(initial=0.0)
             reach = np.abs(at) + 2 * radius[rows] + span
@@ -143,9 +147,17 @@ class FloatNetwork:
         return middle, error * (1 + 2.0**-20) + self.tiny
 
 
-def _knots(node: Pointwise) -> tuple[np.ndarray, np.ndarray]:
+def _table(function: Cpwl) -> tuple[np.ndarray, np.ndarray]:
+    """Breakpoints and pieces (slope, intercept), each rounded to the nearest float64."""
+    breakpoints = np.asarray([to_float(t) for t in function.breakpoints])
+    return breakpoints, np.asarray([[to_float(s), to_float(c)] for s, c in function.pieces])
+
+
+def _knots(
+    node: Pointwise, functions: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
     """The unit of every breakpoint and the breakpoint, in the order of `Pointwise.knots`."""
-    tables = [np.asarray([to_float(t) for t in f.breakpoints]) for f in node.functions]
+    tables = [breakpoints for breakpoints, _ in functions]
     counts = np.asarray([len(t) for t in tables])[node.which]
     starts = np.cumsum([0, *(len(t) for t in tables)])[node.which]
     unit = np.repeat(np.arange(node.size), counts)

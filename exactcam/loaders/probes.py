@@ -38,11 +38,10 @@ class _Lines(NamedTuple):
 
 
 class _Knot(NamedTuple):
-    """One breakpoint of some entries of a value: where it is, and the room around it."""
+    """One breakpoint of some entries of a value: what these are in turn, (turns, rows)."""
 
     rows: np.ndarray
-    at: np.ndarray
-    room: np.ndarray
+    numbers: np.ndarray
     start: int
 
 
@@ -85,42 +84,42 @@ class Probes:
 
     def block(self, value: int, start: int, stop: int) -> np.ndarray:
         """Columns start to stop of a value's probes, float64 (size, columns)."""
-        columns = [self._column(value, p) for p in range(start, stop)]
-        with np.errstate(over="ignore"):
-            out = np.stack(columns, axis=1).astype(np.float32)
+        out = np.zeros((self.network.sizes[value], stop - start))
+        rng = np.random.default_rng([_SEED, value, start])
+        first, last = max(start, 1), min(stop, self.dense)
+        if first < last:
+            self._fill(value, np.arange(first, last), out[:, first - start : last - start], rng)
+        for p in range(max(start, self.dense), stop):
+            self._hide(value, p - self.dense, out[:, p - start], rng)
         largest = np.finfo(np.float32).max
-        return np.clip(out, -largest, largest).astype(np.float64)
+        return np.clip(out, -largest, largest).astype(np.float32).astype(np.float64)
 
-    def _column(self, value: int, p: int) -> np.ndarray:
-        size = self.network.sizes[value]
-        if p == 0:
-            return np.zeros(size)
-        rng = np.random.default_rng([_SEED, value, p])
-        if p >= self.dense:
-            return self._sparse(value, p - self.dense, rng)
-        place = p - 1 - self.taken[value]
-        out = rng.standard_normal(size) * (_PLAIN[place % len(_PLAIN)] if place >= 0 else 1.0)
+    def _fill(
+        self, value: int, columns: np.ndarray, out: np.ndarray, rng: np.random.Generator
+    ) -> None:
+        """Write dense columns."""
+        place = columns - 1 - self.taken[value]
+        scales = np.where(place < 0, 1.0, np.take(_PLAIN, place % len(_PLAIN)))
+        out[...] = rng.standard_normal(out.shape) * scales
         for knot in self.knots[value]:
-            turn = (p - 1 - knot.start) % _MOST
-            if turn < _TRIED:
-                out[knot.rows] = _beside(knot, (turn + np.arange(len(knot.rows))) % _TRIED)
-        for boost in self.boosts[value].get(p, []):
-            out[boost.rows] = boost.numbers
-        return out
+            turns = (columns - 1 - knot.start) % _MOST
+            for k in np.nonzero(turns < _TRIED)[0]:
+                out[knot.rows, k] = knot.numbers[turns[k]]
+        for k, p in enumerate(columns):
+            for boost in self.boosts[value].get(int(p), []):
+                out[boost.rows, k] = boost.numbers
 
-    def _sparse(self, value: int, place: int, rng: np.random.Generator) -> np.ndarray:
-        size, count = self.network.sizes[value], self.hidden[value]
+    def _hide(self, value: int, place: int, out: np.ndarray, rng: np.random.Generator) -> None:
+        """Write a sparse column into zeros."""
+        count = self.hidden[value]
         if not count:
-            return np.zeros(size)
+            return
         key = (value, place // count)
         if key not in self.labels:
-            order = np.random.default_rng([_SEED, *key, 1]).permutation(size)
+            order = np.random.default_rng([_SEED, *key, 1]).permutation(len(out))
             self.labels[key] = (order % count).astype(np.int8)
-        labels = self.labels[key]
-        shown = np.nonzero(labels == place % count)[0]
-        out = np.zeros(size)
+        shown = np.nonzero(self.labels[key] == place % count)[0]
         out[shown] = rng.choice([-1.0, 1.0], len(shown)) * rng.uniform(16, 32, len(shown))
-        return out
 
     def _groups(self, value: int) -> int:
         """Into how many groups, each alone in one column, its entries fall; 0: no map reads it."""
@@ -188,7 +187,8 @@ class Probes:
                 known = np.isfinite(x)
                 rows = lines.row[unit[which]]
                 start = self.taken[int(v)] % _MOST
-                self.knots[int(v)].append(_Knot(rows[known], x[known], free[known], start))
+                beside = _beside(x[known], free[known])
+                self.knots[int(v)].append(_Knot(rows[known], beside, start))
                 self.taken[int(v)] += _TRIED
 
     def _want_members(self, k: int, node: MaxGroups) -> None:
@@ -231,12 +231,15 @@ class Probes:
             self.taken[v] = max(self.taken[v], min(p, _MOST))
 
 
-def _beside(knot: _Knot, turn: np.ndarray) -> np.ndarray:
-    """Candidate number `turn` for every entry: next to the breakpoint, beside it and far away."""
+def _beside(at: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Entries next to breakpoints, beside them and far away, on either side: (turns, entries).
+
+    What is entry k's at one turn is entry k + 1's at the next, so that units differ.
+    """
     largest = float(np.finfo(np.float32).max)
-    at = np.clip(knot.at, -largest, largest).astype(np.float32).astype(np.float64)
+    at = np.clip(at, -largest, largest).astype(np.float32).astype(np.float64)
     size = np.maximum(np.abs(at), 2.0**-20)
-    middle = np.minimum(knot.room, 1.5)
-    steps = np.stack([2.0**-22 * size, middle, np.full_like(at, 24.0)])
+    steps = np.stack([2.0**-22 * size, np.minimum(room, 1.5), np.full_like(at, 24.0)])
+    turn = (np.arange(_TRIED)[:, None] + np.arange(len(at))) % _TRIED
     side = np.where(turn % 2 == 0, 1.0, -1.0)
     return np.asarray(at + side * steps[turn // 2, np.arange(len(at))])
