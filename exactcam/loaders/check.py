@@ -47,12 +47,16 @@ class Forward:
         that are cut and this one.
     whole : callable, optional
         The output at a flat point, computed by other means, to be compared too.
+    roundoffs : callable, optional
+        For a value of the model, the largest unit roundoff between the values that are cut
+        and this one, where that may be less than `roundoff`.
     """
 
     cut: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
     roundoff: float
     depths: Callable[[set[str]], Mapping[str, int]]
     whole: Callable[[np.ndarray], np.ndarray] | None = None
+    roundoffs: Callable[[set[str]], Mapping[str, float]] | None = None
 
 
 class _Cut(NamedTuple):
@@ -114,9 +118,10 @@ def compare(
         Naming the first layer that differs by more than rounding can explain.
     """
     cuts = _cuts(network, traced, output)
-    depths = forward.depths({cut.name for cut in cuts if cut.probed})
+    ends = {cut.name for cut in cuts if cut.probed}
+    depths = forward.depths(ends)
     operators = max((depths.get(cut.name, 1) for cut in cuts), default=1)
-    floats = FloatNetwork(network, masses, forward.roundoff, operators)
+    floats = FloatNetwork(network, masses, _roundoffs(network, cuts, ends, forward), operators)
     probes = Probes(network, {cut.value for cut in cuts if cut.probed}, floats)
     seen = {c.value: _Seen(np.zeros(network.sizes[c.value], bool)) for c in cuts}
     probed, others = ([c for c in cuts if c.probed is flag] for flag in (True, False))
@@ -144,6 +149,17 @@ def compare(
         floats.operators = len(traced)
         _compare_whole(floats, forward.whole)
     return notes
+
+
+def _roundoffs(network: Network, cuts: list[_Cut], ends: set[str], forward: Forward) -> np.ndarray:
+    """The unit roundoff that the model computes each value of the network with."""
+    out = np.full(len(network.sizes), forward.roundoff)
+    if forward.roundoffs is not None:
+        found = forward.roundoffs(ends)
+        out[[cut.value for cut in cuts]] = 0.0
+        for cut in cuts:
+            out[cut.value] = max(out[cut.value], found.get(cut.name, 0.0))
+    return np.maximum(out, 2.0**-53)
 
 
 def _cuts(network: Network, traced: Traced, output: str) -> list[_Cut]:

@@ -32,8 +32,8 @@ class FloatNetwork:
     masses : sequence of ndarray
         For every node and row, the sum of the magnitudes of the constants added there
         (see `forms.Form`), float64.
-    roundoff : float
-        The unit roundoff of the arithmetic that the model is run in.
+    roundoffs : ndarray (values,)
+        The unit roundoff of the arithmetic in which the model computes each value.
     operators : int
         The most operators that the model performs one after another before it is compared.
 
@@ -46,12 +46,12 @@ class FloatNetwork:
     """
 
     def __init__(
-        self, network: Network, masses: Sequence[np.ndarray], roundoff: float, operators: int
+        self, network: Network, masses: Sequence[np.ndarray], roundoffs: np.ndarray, operators: int
     ) -> None:
         self.network, self.masses = network, masses
-        self.roundoff, self.operators = max(roundoff, 2.0**-53), operators
-        self.counts_zeros = roundoff > 1e-10  # in float64 the bound is narrow without
-        self.tiny = 1e-300 if roundoff < 1e-10 else 1e-37  # underflow, once an entry
+        self.roundoffs, self.operators = roundoffs, operators
+        self.counts_zeros = roundoffs > 1e-10  # in float64 the bound is narrow without
+        self.tiny = np.where(self.counts_zeros, 1e-37, 1e-300)  # underflow, once an entry
         affine = {k: n for k, n in enumerate(network.nodes) if isinstance(n, Affine)}
         self.matrices = {
             k: [FloatMatrix(m, node.scale) for m in node.matrices] for k, node in affine.items()
@@ -93,22 +93,24 @@ class FloatNetwork:
                     computed[k + 1] = _max_groups(node, read[0])
         return computed
 
-    def _gamma(self, count: int | np.ndarray) -> np.ndarray:
-        k = (np.asarray(count) + 4 * self.operators + 16) * self.roundoff
+    def _gamma(self, node: int, count: int | np.ndarray) -> np.ndarray:
+        k = (np.asarray(count) + 4 * self.operators + 16) * self.roundoffs[node + 1]
         return np.asarray(k / (1 - k) * (1 + 2.0**-20))
 
     def _affine(self, k: int, inputs: list[Ball]) -> Ball:
         bias, matrices = self.biases[k], self.matrices[k]
         middle = np.repeat(bias[:, None], inputs[0][0].shape[1], axis=1)
         spread = np.zeros_like(middle)
-        gamma: np.ndarray = self._gamma(sum(m.fan_in for m in matrices))
+        gamma: np.ndarray = self._gamma(k, sum(m.fan_in for m in matrices))
         # A product with zero is exact, and so is the addition of zero.
-        if self.counts_zeros and any(2 * np.count_nonzero(x) < x.size for x, _ in inputs):
-            counts = [
-                m.apply_pattern((x != 0) | (radius != 0))
-                for m, (x, radius) in zip(matrices, inputs, strict=True)
-            ]
-            gamma = self._gamma(np.sum(counts, axis=0))
+        filled = (
+            [(x != 0) | (radius != 0) for x, radius in inputs] if self.counts_zeros[k + 1] else []
+        )
+        sparse = np.any([2 * p.sum(axis=0) < len(p) for p in filled], axis=0)
+        if sparse.any():
+            counts = [m.apply_pattern(p[:, sparse]) for m, p in zip(matrices, filled, strict=True)]
+            gamma = np.full(middle.shape, gamma)
+            gamma[:, sparse] = self._gamma(k, np.sum(counts, axis=0))
         for matrix, (x, radius) in zip(matrices, inputs, strict=True):
             middle = middle + matrix.apply(x)
             moved = radius * (1 + 2 * gamma.max()) if radius.any() else None
@@ -120,12 +122,12 @@ class FloatNetwork:
                 spread = spread + matrix.apply_absolute(moved)
             spread = spread + gamma * matrix.apply_absolute(np.abs(x))
         constant = np.maximum(self.masses[k], np.abs(bias))
-        return middle, spread * (1 + 2.0**-20) + gamma * constant[:, None] + self.tiny
+        return middle, spread * (1 + 2.0**-20) + gamma * constant[:, None] + self.tiny[k + 1]
 
     def _pointwise(self, k: int, node: Pointwise, ball: Ball) -> Ball:
         x, radius = ball
         middle, error = np.empty_like(x), np.empty_like(x)
-        gamma = self._gamma(4)
+        gamma = self._gamma(k, 4)
         far = np.where(np.isfinite(radius), 4 * radius, np.inf)
         unit, knots = self.knots[k][0], self.knots[k][1][:, None]
         self.below[k] |= (x[unit] + far[unit] < knots).any(axis=1)
@@ -144,7 +146,7 @@ class FloatNetwork:
             slope = np.where(low == high, np.abs(pieces[piece, 0]), steepest)
             shift = np.where(low == high, np.abs(pieces[piece, 1]), shift)
             error[rows] = slope * radius[rows] + gamma * (slope * reach + shift)
-        return middle, error * (1 + 2.0**-20) + self.tiny
+        return middle, error * (1 + 2.0**-20) + self.tiny[k + 1]
 
 
 def _table(function: Cpwl) -> tuple[np.ndarray, np.ndarray]:
@@ -185,6 +187,8 @@ class FloatMatrix:
         else:
             self.numbers = floats(matrix.data, scale)
             self.fan_in = int(np.diff(matrix.indptr).max(initial=0))
+        conv = isinstance(matrix, Convolution)
+        self.places = matrix.shape[0] // matrix.target[0] if conv else 1  # of each number
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         return self._product(self.numbers, x)

@@ -80,7 +80,7 @@ class Probes:
         self.dense = 1 + min(_MOST, max(self.taken.values())) + len(_PLAIN)
         self.hidden = {v: self._groups(v) for v in self.cuts}
         most = max(count for count in self.hidden.values())
-        self.columns = self.dense + (min(_SPARSE, most) if floats.counts_zeros else 2)
+        self.columns = self.dense + min(_SPARSE, max(2, most))
 
     def block(self, value: int, start: int, stop: int) -> np.ndarray:
         """Columns start to stop of a value's probes, float64 (size, columns)."""
@@ -117,24 +117,25 @@ class Probes:
         key = (value, place // count)
         if key not in self.labels:
             order = np.random.default_rng([_SEED, *key, 1]).permutation(len(out))
-            self.labels[key] = (order % count).astype(np.int8)
+            self.labels[key] = (order % count).astype(np.int32)
         shown = np.nonzero(self.labels[key] == place % count)[0]
         out[shown] = rng.choice([-1.0, 1.0], len(shown)) * rng.uniform(16, 32, len(shown))
 
     def _groups(self, value: int) -> int:
         """Into how many groups, each alone in one column, its entries fall; 0: no map reads it."""
-        fans = [
-            m.fan_in
+        maps = [
+            (k, m)
             for k, matrices in self.floats.matrices.items()
             for source, m in zip(self.network.nodes[k].inputs, matrices, strict=True)
             if source == value
         ]
-        if not fans:
-            return 0
-        fan_in = max([2, *fans])
-        if not self.floats.counts_zeros:
-            return 2
-        return -(-fan_in // max(2, -(-fan_in // _SPARSE)))
+        groups = [2] if maps else [0]
+        for k, m in maps:
+            if self.floats.counts_zeros[k + 1]:
+                # A convolution shows each weight at many places, so few entries each will do.
+                columns = max(_SPARSE, m.places)
+                groups.append(-(-m.fan_in // max(2, -(-m.fan_in // columns))))
+        return max(groups)
 
     # What the activations want to see
 
