@@ -49,7 +49,8 @@ def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
         out = out / float(below)
     else:
         short[...] = False
-    out[~short] = [_ratio(int(n), below) for n in numbers[~short]]
+    if not short.all():
+        out[~short] = [_ratio(int(n), below) for n in numbers[~short]]
     return out
 
 
