@@ -187,8 +187,9 @@ class FloatMatrix:
         else:
             self.numbers = floats(matrix.data, scale)
             self.fan_in = int(np.diff(matrix.indptr).max(initial=0))
-        conv = isinstance(matrix, Convolution)
-        self.places = matrix.shape[0] // matrix.target[0] if conv else 1  # of each number
+        self.places = 1  # at which each number stands
+        if isinstance(matrix, Convolution):
+            self.places = matrix.shape[0] // matrix.target[0]
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         return self._product(self.numbers, x)

@@ -101,10 +101,10 @@ class Probes:
         out[...] = self.rng.standard_normal(out.shape) * scales
         for knot in self.knots[value]:
             turns = (columns - 1 - knot.start) % _MOST
-            for k in np.nonzero(turns < _TRIED)[0]:
+            for k in np.nonzero(turns < _TRIED)[0].tolist():
                 out[knot.rows, k] = knot.numbers[turns[k]]
-        for k, p in enumerate(columns):
-            for boost in self.boosts[value].get(int(p), []):
+        for k, column in enumerate(columns.tolist()):
+            for boost in self.boosts[value].get(column, []):
                 out[boost.rows, k] = boost.numbers
 
     def _hide(self, value: int, place: int, out: np.ndarray) -> None:
@@ -123,7 +123,7 @@ class Probes:
     def _groups(self, value: int) -> int:
         """Into how many groups, each alone in one column, its entries fall.
 
-        None where float64 shows every weight in a sum of many.
+        0 where float64 shows every weight in a sum of many.
         """
         groups = [0]
         for k, matrices in self.floats.matrices.items():
