@@ -12,12 +12,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def escaped(text: str) -> str:
+    """The text as one line of printable characters; others are written as Python escapes them.
+
+    Files and those who name them choose names: a line break or an escape sequence of a terminal
+    in one could forge what a report says.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class ExactcamError(Exception):
     """The base of every error exactcam raises on purpose: catch this to catch them all.
 
     Raised itself for a wrong argument (`engine`, `jobs`, `level`, a point outside the
     window) and for a helper process that died.
     """
+
+    def __str__(self) -> str:
+        return escaped(super().__str__())
 
 
 class NumberError(ExactcamError, ValueError):
@@ -57,7 +71,7 @@ class FileWriteError(ExactcamError, OSError):
     """A file that cannot be written; `filename` and `errno` are those of the system's error."""
 
     def __str__(self) -> str:
-        return f"{self.filename}: cannot be written ({self.strerror})"
+        return escaped(f"{self.filename}: cannot be written ({self.strerror})")
 
 
 class MissingExtraError(ExactcamError, ImportError):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import ExactcamError, FileFormatError, interrupted
+from ..errors import ExactcamError, FileFormatError, escaped, interrupted
 from .strict_json import printable
 
 __all__ = ["NO_WAIT", "allowance", "open_file", "read_bytes", "read_text", "reading", "regular"]
@@ -38,7 +38,7 @@ def reading(path: str | Path) -> Iterator[None]:
     try:
         yield
     except ExactcamError as error:
-        text, where = str(error), str(path)
+        text, where = str(error), escaped(str(path))
         inside = text.removeprefix(where)
         if inside != text and printable(inside) == inside:
             raise

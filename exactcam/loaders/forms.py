@@ -10,7 +10,7 @@ import gmpy2
 import numpy as np
 
 from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
-from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, to_float
+from ..arithmetic.rational import integer_matrix, mpq, mpz, objects
 
 __all__ = [
     "Form",
@@ -38,9 +38,28 @@ def exact(values: Any, where: str) -> np.ndarray:
 
 
 def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
-    """The float64 nearest to each entry of numbers / scale."""
-    nearest = (to_float(mpq(n, scale)) for n in numbers.ravel())
-    return np.fromiter(nearest, np.float64, numbers.size).reshape(numbers.shape)
+    """The float64 nearest to each entry of numbers / scale, both integers, scale > 0."""
+    below = int(scale)
+    try:
+        out = np.asarray(numbers.astype(np.float64))
+    except OverflowError:
+        out = np.full(numbers.shape, np.inf)
+    # Numbers below 2^53 are exact floats, and division rounds their quotient once.
+    short = np.abs(out) < 2.0**53
+    if below < 1 << 53 or below == 1 << min(below.bit_length() - 1, 900):
+        out = out / float(below)
+    else:
+        short[...] = False
+    if not short.all():
+        out[~short] = [_ratio(int(n), below) for n in numbers[~short]]
+    return out
+
+
+def _ratio(above: int, below: int) -> float:
+    try:
+        return above / below
+    except OverflowError:
+        return float("inf") if above > 0 else float("-inf")
 
 
 class Mass(NamedTuple):

@@ -51,7 +51,6 @@ _MALFORMED = (
     AssertionError,
     AttributeError,
     LookupError,
-    MemoryError,
     TypeError,
     ValueError,
 )

@@ -27,7 +27,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import (
-    ExactcamError,
     MissingExtraError,
     NetworkError,
     UnsupportedLayerError,
@@ -218,12 +217,11 @@ def read_pt2(
     """
     torch = _torch()
     program = _load_program(torch, path)
-    try:
-        read = _translated(torch, program, drop_final, output)
+    with reading(path):
+        size = Path(path).stat().st_size
+        read = _translated(torch, program, drop_final, output, size)
         network = read.graph.network(read.output)
         return _checked(torch, network, read, None) if check else network
-    except ExactcamError as error:
-        raise type(error)(f"{path}: {error}") from None
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
@@ -333,26 +331,26 @@ class _UntranslatedError(UnsupportedLayerError):
 
 
 def _translated(
-    torch: Any, program: Any, drop_final: bool, output: int | str | None
+    torch: Any, program: Any, drop_final: bool, output: int | str | None, size: int = 1 << 30
 ) -> _Translation:
     """The program translated, if need be with unknown operators decomposed by torch."""
     try:
-        return _translate(torch, program, drop_final, output)
+        return _translate(torch, program, drop_final, output, size)
     except _UntranslatedError as error:
         refusal = UnsupportedLayerError(str(error))
     try:
-        return _translate(torch, _decomposed(torch, program, OPERATORS), drop_final, output)
+        return _translate(torch, _decomposed(torch, program, OPERATORS), drop_final, output, size)
     except (UnsupportedLayerError, *TORCH_ERRORS):
         raise refusal from None
 
 
 def _translate(
-    torch: Any, program: Any, drop_final: bool, output: int | str | None
+    torch: Any, program: Any, drop_final: bool, output: int | str | None, size: int = 1 << 30
 ) -> _Translation:
     program = _functional(torch, program)
     result, place = _chosen_output(torch, program, output)
     needed = _needed(result)
-    graph, values = _placeholders(torch, program, needed)
+    graph, values = _placeholders(torch, program, needed, size)
     folder = TorchConstants(torch, graph, _stored(program))
     traced: Traced = {}
     for node in program.graph.nodes:
@@ -392,7 +390,9 @@ def _needed(result: Any) -> set[Any]:
     return needed
 
 
-def _placeholders(torch: Any, program: Any, needed: set[Any]) -> tuple[Graph, dict[Any, Any]]:
+def _placeholders(
+    torch: Any, program: Any, needed: set[Any], size: int
+) -> tuple[Graph, dict[Any, Any]]:
     """A graph that begins with the program's input, and the values of its needed placeholders."""
     values: dict[Any, Any] = {}
     graph: Graph | None = None
@@ -404,7 +404,7 @@ def _placeholders(torch: Any, program: Any, needed: set[Any]) -> tuple[Graph, di
         if spec.kind.name == "USER_INPUT":
             if graph is not None:
                 raise NetworkError("the module takes several inputs; wrap it in one that takes one")
-            graph = Graph(tuple(node.meta["val"].shape))
+            graph = Graph(tuple(node.meta["val"].shape), size)
             values[node] = graph.input
             continue
         held = program.state_dict.get(spec.target, program.constants.get(spec.target))

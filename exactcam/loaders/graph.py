@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..arithmetic.matrix import Matrix, Sparse
-from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, rational
+from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, rational, spread
 from ..errors import NetworkError, UnsupportedLayerError
 from ..files.strict_json import printable
 from ..model.network import Network
@@ -48,6 +48,7 @@ _LARGEST = 1 << 23  # entries of one tensor, or products of one sparse map
 _FREE, _RATIO = 1 << 24, 64  # entries of all tensors of a file, and so many more for each byte
 _TERM = 256  # what one matrix of a sum costs besides its rows, in entries
 _WIDE = 1024  # a number of more bits counts as several entries
+_LONG = 256  # a float that needs more bits beside smaller ones, likewise
 _WIDEST = 1 << 20  # bits of a number
 
 
@@ -107,6 +108,11 @@ class Graph:
                 f"layer {self.layer}: here the tensors of the graph are together far larger than "
                 "its file; such a network is out of reach"
             )
+
+    def integers(self, values: Any, what: str) -> tuple[np.ndarray, mpz]:
+        """Constants as integers over one scale, long ones within the budget of the graph."""
+        self.charge(np.size(values) * (spread(values) // _LONG))
+        return integer_matrix(values, f"layer {self.layer}: {what}")
 
     def refuse(self, kind: str, why: str) -> UnsupportedLayerError:
         """Make (not raise) the error that says why the present layer is not supported."""
@@ -226,7 +232,7 @@ class Graph:
         a = self._broadcast(a, b)
         if not isinstance(b, Tensor):
             a = self.whole(a)
-            numbers, scale = integer_matrix(b, self._where())
+            numbers, scale = self.integers(b, "constant")
             bits = max(a.form.bits, _bits(numbers)) + scale.bit_length()
             self.limit(a.shape, bits)
             numbers = np.broadcast_to(numbers, a.shape)
@@ -278,7 +284,7 @@ class Graph:
                 "product", f"of {names} is not piecewise linear; multiply by constants only"
             )
         a = self.whole(self._broadcast(a, b))
-        numbers, scale = integer_matrix(b, self._where())
+        numbers, scale = self.integers(b, "constant")
         bits = a.form.bits + _bits(numbers) + scale.bit_length()
         self.limit(a.shape, bits)
         factors = zeros(a.form.size)
@@ -361,15 +367,19 @@ class Graph:
         return self.concatenate(expanded, axis)
 
     def entries(
-        self, a: Tensor, size: int, rows: np.ndarray, places: np.ndarray, weights: np.ndarray
+        self, a: Tensor, size: int, rows: np.ndarray, places: np.ndarray, weights: np.ndarray | mpq
     ) -> Term:
         """The term of a sparse map of `size` rows, given by its entries.
 
-        Entry k of the map adds weights[k] times a.flat[places[k]] to row rows[k].
+        Entry k of the map adds weights[k] times a.flat[places[k]] to row rows[k]; a single
+        weight is that of all.
         """
         cols = a.index.ravel()[places]
         kept = cols >= 0
-        numbers, scale = integer_matrix(weights, self._where())
+        if isinstance(weights, np.ndarray):
+            numbers, scale = self.integers(weights, "constant")
+        else:
+            numbers, scale = objects([weights.numerator]).repeat(len(rows)), weights.denominator
         value = self.make(a.form)
         shape = (size, a.form.size)
         return value, Sparse.of_entries(shape, rows[kept], cols[kept], numbers[kept]), scale
@@ -410,9 +420,9 @@ class Graph:
         groups = [list(group) for group in groups]
         if (a.index < 0).any():
             a = self.packed(a)
-        flat = a.index.ravel()
+        flat = a.index.ravel().tolist()
         # Equal members would only be second names for one value.
-        members = tuple(tuple(dict.fromkeys(flat[group].tolist())) for group in groups)
+        members = tuple(tuple(dict.fromkeys([flat[k] for k in group])) for group in groups)
         if all(len(group) == 1 for group in members):
             return Tensor(
                 a.form, np.asarray([g[0] for g in members], dtype=np.int64).reshape(shape)

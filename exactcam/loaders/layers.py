@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arithmetic.matrix import Convolution, Dense
-from ..arithmetic.rational import integer_matrix, mpq, mpz, nearest_with_root, objects
+from ..arithmetic.rational import mpq, mpz, nearest_with_root, objects
 from ..errors import NetworkError
 from ..model.nodes import Cpwl
 from .graph import Constant, Graph, Operand, Tensor, exact, width
@@ -51,7 +51,7 @@ def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = No
         out = product if bias is None else graph.add(product, bias)
         assert isinstance(out, Tensor)
         return out
-    numbers, scale = integer_matrix(weight, f"layer {graph.layer}: weight")
+    numbers, scale = graph.integers(weight, "weight")
     a = graph.whole(a)
     if not a.is_plain():  # a permutation of the inputs is one of the columns
         columns = np.empty_like(numbers)
@@ -200,7 +200,7 @@ def convolution(
         raise NetworkError(f"layer {graph.layer}: input {a.shape} is smaller than the kernel")
     target = (channels, *size)
     graph.limit(target)
-    numbers, scale = integer_matrix(weight, f"layer {graph.layer}: weight")
+    numbers, scale = graph.integers(weight, "weight")
     stride, begin, dilation = map(tuple, (window.stride, window.begin, window.dilation))
     source = a.shape[1:]
     matrix = Convolution(source, target, numbers, stride, begin, dilation, groups, transpose)
@@ -346,9 +346,7 @@ def reduce_sum(graph: Graph, a: Operand, axes: Sizes, keep: bool, mean: bool = F
             return a.ravel()[places].sum(axis=1).reshape(shape)
         total = exact(a, f"layer {graph.layer}: constant").ravel()[places].sum(axis=1) * weight
         return np.asarray(total, dtype=object).reshape(shape)
-    term = graph.entries(
-        a, rows, np.repeat(np.arange(rows), count), places.ravel(), objects([weight] * places.size)
-    )
+    term = graph.entries(a, rows, np.repeat(np.arange(rows), count), places.ravel(), weight)
     return graph.affine([term], shape)
 
 

@@ -202,6 +202,16 @@ def test_the_budget_is_of_the_whole_graph() -> None:
         Graph((1, 2)).limit([1], 1 << 30)
 
 
+def test_floats_of_very_different_size_are_charged_by_their_length() -> None:
+    wide = np.tile([1e308, 5e-324], 1 << 20)
+    graph = Graph((1, 1 << 21), 0)
+    for operate in (graph.add, graph.multiply):
+        with pytest.raises(NetworkError, match="together"):
+            operate(graph.input, wide)
+    graph = Graph((1, 4), 0)
+    assert graph.network(graph.add(graph.input, wide[:4])).outputs == 4
+
+
 IMAGE = {"s": np.int64([1, 1, 1, 2])}
 TO_IMAGE: Row = ("Reshape", "x s", "a", {})
 CONV = np.ones((1, 1, 1, 1), np.float32)
