@@ -11,21 +11,54 @@ numpy object arrays: numpy does the loops, gmpy2 the arithmetic.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar, cast
 
 import numpy as np
 
 from ..errors import NetworkError
 from ..runtime.cached import WithoutCaches, cached_property
+from .kept_floats import Floats
 from .rational import mpz, objects
 
-__all__ = ["Convolution", "Dense", "Matrix", "Sparse"]
+__all__ = ["Convolution", "Dense", "Held", "Matrix", "Sparse"]
 
 _CHUNK = 1 << 18  # products held at once by a sparse product: bounds memory, not a decision
 _GATHER = 1 << 24  # places of a convolution times taps of its kernel: a table of them is built
 
 
+Held = np.ndarray | Floats  # the entries of a matrix as they are kept
+Kind = TypeVar("Kind")
+
+
+class _Integers:
+    """A field that may be kept as `Floats`, and is an object array of mpz to whoever reads it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __set__(self, instance: object, value: Held) -> None:
+        vars(instance)[self.name] = value
+
+    def __get__(self, instance: object, owner: type | None = None) -> np.ndarray | _Integers:
+        if instance is None:
+            return self
+        held: Held = vars(instance)[self.name]
+        return held.integers if isinstance(held, Floats) else held
+
+
+def _keeps(name: str) -> Callable[[type[Kind]], type[Kind]]:
+    """A decorator of dataclasses one field of which may be kept as `Floats`."""
+
+    def decorate(kind: type[Kind]) -> type[Kind]:
+        setattr(kind, name, _Integers(name))
+        return kind
+
+    return decorate
+
+
+@_keeps("entries")
 @dataclass(frozen=True, eq=False)
 class Dense:
     """A matrix with every entry stored: `entries`, object array (rows, cols) of mpz."""
@@ -38,16 +71,22 @@ class Dense:
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
-        return self.entries.shape[0], self.entries.shape[1]
+        return self.held.shape[0], self.held.shape[1]
+
+    @property
+    def held(self) -> Held:
+        """The stored entries as they are kept: floats if they came as such."""
+        held: Held = vars(self)["entries"]
+        return held
 
     @property
     def numbers(self) -> np.ndarray:
         """The stored entries as a flat array, in file order."""
         return self.entries.ravel()
 
-    def with_numbers(self, numbers: np.ndarray) -> Dense:
+    def with_numbers(self, numbers: Held) -> Dense:
         """The same structure with other entries, flat in file order."""
-        return Dense(numbers.reshape(self.entries.shape))
+        return Dense(cast(np.ndarray, numbers.reshape(*self.shape)))
 
     def with_rows(self, rows: Sequence[int]) -> Dense:
         """The matrix of some of the rows."""
@@ -82,13 +121,18 @@ class Sparse(WithoutCaches):
         return f"<Sparse {self.shape[0]} x {self.shape[1]}, {len(self.data):,} entries>"
 
     @property
+    def held(self) -> Held:
+        """The stored entries as they are kept."""
+        return self.data
+
+    @property
     def numbers(self) -> np.ndarray:
         """The stored entries as a flat array, in file order."""
         return self.data
 
-    def with_numbers(self, numbers: np.ndarray) -> Sparse:
+    def with_numbers(self, numbers: Held) -> Sparse:
         """The same structure with other entries, flat in file order."""
-        return Sparse(self.shape, self.indptr, self.indices, numbers)
+        return Sparse(self.shape, self.indptr, self.indices, cast(np.ndarray, numbers))
 
     @staticmethod
     def selection(cols: int, picks: Iterable[int], one: int = 1) -> Sparse:
@@ -166,6 +210,7 @@ class Sparse(WithoutCaches):
         return self.indptr, self.indices, self.data
 
 
+@_keeps("kernel")
 @dataclass(frozen=True, eq=False)
 class Convolution(WithoutCaches):
     """A convolution (correlation, as in every deep-learning library) of any dimension.
@@ -188,10 +233,12 @@ class Convolution(WithoutCaches):
     transpose: bool = False
 
     def __repr__(self) -> str:
-        return f"<Convolution {_by(self.source)} -> {_by(self.target)}, kernel {_by(self.kernel.shape)}>"
+        return (
+            f"<Convolution {_by(self.source)} -> {_by(self.target)}, kernel {_by(self.held.shape)}>"
+        )
 
     def __post_init__(self) -> None:
-        taps = self.kernel.shape[2:]
+        taps = self.held.shape[2:]
         wide, narrow = (self.target, self.source) if self.transpose else (self.source, self.target)
         space = len(self.source) - 1
         sizes = {len(v) for v in (taps, self.stride, self.padding, self.dilation)}
@@ -201,7 +248,7 @@ class Convolution(WithoutCaches):
             self.groups < 1
             or wide[0] % self.groups
             or narrow[0] % self.groups
-            or self.kernel.shape[:2] != (narrow[0], wide[0] // self.groups)
+            or self.held.shape[:2] != (narrow[0], wide[0] // self.groups)
             or min(self.source + self.target + self.stride + self.dilation) < 1
         ):
             raise NetworkError("convolution: channels, groups and kernel do not fit together")
@@ -220,29 +267,35 @@ class Convolution(WithoutCaches):
         return math.prod(self.target), math.prod(self.source)
 
     @property
+    def held(self) -> Held:
+        """The stored entries as they are kept: floats if they came as such."""
+        held: Held = vars(self)["kernel"]
+        return held
+
+    @property
     def numbers(self) -> np.ndarray:
         """The stored entries as a flat array, in file order."""
         return self.kernel.ravel()
 
-    def with_numbers(self, numbers: np.ndarray) -> Convolution:
+    def with_numbers(self, numbers: Held) -> Convolution:
         """The same structure with other entries, flat in file order."""
-        return replace(self, kernel=numbers.reshape(self.kernel.shape))
+        return replace(self, kernel=cast(np.ndarray, numbers.reshape(*self.held.shape)))
 
     @property
     def fan_in(self) -> int:
         """How many products at most an output entry is the sum of."""
-        channels = len(self.kernel) if self.transpose else self.kernel.shape[1] * self.groups
-        return channels // self.groups * math.prod(self.kernel.shape[2:])
+        channels = self.held.shape[0] if self.transpose else self.held.shape[1] * self.groups
+        return channels // self.groups * math.prod(self.held.shape[2:])
 
     def apply(self, columns: np.ndarray) -> np.ndarray:
         """Patch by patch, group by group: a few dense products instead of a sparse matrix."""
-        width, taps = columns.shape[1], math.prod(self.kernel.shape[2:])
+        width, taps = columns.shape[1], math.prod(self.held.shape[2:])
         source, target, positions = self.source[0], self.target[0], len(self._gather)
         plane = columns.reshape(self.groups, source // self.groups, -1, width)
         # Place -1 of the gather table is the padding.
         plane = np.concatenate([plane, np.zeros_like(plane[:, :, :1])], axis=2)
         kernel: np.ndarray = self.kernel.reshape(
-            self.groups, len(self.kernel) // self.groups, -1, taps
+            self.groups, self.held.shape[0] // self.groups, -1, taps
         )
         if self.transpose:
             kernel = kernel.transpose(0, 2, 1, 3)
@@ -261,7 +314,7 @@ class Convolution(WithoutCaches):
     def _gather(self) -> np.ndarray:
         """(target positions, taps): which source position is read, -1 for none."""
         flat = np.zeros((1, 1), dtype=np.int64)
-        for axis, taps in enumerate(self.kernel.shape[2:]):
+        for axis, taps in enumerate(self.held.shape[2:]):
             size, stride = self.source[axis + 1], self.stride[axis]
             place = np.arange(self.target[axis + 1])[:, None]
             tap = np.arange(taps)[None, :] * self.dilation[axis] - self.padding[axis]
@@ -290,7 +343,7 @@ class Convolution(WithoutCaches):
         source, target = (
             (self.target, self.source) if self.transpose else (self.source, self.target)
         )
-        taps, space_in, space_out = self.kernel.shape[2:], source[1:], target[1:]
+        taps, space_in, space_out = self.held.shape[2:], source[1:], target[1:]
         flat = np.zeros((1, 1), dtype=np.int64)  # (output positions, taps), built axis by axis
         valid = np.ones((1, 1), dtype=bool)
         for axis in range(len(taps)):
@@ -303,7 +356,7 @@ class Convolution(WithoutCaches):
             shape = (flat.shape[0] * at.shape[0], flat.shape[1] * at.shape[1])
             flat = (flat[:, None, :, None] * space_in[axis] + at[None, :, None, :]).reshape(shape)
             valid = (valid[:, None, :, None] & inside[None, :, None, :]).reshape(shape)
-        channels, plane = self.kernel.shape[1], math.prod(space_in)
+        channels, plane = self.held.shape[1], math.prod(space_in)
         columns = np.arange(channels)[None, :, None] * plane + flat[:, None, :]
         inside = np.broadcast_to(valid[:, None, :], columns.shape)
         counts, indices, data = [], [], []

@@ -30,6 +30,7 @@ __all__ = [
     "common_integers",
     "decimal_text",
     "digits",
+    "finite",
     "from_hex",
     "integer_matrix",
     "json_number",
@@ -39,6 +40,7 @@ __all__ = [
     "nearest_sum",
     "nearest_with_root",
     "objects",
+    "odd_parts",
     "quotient",
     "rational",
     "rational_from_hex",
@@ -150,23 +152,31 @@ def integer_matrix(values: Any, where: str) -> tuple[np.ndarray, mpz]:
     return objects(numbers, array.shape), scale
 
 
-def _dyadic(array: np.ndarray, where: str) -> tuple[np.ndarray, mpz]:
-    """`integer_matrix` of float64: integers over the least power of two."""
+def finite(array: np.ndarray, where: str) -> None:
+    """Raise NumberError naming the first entry that is NaN or infinite."""
     bad = ~np.isfinite(array)
     if bad.any():
         index = tuple(int(i) for i in np.argwhere(bad)[0])
         raise NumberError(
             f"{where}[{', '.join(map(str, index))}] is {array[index]}: every number must be finite"
         )
-    fractions, exponents = np.frexp(array)
+
+
+def odd_parts(floats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(m, e), both int64, with m * 2^e the finite floats and every m odd, or zero with e = 0."""
+    fractions, exponents = np.frexp(floats.astype(np.float64))
     mantissas = np.ldexp(fractions, 53).astype(np.int64)
-    exponents = exponents.astype(np.int64) - 53
     zero = mantissas == 0
     low_bit = np.where(zero, 1, mantissas & -mantissas)
     # Not log2: vector units may give 51.999... for a power of two.
     shift = np.frexp(low_bit.astype(np.float64))[1].astype(np.int64) - 1
-    mantissas >>= shift
-    exponents = np.where(zero, 0, exponents + shift)
+    return mantissas >> shift, np.where(zero, 0, exponents + (shift - 53))
+
+
+def _dyadic(array: np.ndarray, where: str) -> tuple[np.ndarray, mpz]:
+    """`integer_matrix` of float64: integers over the least power of two."""
+    finite(array, where)
+    mantissas, exponents = odd_parts(array)
     lowest = min(0, int(exponents.min(initial=0)))
     pairs = zip(mantissas.ravel().tolist(), (exponents - lowest).ravel().tolist(), strict=True)
     numbers = (mpz(m) << e if m else mpz(0) for m, e in pairs)

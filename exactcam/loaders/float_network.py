@@ -185,11 +185,10 @@ class FloatMatrix:
 
     def __init__(self, matrix: Matrix, scale: object) -> None:
         self.matrix = matrix
+        self.numbers = floats(matrix.held, scale).ravel()
         if isinstance(matrix, (Dense, Convolution)):
-            self.numbers = floats(matrix.numbers, scale)
             self.fan_in = matrix.shape[1] if isinstance(matrix, Dense) else matrix.fan_in
         else:
-            self.numbers = floats(matrix.data, scale)
             self.fan_in = int(np.diff(matrix.indptr).max(initial=0))
         self.places = 1  # at which each number stands
         if isinstance(matrix, Convolution):

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import gmpy2
 import numpy as np
 
-from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
+from ..arithmetic.kept_floats import Floats
+from ..arithmetic.matrix import Convolution, Held, Matrix, Sparse
 from ..arithmetic.rational import integer_matrix, mpq, mpz, objects
 
 __all__ = [
@@ -37,13 +38,18 @@ def exact(values: Any, where: str) -> np.ndarray:
     return objects((mpq(n, scale) for n in numbers.ravel()), numbers.shape)
 
 
-def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
+def floats(numbers: Held, scale: Any = 1) -> np.ndarray:
     """The float64 nearest to each entry of numbers / scale, both integers, scale > 0."""
-    below = int(scale)
+    if isinstance(numbers, Floats):
+        kept = numbers.quotients(mpz(scale))
+        if kept is not None:
+            return kept.reshape(numbers.shape)
+        numbers = numbers.integers
+    below, flat = int(scale), numbers.ravel()  # a quotient of a 0-d array is no array
     try:
-        out = np.asarray(numbers.astype(np.float64))
+        out = flat.astype(np.float64)
     except OverflowError:
-        out = np.full(numbers.shape, np.inf)
+        out = np.full(flat.shape, np.inf)
     # Numbers below 2^53 are exact floats, and division rounds their quotient once.
     short = np.abs(out) < 2.0**53
     if below < 1 << 53 or below == 1 << min(below.bit_length() - 1, 900):
@@ -51,8 +57,8 @@ def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
     else:
         short[...] = False
     if not short.all():
-        out[~short] = [_ratio(int(n), below) for n in numbers[~short]]
-    return out
+        out[~short] = [_ratio(int(n), below) for n in flat[~short]]
+    return out.reshape(numbers.shape)
 
 
 def _ratio(above: int, below: int) -> float:
@@ -195,18 +201,18 @@ def row_scalable(matrix: Matrix, factors: np.ndarray) -> bool:
 
 def row_scaled(matrix: Matrix, factors: np.ndarray) -> Matrix:
     """Multiply row i by factors[i]; the result is a matrix of the same kind."""
-    if isinstance(matrix, Dense):
-        return Dense(matrix.entries * factors[:, None])
     if isinstance(matrix, Sparse):
         return matrix.with_numbers(matrix.data * np.repeat(factors, np.diff(matrix.indptr)))
-    channels = _channel_factors(matrix, factors)
-    assert channels is not None
-    kernel = matrix.kernel
-    extra = (1,) * (kernel.ndim - 2)
-    if not matrix.transpose:
-        return matrix.with_numbers((kernel * channels.reshape(-1, 1, *extra)).ravel())
-    # kernel[n, w] feeds target channel w of the group of source channel n
-    per_source = np.repeat(
-        channels.reshape(matrix.groups, -1), len(kernel) // matrix.groups, axis=0
-    )
-    return matrix.with_numbers((kernel * per_source.reshape(*kernel.shape[:2], *extra)).ravel())
+    held = matrix.held
+    if isinstance(matrix, Convolution):
+        channels = _channel_factors(matrix, factors)
+        assert channels is not None
+        factors = channels
+        if matrix.transpose:
+            # kernel[n, w] feeds target channel w of the group of source channel n
+            factors = np.repeat(
+                channels.reshape(matrix.groups, -1), held.shape[0] // matrix.groups, axis=0
+            ).ravel()
+    if isinstance(held, Floats):
+        return matrix.with_numbers(held.times(factors))
+    return matrix.with_numbers((held.reshape(len(factors), -1) * factors[:, None]).ravel())

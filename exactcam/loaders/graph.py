@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic.matrix import Matrix, Sparse
+from ..arithmetic.kept_floats import Floats
+from ..arithmetic.matrix import Held, Matrix, Sparse
 from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, rational, spread
 from ..errors import NetworkError, UnsupportedLayerError
 from ..files.strict_json import printable
@@ -49,6 +50,7 @@ _FREE, _RATIO = 1 << 24, 64  # entries of all tensors of a file, and so many mor
 _TERM = 256  # what one matrix of a sum costs besides its rows, in entries
 _WIDE = 1024  # a number of more bits counts as several entries
 _LONG = 256  # a float that needs more bits beside smaller ones, likewise
+_MANY = 1 << 10  # floats of a matrix that are kept as floats
 _WIDEST = 1 << 20  # bits of a number
 
 
@@ -113,6 +115,13 @@ class Graph:
         """Constants as integers over one scale, long ones within the budget of the graph."""
         self.charge(np.size(values) * (spread(values) // _LONG))
         return integer_matrix(values, f"layer {self.layer}: {what}")
+
+    def weights(self, values: Constant, what: str) -> tuple[Held, mpz]:
+        """`integers` of the entries of a matrix: many floats stay what they are."""
+        if values.size < _MANY or values.dtype.kind != "f" or values.dtype.itemsize > 8:
+            return self.integers(values, what)
+        self.charge(values.size * (spread(values) // _LONG))
+        return Floats.of(values, f"layer {self.layer}: {what}"), mpz(1)
 
     def refuse(self, kind: str, why: str) -> UnsupportedLayerError:
         """Make (not raise) the error that says why the present layer is not supported."""

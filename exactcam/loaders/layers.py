@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -51,13 +51,12 @@ def linear(graph: Graph, a: Tensor, weight: Constant, bias: Constant | None = No
         out = product if bias is None else graph.add(product, bias)
         assert isinstance(out, Tensor)
         return out
-    numbers, scale = graph.integers(weight, "weight")
+    held, scale = graph.weights(weight, "weight")
     a = graph.whole(a)
     if not a.is_plain():  # a permutation of the inputs is one of the columns
-        columns = np.empty_like(numbers)
-        columns[:, a.index.ravel()] = numbers
-        numbers = columns
-    return graph.affine([(graph.make(a.form), Dense(numbers), scale)], shape, bias)
+        held = held.take(np.argsort(a.index.ravel()), axis=1)
+    matrix = Dense(cast(np.ndarray, held))
+    return graph.affine([(graph.make(a.form), matrix, scale)], shape, bias)
 
 
 def matmul(graph: Graph, a: Operand, b: Operand) -> Operand:
@@ -200,7 +199,8 @@ def convolution(
         raise NetworkError(f"layer {graph.layer}: input {a.shape} is smaller than the kernel")
     target = (channels, *size)
     graph.limit(target)
-    numbers, scale = graph.integers(weight, "weight")
+    held, scale = graph.weights(weight, "weight")
+    numbers = cast(np.ndarray, held)
     stride, begin, dilation = map(tuple, (window.stride, window.begin, window.dilation))
     source = a.shape[1:]
     matrix = Convolution(source, target, numbers, stride, begin, dilation, groups, transpose)

@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 import gmpy2
 import numpy as np
 
-from ..arithmetic.matrix import Dense, Matrix
+from ..arithmetic.kept_floats import Floats
+from ..arithmetic.matrix import Dense, Held, Matrix
 from ..arithmetic.rational import common_integers, integer_matrix, mpq, mpz, objects, rational
 from ..errors import NetworkError
 from ..runtime.cached import WithoutCaches, cached_property
@@ -121,22 +122,16 @@ class Affine:
         inputs: Sequence[int], terms: Sequence[tuple[Matrix, mpz]], bias: tuple[np.ndarray, mpz]
     ) -> Affine:
         """The node of sum_k (M_k / s_k) x_k + b / s, in lowest terms."""
-        scale = mpz(bias[1])
-        for _, term_scale in terms:
-            scale = gmpy2.lcm(scale, term_scale)
-        arrays = [matrix.numbers * (scale // s) for matrix, s in terms]
-        shift = bias[0] * (scale // bias[1])
-        common = mpz(scale)
-        for array in (shift, *arrays):
-            for entry in array.ravel():
-                if common == 1:
-                    break
-                common = gmpy2.gcd(common, entry)
+        scale = _denominator(*bias)
+        for matrix, term_scale in terms:
+            scale = gmpy2.lcm(scale, _denominator(matrix.held, term_scale))
         matrices = tuple(
-            matrix.with_numbers(array // common)
-            for (matrix, _), array in zip(terms, arrays, strict=True)
+            matrix if s == scale else matrix.with_numbers(_rescaled(matrix.held, s, scale))
+            for matrix, s in terms
         )
-        return Affine(tuple(inputs), matrices, shift // common, scale // common)
+        shift = _rescaled(bias[0], bias[1], scale)
+        assert isinstance(shift, np.ndarray)
+        return Affine(tuple(inputs), matrices, shift, scale)
 
     @staticmethod
     def dense(source: int, weight: Any, bias: Any, where: str = "layer") -> Affine:
@@ -171,6 +166,27 @@ class Affine:
             product = matrix.apply(block.columns)
             out = out + (product if factor == 1 else product * factor)
         return Block(out, weights, denominator * self.scale)
+
+
+def _denominator(numbers: Held, scale: mpz) -> mpz:
+    """The least common denominator of numbers / scale."""
+    if isinstance(numbers, Floats):
+        return numbers.times(mpq(1, scale)).denominator
+    common = mpz(scale)
+    for entry in numbers.ravel():
+        if common == 1:
+            break
+        common = gmpy2.gcd(common, entry)
+    return scale // common
+
+
+def _rescaled(numbers: Held, scale: mpz, new: mpz) -> Held:
+    """numbers / scale as integers over another scale."""
+    if isinstance(numbers, Floats):
+        return numbers.times(mpq(new, scale))
+    if new % scale == 0:
+        return numbers * (new // scale)
+    return numbers * new // scale
 
 
 class Knots(NamedTuple):
