@@ -10,10 +10,11 @@ more than 4,300 digits, and deep networks reach that.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import repeat
 from typing import Any
@@ -27,6 +28,7 @@ from ..errors import NumberError
 __all__ = [
     "Real",
     "all_from_hex",
+    "by_runs",
     "common_integers",
     "decimal_text",
     "digits",
@@ -61,6 +63,7 @@ _TEXT = re.compile(
     r"([+-]?)(?:(\d++)/(\d++)|(\d++\.?\d*+|\.\d++)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII
 )
 _MAX_EXPONENT = 9999
+_RUNS = 1 << 12  # entries of an array from which runs are looked for
 _BITS = 1 << 33  # of numbers brought over one denominator
 _LEAST, _MOST = 2.0**-1022, sys.float_info.max  # of normal floats
 
@@ -73,6 +76,25 @@ def objects(values: Iterable[object], shape: tuple[int, ...] | None = None) -> n
     entries = list(values)
     out = np.fromiter(entries, object, len(entries))  # assigning a list looks into each entry
     return out if shape is None else out.reshape(shape)
+
+
+def by_runs(compute: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+    """`compute` of flat object arrays entry by entry, once for each run of the same objects.
+
+    Biases of a convolution repeat one number at all places of a channel. Arrays computed here
+    do so again: the numbers of a million places need not be a million numbers.
+    """
+    size = len(arrays[0])
+    if size < _RUNS:
+        return compute(*arrays)
+    new = np.arange(size) == 0
+    for array in arrays:
+        own = np.ascontiguousarray(array)  # holds the addresses of objects: equal ones are one
+        held = np.ctypeslib.as_array((ctypes.c_ssize_t * size).from_address(own.ctypes.data))
+        new[1:] |= held[1:] != held[:-1]
+    (starts,) = np.nonzero(new)
+    few = compute(*(array[starts] for array in arrays))
+    return np.repeat(few, np.diff(starts, append=size))
 
 
 def sign(value: Any) -> int:

@@ -94,4 +94,4 @@ def _parameters(node: Affine) -> int:
     # One bias a channel, however many places it is added at.
     channels = [m.target[0] for m in node.matrices if isinstance(m, Convolution)]
     biases = min([node.size, *channels]) if any(node.bias) else 0
-    return biases + sum(len(m.numbers) for m in node.matrices)
+    return biases + sum(m.held.size for m in node.matrices)

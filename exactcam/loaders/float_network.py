@@ -137,7 +137,8 @@ class FloatNetwork:
         self.below[k] |= (x[unit] + far[unit] < knots).any(axis=1)
         self.above[k] |= (x[unit] - far[unit] > knots).any(axis=1)
         for f, (breakpoints, pieces) in enumerate(self.tables[k]):
-            rows = np.nonzero(node.which == f)[0]
+            own = node.which == f
+            rows = slice(None) if own.all() else np.nonzero(own)[0]
             at, wide = x[rows], far[rows]
             span = np.abs(breakpoints).max(initial=0.0)
             reach = np.abs(at) + 2 * radius[rows] + span

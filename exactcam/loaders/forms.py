@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arithmetic.kept_floats import Floats
 from ..arithmetic.matrix import Convolution, Held, Matrix, Sparse
-from ..arithmetic.rational import integer_matrix, mpq, mpz, objects
+from ..arithmetic.rational import by_runs, integer_matrix, mpq, mpz, objects
 
 __all__ = [
     "Form",
@@ -45,11 +45,15 @@ def floats(numbers: Held, scale: Any = 1) -> np.ndarray:
         if kept is not None:
             return kept.reshape(numbers.shape)
         numbers = numbers.integers
-    below, flat = int(scale), numbers.ravel()  # a quotient of a 0-d array is no array
+    flat = by_runs(lambda few: _floats(few, int(scale)), numbers.ravel())
+    return flat.reshape(numbers.shape)
+
+
+def _floats(numbers: np.ndarray, below: int) -> np.ndarray:
     try:
-        out = flat.astype(np.float64)
+        out = numbers.astype(np.float64)
     except OverflowError:
-        out = np.full(flat.shape, np.inf)
+        out = np.full(numbers.shape, np.inf)
     # Numbers below 2^53 are exact floats, and division rounds their quotient once.
     short = np.abs(out) < 2.0**53
     if below < 1 << 53 or below == 1 << min(below.bit_length() - 1, 900):
@@ -57,8 +61,8 @@ def floats(numbers: Held, scale: Any = 1) -> np.ndarray:
     else:
         short[...] = False
     if not short.all():
-        out[~short] = [_ratio(int(n), below) for n in flat[~short]]
-    return out.reshape(numbers.shape)
+        out[~short] = [_ratio(int(n), below) for n in numbers[~short]]
+    return out
 
 
 def _ratio(above: int, below: int) -> float:
@@ -175,7 +179,8 @@ def shifted(name: str, form: Form, shift: tuple[np.ndarray, mpz]) -> Form:
     """The form plus the constant vector numbers / scale, `shift` being (numbers, scale)."""
     terms, numbers, scale, mass = form.parts()
     common = gmpy2.lcm(scale, shift[1])
-    total = numbers * (common // scale) + shift[0] * (common // shift[1])
+    first, second = common // scale, common // shift[1]
+    total = by_runs(lambda a, b: a * first + b * second, numbers, shift[0])
     return Form(form.size, name, terms, total, common, mass + np.abs(floats(*shift)))
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..arithmetic.kept_floats import Floats
 from ..arithmetic.matrix import Held, Matrix, Sparse
-from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, rational, spread
+from ..arithmetic.rational import by_runs, integer_matrix, mpq, mpz, objects, rational, spread
 from ..errors import NetworkError, UnsupportedLayerError
 from ..files.strict_json import printable
 from ..model.network import Network
@@ -305,7 +305,8 @@ class Graph:
         terms, shift, shift_scale, mass = form.parts()
         terms = [(value, row_scaled(m, factors), s * scale) for value, m, s in terms]
         mass = mass * np.abs(floats(factors, scale))
-        scaled = Form(form.size, name, terms, shift * factors, shift_scale * scale, mass, bits=bits)
+        shift = by_runs(np.multiply, shift, factors)
+        scaled = Form(form.size, name, terms, shift, shift_scale * scale, mass, bits=bits)
         return Tensor(scaled, a.index)
 
     def divide(self, a: Operand, b: Operand) -> Operand:
@@ -423,15 +424,12 @@ class Graph:
         return Tensor(Form(node.size, self.layer, value=value), a.index)
 
     def max_groups(
-        self, a: Tensor, groups: Iterable[Sequence[int]], shape: Sequence[int]
+        self, a: Tensor, groups: np.ndarray | Iterable[Sequence[int]], shape: Sequence[int]
     ) -> Tensor:
         """Maxima over groups of entries: result g is the largest of a.flat[groups[g]]."""
-        groups = [list(group) for group in groups]
         if (a.index < 0).any():
             a = self.packed(a)
-        flat = a.index.ravel().tolist()
-        # Equal members would only be second names for one value.
-        members = tuple(tuple(dict.fromkeys([flat[k] for k in group])) for group in groups)
+        members = _members(a.index.ravel(), groups)
         if all(len(group) == 1 for group in members):
             return Tensor(
                 a.form, np.asarray([g[0] for g in members], dtype=np.int64).reshape(shape)
@@ -463,6 +461,20 @@ class Graph:
 
     def minimum(self, a: Operand, b: Operand) -> Operand:
         return self.negative(self.maximum(self.negative(a), self.negative(b)))
+
+
+def _members(
+    flat: np.ndarray, groups: np.ndarray | Iterable[Sequence[int]]
+) -> tuple[tuple[int, ...], ...]:
+    """flat[group] for each group; equal members would only be second names for one value."""
+    if isinstance(groups, np.ndarray):
+        picked = flat[groups]
+        ordered = np.sort(picked, axis=1)
+        if (ordered[:, 1:] != ordered[:, :-1]).all():
+            return tuple(map(tuple, picked.tolist()))
+        groups = groups.tolist()
+    rows = flat.tolist()
+    return tuple(tuple(dict.fromkeys([rows[k] for k in group])) for group in groups)
 
 
 def _short(sides: Sequence[int]) -> str:

@@ -236,8 +236,12 @@ def max_pool(graph: Graph, a: Tensor, window: SlidingWindow) -> Tensor:
     if (windows < 0).all(axis=1).any():
         raise NetworkError(f"layer {graph.layer}: a pooling window lies in the padding only")
     channels, plane = math.prod(lead), math.prod(space)
-    window_lists = [row[row >= 0] for row in windows]
-    groups = [(row + c * plane).tolist() for c in range(channels) for row in window_lists]
+    groups: np.ndarray | list[list[int]]
+    if (windows >= 0).all():
+        groups = (windows + np.arange(channels)[:, None, None] * plane).reshape(-1, len(windows[0]))
+    else:
+        window_lists = [row[row >= 0] for row in windows]
+        groups = [(row + c * plane).tolist() for c in range(channels) for row in window_lists]
     return graph.max_groups(a, groups, (*lead, *window.output_size(space)))
 
 

@@ -21,7 +21,7 @@ from ..errors import NetworkError
 from ..files.strict_json import dump, printable
 from ..runtime.arguments import expect, listed
 from ..runtime.cached import WithoutCaches, cached_property
-from .node_document import node_document
+from .node_document import node_document, node_text
 from .nodes import Activation, Affine, Block, MaxGroups, Node, Pointwise, check_node
 
 __all__ = ["AffineRun", "Layer", "Network"]
@@ -119,7 +119,7 @@ class Network(WithoutCaches):
     sizes: tuple[int, ...] = field(init=False)
 
     def __repr__(self) -> str:
-        parameters = sum(len(m.numbers) for n in self.affine_nodes.values() for m in n.matrices)
+        parameters = sum(m.held.size for n in self.affine_nodes.values() for m in n.matrices)
         parameters += sum(node.size for node in self.affine_nodes.values())
         layers = f"{len(self.layers)} layer{'s' if len(self.layers) != 1 else ''}"
         return (
@@ -325,15 +325,25 @@ class Network(WithoutCaches):
 
     def document(self) -> dict[str, Any]:
         """The computation as JSON values (proofs/network.md); names and notes are not in it."""
+        return self._document([node_document(node) for node in self.nodes])
+
+    def _document(self, nodes: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "format": "exactcam-network",
             "version": 1,
             "inputs": self.inputs,
             "output": self.output,
-            "nodes": [node_document(node) for node in self.nodes],
+            "nodes": nodes,
         }
 
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of `document()` as JSON with sorted keys and no white space."""
-        return hashlib.sha256(dump(self.document()).encode("ascii")).hexdigest()
+        before, after = dump(self._document([])).split("[]")
+        found = hashlib.sha256(f"{before}[".encode("ascii"))
+        for k, node in enumerate(self.nodes):
+            found.update(b"," * (k > 0))
+            for text in node_text(node):
+                found.update(text.encode("ascii"))
+        found.update(f"]{after}".encode("ascii"))
+        return found.hexdigest()

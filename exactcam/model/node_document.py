@@ -7,29 +7,28 @@ proofs/network.md specifies it. It knows single nodes only: `network` hashes the
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from ..arithmetic.kept_floats import Floats
 from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
 from ..arithmetic.rational import from_hex, objects, rational_from_hex, rational_to_hex, to_hex
 from ..errors import FileFormatError
-from ..files.strict_json import count, counts, fields, items
+from ..files.strict_json import count, counts, dump, fields, items
 from .nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 
-__all__ = ["node_document", "node_from_document"]
+__all__ = ["node_document", "node_from_document", "node_text"]
+
+_NO_ENTRIES = '"entries":[]'
 
 
 def node_document(node: Node) -> dict[str, Any]:
     """The JSON form of one node: objects, arrays, text and small integers only."""
     if isinstance(node, Affine):
-        return {
-            "op": "affine",
-            "inputs": list(node.inputs),
-            "matrices": [_matrix_document(m) for m in node.matrices],
-            "bias": [to_hex(b) for b in node.bias],
-            "scale": to_hex(node.scale),
-        }
+        lists = [[to_hex(x) for part in _parts(m) for x in part] for m in node.matrices]
+        return _affine_document(node, lists)
     if isinstance(node, Pointwise):
         functions = [
             {
@@ -43,8 +42,39 @@ def node_document(node: Node) -> dict[str, Any]:
     return {"op": "max", "input": node.source, "groups": [list(map(int, g)) for g in node.groups]}
 
 
-def _matrix_document(matrix: Matrix) -> dict[str, Any]:
-    entries = [to_hex(x) for x in matrix.numbers]
+def node_text(node: Node) -> Iterator[str]:
+    """The canonical text of `node_document` in pieces, so that no long list is ever whole."""
+    if not isinstance(node, Affine):
+        yield dump(node_document(node))
+        return
+    without = _affine_document(node, [[] for _ in node.matrices])
+    first, *rest = dump(without).split(_NO_ENTRIES)
+    yield first
+    for matrix, text in zip(node.matrices, rest, strict=True):
+        yield _NO_ENTRIES[:-1]
+        for k, part in enumerate(_parts(matrix)):
+            yield "," * (k > 0) + ",".join(f'"{to_hex(x)}"' for x in part)
+        yield "]" + text
+
+
+def _parts(matrix: Matrix) -> Iterable[np.ndarray]:
+    """The entries in pieces; integers made of floats are not kept for it."""
+    held = matrix.held
+    return held.parts() if isinstance(held, Floats) else [matrix.numbers]
+
+
+def _affine_document(node: Affine, lists: list[list[str]]) -> dict[str, Any]:
+    matrices = zip(node.matrices, lists, strict=True)
+    return {
+        "op": "affine",
+        "inputs": list(node.inputs),
+        "matrices": [_matrix_document(m, entries) for m, entries in matrices],
+        "bias": [to_hex(b) for b in node.bias],
+        "scale": to_hex(node.scale),
+    }
+
+
+def _matrix_document(matrix: Matrix, entries: list[str]) -> dict[str, Any]:
     if isinstance(matrix, Dense):
         return {"kind": "dense", "shape": list(matrix.shape), "entries": entries}
     if isinstance(matrix, Convolution):
@@ -52,7 +82,7 @@ def _matrix_document(matrix: Matrix) -> dict[str, Any]:
             "kind": "convolution",
             "source": list(matrix.source),
             "target": list(matrix.target),
-            "kernel": list(matrix.kernel.shape),
+            "kernel": list(matrix.held.shape),
             "stride": list(matrix.stride),
             "padding": list(matrix.padding),
             "dilation": list(matrix.dilation),

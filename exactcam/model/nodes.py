@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import gmpy2
@@ -23,7 +24,15 @@ import numpy as np
 
 from ..arithmetic.kept_floats import Floats
 from ..arithmetic.matrix import Dense, Held, Matrix
-from ..arithmetic.rational import common_integers, integer_matrix, mpq, mpz, objects, rational
+from ..arithmetic.rational import (
+    by_runs,
+    common_integers,
+    integer_matrix,
+    mpq,
+    mpz,
+    objects,
+    rational,
+)
 from ..errors import NetworkError
 from ..runtime.cached import WithoutCaches, cached_property
 
@@ -126,8 +135,7 @@ class Affine:
         for matrix, term_scale in terms:
             scale = gmpy2.lcm(scale, _denominator(matrix.held, term_scale))
         matrices = tuple(
-            matrix if s == scale else matrix.with_numbers(_rescaled(matrix.held, s, scale))
-            for matrix, s in terms
+            matrix.with_numbers(_rescaled(matrix.held, s, scale)) for matrix, s in terms
         )
         shift = _rescaled(bias[0], bias[1], scale)
         assert isinstance(shift, np.ndarray)
@@ -172,11 +180,12 @@ def _denominator(numbers: Held, scale: mpz) -> mpz:
     """The least common denominator of numbers / scale."""
     if isinstance(numbers, Floats):
         return numbers.times(mpq(1, scale)).denominator
-    common = mpz(scale)
+    common, seen = mpz(scale), None
     for entry in numbers.ravel():
         if common == 1:
             break
-        common = gmpy2.gcd(common, entry)
+        if entry is not seen:  # a bias repeats one object at all places of a channel
+            common, seen = gmpy2.gcd(common, entry), entry
     return scale // common
 
 
@@ -184,9 +193,10 @@ def _rescaled(numbers: Held, scale: mpz, new: mpz) -> Held:
     """numbers / scale as integers over another scale."""
     if isinstance(numbers, Floats):
         return numbers.times(mpq(new, scale))
-    if new % scale == 0:
-        return numbers * (new // scale)
-    return numbers * new // scale
+    if new == scale:
+        return numbers
+    factor, below = new // gmpy2.gcd(new, scale), scale // gmpy2.gcd(new, scale)
+    return by_runs(lambda few: few * factor // below, numbers.ravel())
 
 
 class Knots(NamedTuple):
@@ -364,8 +374,14 @@ def check_node(where: str, node: Node, sizes: Sequence[int]) -> None:
         if node.size and not 0 <= node.which.min() <= node.which.max() < len(node.functions):
             raise NetworkError(f"{where}: a unit names a function that is not there")
         _check_functions(where, node)
-    elif not all(g and min(g) >= 0 and max(g) < sizes[0] for g in node.groups):
+    elif not _all_inside(node.groups, sizes[0]):
         raise NetworkError(f"{where}: a max group is empty or reaches outside its input")
+
+
+def _all_inside(groups: Sequence[Sequence[int]], size: int) -> bool:
+    """Whether no group is empty and all members are from 0 to size - 1."""
+    members = list(chain.from_iterable(groups))
+    return all(groups) and min(members, default=0) >= 0 and max(members, default=-1) < size
 
 
 def _check_functions(where: str, node: Pointwise) -> None:

@@ -1,5 +1,6 @@
 """Weights kept as floats are the integers that they would be otherwise, to the last digit."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from exactcam.arithmetic.kept_floats import Floats
 from exactcam.arithmetic.rational import common_integers, mpq, objects
 from exactcam.errors import NumberError
+from exactcam.files.strict_json import dump
 from exactcam.loaders import graph
 from exactcam.loaders.forms import floats
 from exactcam.loaders.from_torch import from_torch
@@ -48,6 +50,7 @@ def test_rows_of_floats_are_the_rationals(pair, more):
     whole = kept.times(mpq(scale * more))
     assert whole.integers.ravel().tolist() == [n * more for n in numbers]
     assert np.concatenate(list(whole.parts())).tolist() == [n * more for n in numbers]
+    assert "integers" not in vars(kept)  # only the numbers over their scale are integers
     expected = floats(objects(numbers, exact.shape) * more, scale * more)
     assert (floats(whole, scale * more) == expected).all()
 
@@ -154,6 +157,8 @@ def test_networks_are_the_same_to_the_byte(name, monkeypatch):
     assert any(isinstance(m.held, Floats) for m in matrices)
     assert kept.notes == given.notes
     assert kept.sha256 == _HASHES[name]
+    text = dump(given.document()).encode("ascii")
+    assert kept.sha256 == hashlib.sha256(text).hexdigest()
     assert json.dumps(kept.document()) == json.dumps(given.document())
 
 
