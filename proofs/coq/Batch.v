@@ -1,0 +1,250 @@
+(* Many vertices at once: their numbers packed into one integer, so that a product costs a limb or two; it is the checker. *)
+From Coq Require Import ZArith List Bool Lia FMapPositive.
+From Exactcam Require Import Plane Polygon Network Regions Evaluate Checker Sound.
+Import ListNotations.
+Open Scope Z_scope.
+
+Fixpoint pack (k : Z) (l : list Z) : Z := match l with [] => 0 | x :: t => x + Z.shiftl (pack k t) k end.
+Fixpoint unpack (k h m : Z) (n : nat) (y : Z) : list Z :=    (* h = 2^(k-1), m = 2^k - 1 *)
+  match n with O => [] | S n' => let x := Z.land (y + h) m - h in x :: unpack k h m n' (Z.shiftr (y - x) k) end.
+Lemma unpack_pack k l : 0 < k -> Forall (fun x => Z.abs x < 2 ^ (k - 1)) l ->
+  unpack k (2 ^ (k - 1)) (Z.ones k) (length l) (pack k l) = l.
+Proof.
+  intros K. induction 1 as [|x l B _ IH]; [reflexivity|]. cbn [length unpack pack].
+  rewrite Z.shiftl_mul_pow2 by lia. rewrite Z.land_ones by lia.
+  assert (P : 2 ^ k = 2 * 2 ^ (k - 1)). { rewrite <- Z.pow_succ_r by lia. f_equal. lia. }
+  assert (E : (x + pack k l * 2 ^ k + 2 ^ (k - 1)) mod 2 ^ k = x + 2 ^ (k - 1)).
+  { replace (x + pack k l * 2 ^ k + 2 ^ (k - 1)) with (x + 2 ^ (k - 1) + pack k l * 2 ^ k) by ring.
+    rewrite Z.mod_add by lia. apply Z.mod_small. lia. }
+  rewrite E. replace (x + 2 ^ (k - 1) - 2 ^ (k - 1)) with x by ring. f_equal.
+  replace (x + pack k l * 2 ^ k - x) with (pack k l * 2 ^ k) by ring.
+  rewrite Z.shiftr_div_pow2, Z.div_mul by lia. exact IH.
+Qed.
+(* the same, with every number touched a logarithmic number of times, and digits cut out where they lie *)
+Fixpoint pairs (k : Z) (l : list Z) : list Z := match l with a :: b :: t => (a + Z.shiftl b k) :: pairs k t | _ => l end.
+Fixpoint packd (fuel : nat) (k : Z) (l : list Z) : Z :=
+  match l, fuel with [], _ => 0 | [x], _ => x | _, O => pack k l | _, S f => packd f (2 * k) (pairs k l) end.
+Lemma pack_pairs k : 0 <= k -> forall n l, (length l <= n)%nat -> pack (2 * k) (pairs k l) = pack k l.
+Proof.
+  intros K. induction n as [|n IH]; intros [|a [|b t]] L; simpl in L; try lia; cbn [pairs pack]; try reflexivity.
+  - rewrite !Z.shiftl_0_l. reflexivity.
+  - rewrite IH by lia. rewrite !Z.shiftl_mul_pow2 by lia. replace (2 * k) with (k + k) by ring. rewrite Z.pow_add_r by lia. ring.
+Qed.
+Lemma packd_ok f : forall k l, 0 <= k -> packd f k l = pack k l.
+Proof.
+  induction f as [|f IH]; intros k [|x [|y t]] K; cbn [packd]; try reflexivity; try (cbn [pack]; rewrite Z.shiftl_0_l; ring).
+  rewrite IH by lia. apply (pack_pairs k K (length (x :: y :: t))). lia.
+Qed.
+Definition extract (y o l : Z) : Z := Z.land (Z.shiftr y o) (Z.ones l).
+Fixpoint digits (k h o : Z) (n : nat) (y : Z) : list Z :=
+  match n with O => [] | S n' => (extract y o k - h) :: digits k h (o + k) n' y end.
+Lemma digits_ok k h l : 0 < k -> Forall (fun d => 0 <= d < 2 ^ k) l -> forall o lo, 0 <= o -> 0 <= lo < 2 ^ o ->
+  digits k h o (length l) (lo + pack k l * 2 ^ o) = map (fun d => d - h) l.
+Proof.
+  intros K. induction 1 as [|d l B _ IH]; intros o lo O LO; [reflexivity|]. cbn [length digits map pack].
+  rewrite Z.shiftl_mul_pow2 by lia. f_equal.
+  - unfold extract. rewrite Z.shiftr_div_pow2, Z.div_add, Z.div_small, Z.land_ones by lia.
+    rewrite Z.add_0_l, Z.mod_add, Z.mod_small by lia. reflexivity.
+  - replace (lo + (d + pack k l * 2 ^ k) * 2 ^ o) with ((lo + d * 2 ^ o) + pack k l * 2 ^ (o + k)) by (rewrite Z.pow_add_r by lia; ring).
+    apply IH; [lia|]. rewrite Z.pow_add_r by lia. nia.
+Qed.
+Lemma pack_add k h l : 0 <= k -> pack k l + pack k (repeat h (length l)) = pack k (map (fun x => x + h) l).
+Proof.
+  intros K. induction l as [|x l IH]; cbn [length repeat map pack]; [reflexivity|]. rewrite <- IH, !Z.shiftl_mul_pow2 by lia. ring.
+Qed.
+Lemma digits_pack k l : 0 < k -> Forall (fun x => Z.abs x < 2 ^ (k - 1)) l ->
+  digits k (2 ^ (k - 1)) 0 (length l) (pack k l + pack k (repeat (2 ^ (k - 1)) (length l))) = l.
+Proof.
+  intros K H. rewrite pack_add by lia.
+  assert (P : 2 ^ k = 2 * 2 ^ (k - 1)). { rewrite <- Z.pow_succ_r by lia. f_equal. lia. }
+  pose proof (digits_ok k (2 ^ (k - 1)) (map (fun x => x + 2 ^ (k - 1)) l) K) as D.
+  rewrite map_length in D. specialize (fun X => D X 0 0 (Z.le_refl 0)). rewrite Z.pow_0_r, Z.mul_1_r, Z.add_0_l in D. rewrite D.
+  - rewrite map_map. rewrite <- (map_id l) at 2. apply map_ext. intros; lia.
+  - apply Forall_map. eapply Forall_impl; [|exact H]. cbn beta. intros; lia.
+  - lia.
+Qed.
+(* columns of vectors; rows of results *)
+Fixpoint zipcons (x : list Z) (cols : list (list Z)) : list (list Z) :=
+  match x, cols with a :: x', c :: cols' => (a :: c) :: zipcons x' cols' | _, _ => [] end.
+Fixpoint transpose (n : nat) (xs : list (list Z)) : list (list Z) :=
+  match xs with [] => repeat [] n | x :: t => zipcons x (transpose n t) end.
+Definition absum (r : list Z) : Z := fold_right (fun a s => Z.abs a + s) 0 r.
+Definition biggest (x : list Z) : Z := fold_right (fun a s => Z.max (Z.abs a) s) 0 x.
+
+Lemma zipcons_len x : forall c n, length x = n -> length c = n -> length (zipcons x c) = n.
+Proof. induction x as [|a x IH]; intros [|b c] n L M; simpl in *; subst; try discriminate; auto. Qed.
+Lemma transpose_len n xs : Forall (fun x => length x = n) xs -> length (transpose n xs) = n.
+Proof. induction 1 as [|x xs L _ IH]; simpl; [apply repeat_length | apply zipcons_len; assumption]. Qed.
+Lemma dotZ_acc x : forall r acc, dotZ acc r x = acc + dotZ 0 r x.
+Proof.
+  induction x as [|y x IH]; intros [|a r] acc; cbn [dotZ]; try ring. rewrite IH, (IH r (0 + a * y)). ring.
+Qed.
+Lemma pack_cons k x : forall cols r, length x = length cols ->
+  dotZ 0 r (map (pack k) (zipcons x cols)) = dotZ 0 r x + dotZ 0 r (map (pack k) cols) * 2 ^ k \/ k < 0.
+Proof.
+  destruct (Z.lt_ge_cases k 0) as [K|K]; [auto|]. intros cols r L. left. revert cols r L.
+  induction x as [|a x IH]; intros [|c cols] [|b r] L; simpl in L; try discriminate; cbn [zipcons map dotZ pack]; try ring.
+  rewrite (dotZ_acc (map (pack k) (zipcons x cols)) r), IH by lia.
+  rewrite (dotZ_acc x r (0 + b * a)), (dotZ_acc (map (pack k) cols) r (0 + b * pack k c)). rewrite Z.shiftl_mul_pow2 by lia. ring.
+Qed.
+Lemma dot_zeros r k n : dotZ 0 r (map (pack k) (repeat [] n)) = 0.
+Proof. revert n. induction r as [|a r IH]; intros [|n]; cbn [repeat map dotZ pack]; try reflexivity. rewrite dotZ_acc, IH. ring. Qed.
+Lemma pack_dot k n r xs : 0 <= k -> Forall (fun x => length x = n) xs ->
+  dotZ 0 r (map (pack k) (transpose n xs)) = pack k (map (dotZ 0 r) xs).
+Proof.
+  intros K. induction 1 as [|x xs L H IH]; cbn [transpose map pack]; [apply dot_zeros|].
+  destruct (pack_cons k x (transpose n xs) r) as [E|E]; [rewrite transpose_len by assumption; exact L | | lia].
+  rewrite E, IH, Z.shiftl_mul_pow2 by lia. reflexivity.
+Qed.
+Lemma dot_bound m x : Forall (fun y => Z.abs y <= m) x -> 0 <= m -> forall r, Z.abs (dotZ 0 r x) <= absum r * m.
+Proof.
+  intros H M. induction H as [|y x B _ IH]; intros [|a r]; cbn [dotZ absum fold_right]; try lia.
+  - assert (0 <= absum r). { clear. induction r as [|b r IH]; simpl; [lia|]. unfold absum in *; lia. } fold (absum r). nia.
+  - rewrite dotZ_acc. fold (absum r). specialize (IH r). assert (Z.abs (a * y) <= Z.abs a * m) by (rewrite Z.abs_mul; nia). lia.
+Qed.
+Lemma biggest_ok x : Forall (fun y => Z.abs y <= biggest x) x /\ 0 <= biggest x.
+Proof.
+  induction x as [|a x [I J]]; simpl; [split; [constructor | lia]|]. fold (biggest x). split; [|lia].
+  constructor; [lia|]. eapply Forall_impl; [|exact I]. simpl. intros; lia.
+Qed.
+Definition mulvecs (M : list (list Z)) (xs : list (list Z)) : list (list Z) :=
+  match xs with
+  | [] => []
+  | x0 :: _ =>
+      let n := length x0 in
+      if forallb (fun x => Nat.eqb (length x) n) xs then
+        let top := fold_right (fun r s => Z.max (absum r) s) 0 M * fold_right (fun x s => Z.max (biggest x) s) 0 xs in
+        let k := Z.log2 top + 2 in let h := 2 ^ (k - 1) in
+        let cols := map (packd (length xs) k) (transpose n xs) in let b := length xs in
+        let off := packd b k (repeat h b) in
+        transpose b (map (fun r => digits k h 0 b (dotZ 0 r cols + off)) M)
+      else map (fun x => map (fun r => dotZ 0 r x) M) xs
+  end.
+Lemma transpose_map {X} (f : X -> list Z -> Z) (M : list X) : forall xs,
+  transpose (length xs) (map (fun r => map (f r) xs) M) = map (fun x => map (fun r => f r x) M) xs.
+Proof.
+  induction M as [|r M IH]; intros xs; cbn [map transpose].
+  - induction xs; simpl; [reflexivity | f_equal; assumption].
+  - rewrite IH. induction xs as [|x xs IHx]; simpl; [reflexivity | f_equal; exact IHx].
+Qed.
+Theorem mulvecs_ok M xs : mulvecs M xs = map (fun x => map (fun r => dotZ 0 r x) M) xs.
+Proof.
+  destruct xs as [|x0 xs0]; [reflexivity|]. unfold mulvecs. set (xs := x0 :: xs0). set (n := length x0).
+  destruct (forallb (fun x => Nat.eqb (length x) n) xs) eqn:E; [|reflexivity].
+  assert (L : Forall (fun x => length x = n) xs).
+  { apply Forall_forall. intros x I. rewrite forallb_forall in E. apply Nat.eqb_eq, E, I. }
+  set (A := fold_right (fun r s => Z.max (absum r) s) 0 M). set (B := fold_right (fun x s => Z.max (biggest x) s) 0 xs).
+  set (k := Z.log2 (A * B) + 2).
+  assert (K : 2 <= k) by (unfold k; pose proof (Z.log2_nonneg (A * B)); lia).
+  assert (PA : forall r, In r M -> absum r <= A).
+  { unfold A. clear. induction M as [|r M IH]; intros x I; [contradiction|]. cbn [fold_right].
+    destruct I as [<-|I]; [lia | specialize (IH x I); lia]. }
+  assert (PB : forall x, In x xs -> biggest x <= B).
+  { unfold B. clear. induction xs as [|r M IH]; intros x I; [contradiction|]. cbn [fold_right].
+    destruct I as [<-|I]; [lia | specialize (IH x I); lia]. }
+  rewrite <- (transpose_map (fun r x => dotZ 0 r x) M xs). f_equal. apply map_ext_in. intros r Ir.
+  rewrite packd_ok by lia. rewrite (map_ext _ (pack k)) by (intros; apply packd_ok; lia).
+  rewrite pack_dot by (lia || exact L). rewrite <- (map_length (dotZ 0 r) xs). apply digits_pack; [lia|].
+  apply Forall_map, Forall_forall. intros x Ix. destruct (biggest_ok x) as [F0 F1].
+  assert (F2 : Forall (fun y => Z.abs y <= B) x). { eapply Forall_impl; [|exact F0]. simpl. intros y Y. specialize (PB x Ix). lia. }
+  assert (0 <= B) by (specialize (PB x Ix); lia).
+  pose proof (dot_bound B x F2 H r) as D. specialize (PA r Ir).
+  assert (0 <= absum r) by (clear; induction r as [|b r IH]; simpl; [lia | unfold absum in *; lia]).
+  assert (Z.abs (dotZ 0 r x) <= A * B) by nia.
+  replace (k - 1) with (Z.succ (Z.log2 (A * B))) by (unfold k; lia).
+  destruct (Z.eq_dec (A * B) 0) as [Z0|Z0].
+  - rewrite Z0 in *. simpl. lia.
+  - pose proof (Z.log2_spec (A * B)). lia.
+Qed.
+Open Scope Z_scope.
+
+Definition item := (Z * store)%type.
+Fixpoint zipadd (F : item -> Z) (its : list item) (ps as_ : list (list Z)) : list (list Z) :=
+  match its, ps, as_ with
+  | i :: its', p :: ps', a :: as' => (let f := F i in vaddZ (map (scaleZ f) p) a) :: zipadd F its' ps' as'
+  | _, _, _ => [] end.
+Definition valueB (n : node) (its : list item) : list (Z * list Z) :=
+  match n with
+  | Affine src bias s =>
+      let ds := map (fun it => lcms src (snd it)) its in
+      combine (map (fun d => d * Zpos s) ds)
+        (fold_right (fun km accs =>
+            zipadd (fun it => lcms src (snd it) / fst (at_src (fst km) (snd it))) its
+              (mulvecs (snd km) (map (fun it => snd (at_src (fst km) (snd it))) its)) accs)
+          (map (fun it => let Dw := lcms src (snd it) * fst it in map (fun b => b * Dw) bias) its) src)
+  | _ => map (fun it => valueZ n (fst it) (snd it)) its
+  end.
+Lemma zipadd_map F its f g : zipadd F its (map f its) (map g its) = map (fun it => vaddZ (map (scaleZ (F it)) (f it)) (g it)) its.
+Proof. induction its as [|i its IH]; simpl; [reflexivity|]. f_equal. exact IH. Qed.
+Lemma combine_map {X Y W} (f : X -> Y) (g : X -> W) l : combine (map f l) (map g l) = map (fun x => (f x, g x)) l.
+Proof. induction l; simpl; congruence. Qed.
+Lemma valueB_ok n its : valueB n its = map (fun it => valueZ n (fst it) (snd it)) its.
+Proof.
+  destruct n as [src bias s|k s us|k gs]; try reflexivity. unfold valueB, valueZ. rewrite map_map.
+  match goal with |- combine _ ?x = _ => assert (E : x = map (fun it => fold_right (fun km acc => let '(Dk, zs) := at_src (fst km) (snd it) in
+     vaddZ (map (fun r => scaleZ (lcms src (snd it) / Dk) (dotZ 0 r zs)) (snd km)) acc) (map (fun b => b * (lcms src (snd it) * fst it)) bias) src) its) end.
+  { generalize (lcms src) as L. intros L. induction src as [|km src IH]; cbn [fold_right]; [reflexivity|].
+    rewrite IH, mulvecs_ok, map_map, zipadd_map. apply map_ext. intros it. destruct (at_src (fst km) (snd it)) as [Dk zs]. cbn [fst snd].
+    rewrite map_map. reflexivity. }
+  rewrite E, combine_map. reflexivity.
+Qed.
+Fixpoint push (its : list item) (vs : list (Z * list Z)) : list item :=
+  match its, vs with i :: its', v :: vs' => (fst i, v :: snd i) :: push its' vs' | _, _ => [] end.
+Fixpoint joins (n : node) (its : list item) (os : list (list Z * list (list Z))) : list (list Z * list (list Z)) :=
+  match its, os with i :: its', o :: os' => (obsZ n (fst i) (snd i) ++ fst o, grpZ n (fst i) (snd i) ++ snd o) :: joins n its' os' | _, _ => [] end.
+Fixpoint observedB (N : net) (its : list item) : list (list Z * list (list Z)) :=
+  match N with
+  | [] => map (fun _ => ([], [])) its
+  | n :: N' => joins n its (observedB N' (push its (valueB n its)))
+  end.
+Lemma observedB_ok N : forall its, observedB N its = map (fun it => observedZ N (fst it) (snd it)) its.
+Proof.
+  induction N as [|n N IH]; intros its; cbn [observedB observedZ]; [reflexivity|].
+  rewrite valueB_ok, IH. induction its as [|i its IHi]; cbn [map push joins]; [reflexivity|]. f_equal; [|exact IHi].
+  cbn [fst snd]. destruct (observedZ N (fst i) _); reflexivity.
+Qed.
+Fixpoint mkv (hs : list hpt) (os : list (list Z * list (list Z))) : list vtx :=
+  match hs, os with h :: hs', (o, g) :: os' => V h (bits pos o) (bits negb_ o) (map (bits nul) g) :: mkv hs' os' | _, _ => [] end.
+Definition evalb (q : question) (hs : list hpt) : list vtx :=
+  mkv hs (observedB (network q) (map (fun h => (hw h, [(Zpos (den q), inputZ (rows q) h)])) hs)).
+Lemma evalb_ok q hs : evalb q hs = map (evalv q) hs.
+Proof.
+  unfold evalb. rewrite observedB_ok, map_map. induction hs as [|h hs IH]; cbn [map mkv]; [reflexivity|].
+  rewrite IH. unfold evalv. cbn [fst snd]. destruct (observedZ (network q) (hw h) _); reflexivity.
+Qed.
+(* vertices one batch after the other, into the table *)
+Fixpoint buildv (k : positive) (l : list vtx) (m : PositiveMap.t vtx) : positive * PositiveMap.t vtx :=
+  match l with [] => (k, m) | v :: t => buildv (Pos.succ k) t (PositiveMap.add k v m) end.
+Fixpoint batches (fuel : nat) (b : nat) (q : question) (k : positive) (l : list hpt) (m : PositiveMap.t vtx) : PositiveMap.t vtx :=
+  match fuel with
+  | O => build q k l m
+  | S f => match l with
+           | [] => m
+           | _ => let '(k', m') := buildv k (evalb q (firstn b l)) m in batches f b q k' (skipn b l) m'
+           end
+  end.
+Lemma build_app q l1 : forall l2 k m, build q k (l1 ++ l2) m = let '(k', m') := buildv k (map (evalv q) l1) m in build q k' l2 m'.
+Proof. induction l1 as [|h l1 IH]; intros; cbn [app map buildv build]; [reflexivity | apply IH]. Qed.
+Lemma batches_ok b q f : forall k l m, batches f b q k l m = build q k l m.
+Proof.
+  induction f as [|f IH]; intros k l m; cbn [batches]; [reflexivity|]. destruct l as [|h l]; [reflexivity|].
+  rewrite evalb_ok. transitivity (build q k (firstn b (h :: l) ++ skipn b (h :: l)) m); [|rewrite firstn_skipn; reflexivity].
+  rewrite build_app. destruct (buildv k (map (evalv q) (firstn b (h :: l))) m). apply IH.
+Qed.
+Definition check_fast (b : nat) (q : question) (a : answer) : bool :=
+  let tbl := batches (length (vertices a)) b q 1 (vertices a) (PositiveMap.empty vtx) in
+  let find i := PositiveMap.find i tbl in
+  wfZ (network q) && forallb (fun h => 0 <? hw h) (window q) && forallb (fun h => 0 <? hw h) (vertices a)
+  && polyZ (window q)
+  && match all_some (all_some (all_some find)) (regions a) with
+     | None => false
+     | Some R => match all_some region_code R with None => false | Some cs => all_different (map flat cs) end
+     end
+  && sides_ok (fun i => option_map vp (find i)) (edges (window q)) (sides a)
+  && cancel (flat_map edges (concat (regions a)) ++ map swap (flat_map (fun s => match s with [] => [] | i :: t => consec i t end) (sides a))).
+Theorem check_fast_is_check b q a : check_fast b q a = check q a.
+Proof. unfold check_fast, check. rewrite batches_ok. reflexivity. Qed.
+Corollary check_fast_sound b q a : check_fast b q a = true ->
+  exists zs : list pat, NoDup zs /\ (forall z, In z zs <-> exists p, interior (S_ q z) p) /\
+    Forall2 (fun z U => forall p, union U p <-> closure (interior (S_ q z)) p) zs (pieces a).
+Proof. rewrite check_fast_is_check. intros H. destruct (check_sound q a H) as (_ & _ & X). exact X. Qed.

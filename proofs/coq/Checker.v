@@ -1,0 +1,131 @@
+(* The checker, and what it proves. *)
+From Coq Require Import Reals Lra Psatz ZArith List Bool Permutation Sorting.Mergesort Orders FMapPositive.
+From Exactcam Require Import Plane Polygon Tiling Network Regions Evaluate.
+Import ListNotations.
+Open Scope Z_scope.
+
+(* ---------- geometry at homogeneous integer points *)
+Definition det (p q r : hpt) : Z :=
+  let '(a, b, c) := p in let '(d, e, f) := q in let '(g, h, i) := r in
+  a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g).
+Fixpoint allpairs {A} (f : A -> A -> bool) (l : list A) : bool :=
+  match l with [] => true | a :: t => forallb (f a) t && allpairs f t end.
+Fixpoint ccwZ (l : list hpt) : bool :=
+  match l with [] => true | p :: t => allpairs (fun a b => 0 <? det p a b) t && ccwZ t end.
+Definition polyZ (l : list hpt) : bool :=
+  match l with _ :: _ :: _ :: _ => ccwZ l | _ => false end.
+Definition heq (p q : hpt) : bool :=
+  let '(a, b, c) := p in let '(d, e, f) := q in (a =? d) && (b =? e) && (c =? f).
+Definition towards (a b c : hpt) : Z :=   (* (b - a) . (c - a), times something positive *)
+  let '(ax, ay, aw) := a in let '(bx, b_y, bw) := b in let '(cx, cy, cw) := c in
+  (bx * aw - ax * bw) * (cx * aw - ax * cw) + (b_y * aw - ay * bw) * (cy * aw - ay * cw).
+Definition between (a b c : hpt) : bool := (det a b c =? 0) && (0 <? towards a b c) && (0 <? towards c b a).
+Fixpoint steps (a : hpt) (l : list hpt) (c : hpt) : bool :=
+  match l with
+  | [] => false
+  | b :: l' => match l' with [] => heq b c | _ => between a b c && steps b l' c end
+  end.
+
+(* ---------- vertices, pieces, regions *)
+Fixpoint bits (f : Z -> bool) (l : list Z) : Z := match l with [] => 0 | z :: t => Z.b2z (f z) + 2 * bits f t end.
+Definition pos z := 0 <? z.
+Definition negb_ z := z <? 0.
+Definition nul z := z =? 0.
+Record vtx := V { vp : hpt; va : Z; vb : Z; vm : list Z }.
+Record question := Q { network : net; rows : list (Z * Z * Z); den : positive; window : list hpt }.
+Definition evalv (q : question) (h : hpt) : vtx :=
+  let '(o, g) := observedZ (network q) (hw h) [(Zpos (den q), inputZ (rows q) h)] in
+  V h (bits pos o) (bits negb_ o) (map (bits nul) g).
+Definition code := (Z * Z * list Z)%type.
+Fixpoint ors (f : vtx -> Z) (l : list vtx) : Z := match l with [] => 0 | v :: t => Z.lor (f v) (ors f t) end.
+Fixpoint map2 (f : Z -> Z -> Z) (l m : list Z) : list Z :=
+  match l, m with a :: l', b :: m' => f a b :: map2 f l' m' | _, _ => [] end.
+Fixpoint ands (m : list Z) (l : list vtx) : list Z := match l with [] => m | v :: t => map2 Z.land (vm v) (ands m t) end.
+Definition code_of (l : list vtx) : code :=
+  (ors va l, ors vb l, match l with [] => [] | v :: t => ands (vm v) t end).
+Definition piece_ok (l : list vtx) : bool :=
+  polyZ (map vp l) && let '(a, b, m) := code_of l in (Z.land a b =? 0) && forallb (fun x => 0 <? x) m.
+Fixpoint leq (l m : list Z) : bool :=
+  match l, m with [], [] => true | a :: l', b :: m' => (a =? b) && leq l' m' | _, _ => false end.
+Definition ceq (c d : code) : bool := let '(a, b, m) := c in let '(a', b', m') := d in (a =? a') && (b =? b') && leq m m'.
+Definition region_code (U : list (list vtx)) : option code :=
+  match U with
+  | [] => None
+  | l :: t => let c := code_of l in
+      if forallb piece_ok U && forallb (fun k => ceq (code_of k) c) t then Some c else None
+  end.
+Fixpoint all_some {A B} (f : A -> option B) (l : list A) : option (list B) :=
+  match l with [] => Some [] | a :: t => match f a, all_some f t with Some b, Some u => Some (b :: u) | _, _ => None end end.
+
+(* codes are pairwise different: sorted, strictly *)
+Fixpoint lexlt (l m : list Z) : bool :=
+  match l, m with [], _ :: _ => true | a :: l', b :: m' => match a ?= b with Lt => true | Eq => lexlt l' m' | Gt => false end | _, _ => false end.
+Definition flat (c : code) : list Z := let '(a, b, m) := c in a :: b :: m.
+Module LexOrder <: TotalLeBool.
+  Definition t := list Z.
+  Definition leb (l m : t) := negb (lexlt m l).
+  Lemma asym l : forall m, lexlt l m = true -> lexlt m l = false.
+  Proof. induction l as [|a l IH]; intros [|b m]; simpl; try discriminate; auto.
+    rewrite (Z.compare_antisym a b). destruct (a ?= b); simpl; auto; discriminate. Qed.
+  Theorem leb_total : forall a1 a2, leb a1 a2 = true \/ leb a2 a1 = true.
+  Proof. intros a b. unfold leb. destruct (lexlt b a) eqn:E; [right; rewrite (asym _ _ E); reflexivity | left; reflexivity]. Qed.
+End LexOrder.
+Module LexSort := Sort LexOrder.
+Fixpoint increasing (l : list (list Z)) : bool :=
+  match l with a :: ((b :: _) as t) => lexlt a b && increasing t | _ => true end.
+Definition all_different (l : list (list Z)) : bool := increasing (LexSort.sort l).
+
+(* directed edges cancel *)
+Definition edge := (positive * positive)%type.
+Definition swap (e : edge) : edge := (snd e, fst e).
+Module EdgeOrder <: TotalLeBool.
+  Definition t := edge.
+  Definition leb (e f : t) := match Pos.compare (fst e) (fst f) with Lt => true | Gt => false
+    | Eq => match Pos.compare (snd e) (snd f) with Gt => false | _ => true end end.
+  Theorem leb_total : forall a1 a2, leb a1 a2 = true \/ leb a2 a1 = true.
+  Proof. intros [a b] [c d]. unfold leb; simpl. rewrite (Pos.compare_antisym a c), (Pos.compare_antisym b d).
+    destruct (Pos.compare a c), (Pos.compare b d); simpl; auto. Qed.
+End EdgeOrder.
+Module EdgeSort := Sort EdgeOrder.
+Fixpoint edges_eq (l m : list edge) : bool :=
+  match l, m with
+  | [], [] => true
+  | (a, b) :: l', (c, d) :: m' => match Pos.compare a c, Pos.compare b d with Eq, Eq => edges_eq l' m' | _, _ => false end
+  | _, _ => false end.
+Definition cancel (E : list edge) : bool := edges_eq (EdgeSort.sort E) (EdgeSort.sort (map swap E)).
+
+(* the network *)
+Fixpoint wf_plZ (m : affmap) (r : list ((Z * positive) * affmap)) : bool :=
+  match r with
+  | [] => true
+  | (t, m') :: r' =>
+      (fst m * fst t + snd m * Zpos (snd t) =? fst m' * fst t + snd m' * Zpos (snd t))
+      && match r' with [] => true | (t', _) :: _ => fst t * Zpos (snd t') <? fst t' * Zpos (snd t) end
+      && wf_plZ m' r'
+  end.
+Definition wfZ (N : net) : bool :=
+  forallb (fun n => match n with Pointwise _ _ us => forallb (fun u => wf_plZ (first u) (rest u)) us | _ => true end) N.
+
+(* ---------- the certificate and the checker *)
+Record answer := A { vertices : list hpt; regions : list (list (list positive)); sides : list (list positive) }.
+Fixpoint build (q : question) (k : positive) (l : list hpt) (m : PositiveMap.t vtx) : PositiveMap.t vtx :=
+  match l with [] => m | h :: t => build q (Pos.succ k) t (PositiveMap.add k (evalv q h) m) end.
+Fixpoint sides_ok (P : positive -> option hpt) (W : list (hpt * hpt)) (s : list (list positive)) : bool :=
+  match W, s with
+  | [], [] => true
+  | (a, c) :: W', (i :: t) :: s' =>
+      match P i, all_some P t with
+      | Some b, Some l => heq b a && steps a l c && sides_ok P W' s' | _, _ => false end
+  | _, _ => false
+  end.
+Definition check (q : question) (a : answer) : bool :=
+  let tbl := build q 1 (vertices a) (PositiveMap.empty vtx) in
+  let find i := PositiveMap.find i tbl in
+  wfZ (network q) && forallb (fun h => 0 <? hw h) (window q) && forallb (fun h => 0 <? hw h) (vertices a)
+  && polyZ (window q)
+  && match all_some (all_some (all_some find)) (regions a) with
+     | None => false
+     | Some R => match all_some region_code R with None => false | Some cs => all_different (map flat cs) end
+     end
+  && sides_ok (fun i => option_map vp (find i)) (edges (window q)) (sides a)
+  && cancel (flat_map edges (concat (regions a)) ++ map swap (flat_map (fun s => match s with [] => [] | i :: t => consec i t end) (sides a))).
