@@ -68,46 +68,61 @@ Fixpoint zipcons (x : list Z) (cols : list (list Z)) : list (list Z) :=
   match x, cols with a :: x', c :: cols' => (a :: c) :: zipcons x' cols' | _, _ => [] end.
 Fixpoint transpose (n : nat) (xs : list (list Z)) : list (list Z) :=
   match xs with [] => repeat [] n | x :: t => zipcons x (transpose n t) end.
-Definition absum (r : list Z) : Z := fold_right (fun a s => Z.abs a + s) 0 r.
+Definition absum (r : row) : Z := fold_right (fun ga s => Z.abs (snd ga) + s) 0 r.
 Definition biggest (x : list Z) : Z := fold_right (fun a s => Z.max (Z.abs a) s) 0 x.
 
 Lemma zipcons_len x : forall c n, length x = n -> length c = n -> length (zipcons x c) = n.
 Proof. induction x as [|a x IH]; intros [|b c] n L M; simpl in *; subst; try discriminate; auto. Qed.
 Lemma transpose_len n xs : Forall (fun x => length x = n) xs -> length (transpose n xs) = n.
 Proof. induction 1 as [|x xs L _ IH]; simpl; [apply repeat_length | apply zipcons_len; assumption]. Qed.
-Lemma dotZ_acc x : forall r acc, dotZ acc r x = acc + dotZ 0 r x.
+Lemma dotZ_acc r : forall x acc, dotZ acc r x = acc + dotZ 0 r x.
 Proof.
-  induction x as [|y x IH]; intros [|a r] acc; cbn [dotZ]; try ring. rewrite IH, (IH r (0 + a * y)). ring.
+  induction r as [|[g a] r IH]; intros x acc; cbn [dotZ]; [ring|]. destruct (skipn g x) as [|y x']; [ring|].
+  rewrite IH, (IH x' (0 + a * y)). ring.
 Qed.
-Lemma pack_cons k x : forall cols r, length x = length cols ->
-  dotZ 0 r (map (pack k) (zipcons x cols)) = dotZ 0 r x + dotZ 0 r (map (pack k) cols) * 2 ^ k \/ k < 0.
+Lemma zipcons_skipn g : forall x cols, skipn g (zipcons x cols) = zipcons (skipn g x) (skipn g cols).
 Proof.
-  destruct (Z.lt_ge_cases k 0) as [K|K]; [auto|]. intros cols r L. left. revert cols r L.
-  induction x as [|a x IH]; intros [|c cols] [|b r] L; simpl in L; try discriminate; cbn [zipcons map dotZ pack]; try ring.
-  rewrite (dotZ_acc (map (pack k) (zipcons x cols)) r), IH by lia.
-  rewrite (dotZ_acc x r (0 + b * a)), (dotZ_acc (map (pack k) cols) r (0 + b * pack k c)). rewrite Z.shiftl_mul_pow2 by lia. ring.
+  induction g as [|g IH]; intros [|a x] [|c cols]; cbn [zipcons skipn]; auto. destruct (skipn g x); reflexivity.
 Qed.
-Lemma dot_zeros r k n : dotZ 0 r (map (pack k) (repeat [] n)) = 0.
-Proof. revert n. induction r as [|a r IH]; intros [|n]; cbn [repeat map dotZ pack]; try reflexivity. rewrite dotZ_acc, IH. ring. Qed.
+Lemma pack_cons k r : 0 <= k -> forall x cols, length x = length cols ->
+  dotZ 0 r (map (pack k) (zipcons x cols)) = dotZ 0 r x + dotZ 0 r (map (pack k) cols) * 2 ^ k.
+Proof.
+  intros K. induction r as [|[g b] r IH]; intros x cols L; cbn [dotZ]; [ring|].
+  rewrite !skipn_map, zipcons_skipn. assert (M : length (skipn g x) = length (skipn g cols)) by (rewrite !skipn_length; lia).
+  destruct (skipn g x) as [|a x'], (skipn g cols) as [|c cols']; simpl in M; try discriminate; cbn [zipcons map pack]; [ring|].
+  rewrite (dotZ_acc r (map _ _) (0 + b * (a + _))), IH by lia.
+  rewrite (dotZ_acc r x' (0 + b * a)), (dotZ_acc r (map (pack k) cols') (0 + b * pack k c)). rewrite Z.shiftl_mul_pow2 by lia. ring.
+Qed.
+Lemma dot_zeros k r : forall l, Forall (eq []) l -> dotZ 0 r (map (pack k) l) = 0.
+Proof.
+  induction r as [|[g a] r IH]; intros l H; cbn [dotZ]; [reflexivity|]. rewrite skipn_map.
+  assert (N : Forall (eq []) (skipn g l)) by (rewrite <- (firstn_skipn g l), Forall_app in H; apply H).
+  destruct N as [|c l' <- N]; cbn [map pack]; [reflexivity|]. rewrite dotZ_acc, IH by exact N. ring.
+Qed.
 Lemma pack_dot k n r xs : 0 <= k -> Forall (fun x => length x = n) xs ->
   dotZ 0 r (map (pack k) (transpose n xs)) = pack k (map (dotZ 0 r) xs).
 Proof.
-  intros K. induction 1 as [|x xs L H IH]; cbn [transpose map pack]; [apply dot_zeros|].
-  destruct (pack_cons k x (transpose n xs) r) as [E|E]; [rewrite transpose_len by assumption; exact L | | lia].
-  rewrite E, IH, Z.shiftl_mul_pow2 by lia. reflexivity.
+  intros K. induction 1 as [|x xs L H IH]; cbn [transpose map pack].
+  - apply dot_zeros, Forall_forall. intros y I. apply repeat_spec in I. auto.
+  - rewrite pack_cons by (try exact K; rewrite transpose_len by assumption; exact L).
+    rewrite IH, Z.shiftl_mul_pow2 by lia. reflexivity.
 Qed.
-Lemma dot_bound m x : Forall (fun y => Z.abs y <= m) x -> 0 <= m -> forall r, Z.abs (dotZ 0 r x) <= absum r * m.
+Lemma absum_nonneg r : 0 <= absum r.
+Proof. induction r as [|b r IH]; simpl; [lia | unfold absum in *; lia]. Qed.
+Lemma dot_bound m r : 0 <= m -> forall x, Forall (fun y => Z.abs y <= m) x -> Z.abs (dotZ 0 r x) <= absum r * m.
 Proof.
-  intros H M. induction H as [|y x B _ IH]; intros [|a r]; cbn [dotZ absum fold_right]; try lia.
-  - assert (0 <= absum r). { clear. induction r as [|b r IH]; simpl; [lia|]. unfold absum in *; lia. } fold (absum r). nia.
-  - rewrite dotZ_acc. fold (absum r). specialize (IH r). assert (Z.abs (a * y) <= Z.abs a * m) by (rewrite Z.abs_mul; nia). lia.
+  intros M. induction r as [|[g a] r IH]; intros x H; cbn [dotZ absum fold_right snd]; [lia|].
+  fold (absum r). pose proof (absum_nonneg r).
+  assert (N : Forall (fun y => Z.abs y <= m) (skipn g x)) by (rewrite <- (firstn_skipn g x), Forall_app in H; apply H).
+  destruct N as [|y x' B N]; [nia|]. rewrite dotZ_acc. specialize (IH _ N).
+  assert (Z.abs (a * y) <= Z.abs a * m) by (rewrite Z.abs_mul; nia). lia.
 Qed.
 Lemma biggest_ok x : Forall (fun y => Z.abs y <= biggest x) x /\ 0 <= biggest x.
 Proof.
   induction x as [|a x [I J]]; simpl; [split; [constructor | lia]|]. fold (biggest x). split; [|lia].
   constructor; [lia|]. eapply Forall_impl; [|exact I]. simpl. intros; lia.
 Qed.
-Definition mulvecs (M : list (list Z)) (xs : list (list Z)) : list (list Z) :=
+Definition mulvecs (M : list row) (xs : list (list Z)) : list (list Z) :=
   match xs with
   | [] => []
   | x0 :: _ =>
@@ -148,8 +163,7 @@ Proof.
   apply Forall_map, Forall_forall. intros x Ix. destruct (biggest_ok x) as [F0 F1].
   assert (F2 : Forall (fun y => Z.abs y <= B) x). { eapply Forall_impl; [|exact F0]. simpl. intros y Y. specialize (PB x Ix). lia. }
   assert (0 <= B) by (specialize (PB x Ix); lia).
-  pose proof (dot_bound B x F2 H r) as D. specialize (PA r Ir).
-  assert (0 <= absum r) by (clear; induction r as [|b r IH]; simpl; [lia | unfold absum in *; lia]).
+  pose proof (dot_bound B r H x F2) as D. specialize (PA r Ir). pose proof (absum_nonneg r).
   assert (Z.abs (dotZ 0 r x) <= A * B) by nia.
   replace (k - 1) with (Z.succ (Z.log2 (A * B))) by (unfold k; lia).
   destruct (Z.eq_dec (A * B) 0) as [Z0|Z0].

@@ -5,8 +5,11 @@ Import ListNotations.
 Open Scope Z_scope.
 
 Definition store := list (Z * list Z).     (* denominator, entries over denominator * w *)
-Fixpoint dotZ (acc : Z) (m x : list Z) : Z :=
-  match m, x with a :: m', y :: x' => dotZ (acc + a * y) m' x' | _, _ => acc end.
+Fixpoint dotZ (acc : Z) (m : row) (x : list Z) : Z :=
+  match m with
+  | [] => acc
+  | (gap, a) :: m' => match skipn gap x with y :: x' => dotZ (acc + a * y) m' x' | [] => acc end
+  end.
 Fixpoint vaddZ (x y : list Z) : list Z :=
   match x, y with a :: x', b :: y' => a + b :: vaddZ x' y' | _, _ => [] end.
 Definition scaleZ (f z : Z) : Z := if f =? 1 then z else f * z.
@@ -21,7 +24,7 @@ Proof. unfold sadd. destruct (Z.eqb_spec t 0); [subst; ring|]. destruct (Z.eqb_s
 Lemma ssub_ok z t : ssub z t = z - t.
 Proof. unfold ssub. destruct (Z.eqb_spec t 0); [subst; ring | reflexivity]. Qed.
 Definition at_src (k : nat) (st : store) := nth k st (1, []).
-Definition lcms (src : list (nat * list (list Z))) (st : store) : Z :=
+Definition lcms (src : list (nat * list row)) (st : store) : Z :=
   fold_right (fun km d => Z.lcm (fst (at_src (fst km) st)) d) 1 src.
 Definition affmapZ (Dw : Z) (m : affmap) (z : Z) := sadd (smul (fst m) z) (smul (snd m) Dw).
 Fixpoint plZ (Dw : Z) (m : affmap) (r : list ((Z * positive) * affmap)) (z : Z) : Z :=
@@ -76,10 +79,12 @@ Proof.
   - destruct k; simpl; split; try lia; constructor.
   - destruct k; simpl; [exact H | apply IH].
 Qed.
-Lemma rel_dot Dw zs xs : rel Dw zs xs -> forall m acc, IZR (dotZ acc m zs) = IZR acc + Dw * dot m xs.
+Lemma rel_skipn Dw zs xs : rel Dw zs xs -> forall g, rel Dw (skipn g zs) (skipn g xs).
+Proof. intros H. induction H as [|z x zs xs E H IH]; intros [|g]; simpl; try constructor; auto; apply IH. Qed.
+Lemma rel_dot Dw m : forall zs xs acc, rel Dw zs xs -> IZR (dotZ acc m zs) = IZR acc + Dw * dot m xs.
 Proof.
-  induction 1 as [|z x zs xs H _ IH]; intros [|a m] acc; simpl; try ring.
-  rewrite IH, plus_IZR, mult_IZR, H. ring.
+  induction m as [|[g a] m IH]; intros zs xs acc H; simpl; [ring|]. pose proof (rel_skipn _ _ _ H g) as K.
+  inversion K as [|z x zs' xs' E K' E1 E2]; subst; [ring|]. rewrite (IH _ _ _ K'), plus_IZR, mult_IZR, E. ring.
 Qed.
 Lemma rel_vadd Dw xs ys zs ts : rel Dw zs xs -> rel Dw ts ys -> rel Dw (vaddZ zs ts) (vadd xs ys).
 Proof.
@@ -114,7 +119,7 @@ Proof.
     induction M as [|r M IHM]; simpl; constructor.
     + assert (X : IZR (scaleZ f (dotZ 0 r zs)) = IZR f * IZR (dotZ 0 r zs)).
       { unfold scaleZ. destruct (f =? 1)%Z eqn:E1; [apply Z.eqb_eq in E1; subst; ring | apply mult_IZR]. }
-      rewrite X, (rel_dot _ _ _ Rk), E, mult_IZR. ring.
+      rewrite X, (rel_dot _ _ _ _ _ Rk), E, mult_IZR. ring.
     + apply IHM. intros km [<-|I]; [apply (Dv (k, r :: M)); left; reflexivity | apply Dv; right; exact I].
 Qed.
 Lemma rel_pl Dw s z x r : 0 < IZR Dw -> IZR z = IZR Dw * x -> forall m, IZR (plZ Dw m r z) = IZR Dw * IZR (Zpos s) * pl s m r x.

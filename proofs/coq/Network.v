@@ -7,8 +7,9 @@ Open Scope R_scope.
 (* ---------- the language: integer coefficients, positive integer scales *)
 Definition affmap := (Z * Z)%type.                       (* x -> (s x + c) / scale *)
 Record plf := Plf { first : affmap; rest : list ((Z * positive) * affmap) }.  (* breakpoint p/q, next piece *)
+Definition row := list (nat * Z).                        (* so many zeros, then a coefficient; and so on *)
 Inductive node :=
-| Affine (src : list (nat * list (list Z))) (bias : list Z) (scale : positive)
+| Affine (src : list (nat * list row)) (bias : list Z) (scale : positive)
 | Pointwise (src : nat) (scale : positive) (units : list plf)
 | Max (src : nat) (groups : list (list nat)).
 (* a source is 0 for the value just before, 1 for the one before that, ... *)
@@ -16,8 +17,11 @@ Definition net := list node.
 
 (* ---------- its meaning *)
 Definition vec := list R.
-Fixpoint dot (m : list Z) (x : vec) : R :=
-  match m, x with a :: m', y :: x' => IZR a * y + dot m' x' | _, _ => 0 end.
+Fixpoint dot (m : row) (x : vec) : R :=
+  match m with
+  | [] => 0
+  | (gap, a) :: m' => match skipn gap x with y :: x' => IZR a * y + dot m' x' | [] => 0 end
+  end.
 Fixpoint vadd (x y : vec) : vec :=
   match x, y with a :: x', b :: y' => (a + b) :: vadd x' y' | _, _ => [] end.
 Definition brk (t : Z * positive) : R := IZR (fst t) / IZR (Zpos (snd t)).
@@ -100,11 +104,17 @@ Proof. rewrite <- (ev_zero p) at 1. exact (map_nth (fun f => ev f p) fs zero i).
 Lemma nth_evss p SF k : nth k (map (evs p) SF) [] = evs p (nth k SF []).
 Proof. exact (map_nth (evs p) SF [] k). Qed.
 
-Fixpoint dotF (m : list Z) (x : list form) : form :=
-  match m, x with a :: m', y :: x' => fadd (fmul (IZR a) y) (dotF m' x') | _, _ => zero end.
+Fixpoint dotF (m : row) (x : list form) : form :=
+  match m with
+  | [] => zero
+  | (gap, a) :: m' => match skipn gap x with y :: x' => fadd (fmul (IZR a) y) (dotF m' x') | [] => zero end
+  end.
+Lemma skipn_map {A B} (f : A -> B) n : forall l, skipn n (map f l) = map f (skipn n l).
+Proof. induction n as [|n IH]; intros [|a l]; simpl; auto. Qed.
 Lemma ev_dot m p : forall x, dot m (evs p x) = ev (dotF m x) p.
 Proof.
-  induction m as [|a m IH]; intros [|y x]; simpl; rewrite ?ev_zero; try reflexivity.
+  induction m as [|[g a] m IH]; intros x; simpl; rewrite ?ev_zero; [reflexivity|].
+  unfold evs at 1. rewrite skipn_map. destruct (skipn g x) as [|y x']; simpl; [now rewrite ev_zero|].
   rewrite ev_add, ev_mul. f_equal. apply IH.
 Qed.
 Fixpoint vaddF (x y : list form) : list form :=
