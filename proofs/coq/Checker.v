@@ -8,12 +8,16 @@ Open Scope Z_scope.
 Definition det (p q r : hpt) : Z :=
   let '(a, b, c) := p in let '(d, e, f) := q in let '(g, h, i) := r in
   a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g).
-Fixpoint allpairs {A} (f : A -> A -> bool) (l : list A) : bool :=
-  match l with [] => true | a :: t => forallb (f a) t && allpairs f t end.
-Fixpoint ccwZ (l : list hpt) : bool :=
-  match l with [] => true | p :: t => allpairs (fun a b => 0 <? det p a b) t && ccwZ t end.
+(* Convex: the corners turn left about the first, within half a turn, and each three in a row turn left. *)
+Fixpoint turns (a b : hpt) (l : list hpt) : bool :=
+  match l with [] => true | c :: t => (0 <? det a b c) && turns b c t end.
+Fixpoint around (o a : hpt) (l : list hpt) : bool :=
+  match l with [] => true | b :: t => (0 <? det o a b) && around o b t end.
 Definition polyZ (l : list hpt) : bool :=
-  match l with _ :: _ :: _ :: _ => ccwZ l | _ => false end.
+  match l with
+  | o :: a :: b :: t => forallb (fun c => 0 <? det o a c) t && around o a (b :: t) && turns a b t
+  | _ => false
+  end.
 Definition heq (p q : hpt) : bool :=
   let '(a, b, c) := p in let '(d, e, f) := q in (a =? d) && (b =? e) && (c =? f).
 Definition towards (a b c : hpt) : Z :=   (* (b - a) . (c - a), times something positive *)

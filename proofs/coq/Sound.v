@@ -17,23 +17,52 @@ Proof.
   intros A B C H. apply Z.ltb_lt, IZR_lt in H. rewrite det_orient in H by assumption. apply IZR_lt in A, B, C.
   assert (0 < IZR (hw p) * IZR (hw q) * IZR (hw r)) by (apply Rmult_lt_0_compat; [apply Rmult_lt_0_compat|]; assumption). nra.
 Qed.
-Lemma allpairs_ok {X Y} (f : X -> X -> bool) (g : X -> Y) (G : Y -> Y -> Prop) (D : X -> Prop) l :
-  (forall a b, D a -> D b -> f a b = true -> G (g a) (g b)) -> (forall x, In x l -> D x) ->
-  allpairs f l = true -> ForallOrdPairs G (map g l).
-Proof.
-  intros FG. induction l as [|a l IH]; intros DD H; simpl; constructor.
-  - apply andb_true_iff in H. destruct H as [H _]. rewrite forallb_forall in H. apply Forall_forall. intros y I.
-    apply in_map_iff in I. destruct I as (b & <- & I). apply FG; [apply DD; simpl; auto | apply DD; simpl; auto | apply H, I].
-  - apply IH; [intros; apply DD; simpl; auto|]. apply andb_true_iff in H. apply H.
-Qed.
 Fixpoint ccw (l : list pt) : Prop :=
   match l with [] => True | p :: t => ForallOrdPairs (fun a b => 0 < orient p a b) t /\ ccw t end.
-Lemma ccwZ_ok l : (forall h, In h l -> (0 < hw h)%Z) -> ccwZ l = true -> ccw (map hp l).
+Fixpoint triples (a b : pt) (l : list pt) : list (pt * pt * pt) :=
+  match l with [] => [] | c :: t => (a, b, c) :: triples b c t end.
+(* Lemma 8, without angles: turning left three by three is turning left altogether *)
+Lemma half_plane o a l : forall b, 0 < orient o a b -> (forall c, In c l -> 0 < orient o a c) ->
+  (forall e, In e (consec b l) -> 0 < orient o (fst e) (snd e)) -> ForallOrdPairs (fun x y => 0 < orient o x y) (b :: l).
 Proof.
-  induction l as [|p l IH]; intros D H; simpl; [auto|]. simpl in H. apply andb_true_iff in H. destruct H as [H1 H2].
-  split; [|apply IH; [intros; apply D; simpl; auto | exact H2]].
-  apply (allpairs_ok _ hp _ (fun h => (0 < hw h)%Z)) with (2 := fun x I => D x (or_intror I)) (3 := H1).
-  intros a b Da Db K. apply det_pos; auto. apply D; simpl; auto.
+  induction l as [|c l IH]; intros b Hb H E; [repeat constructor|].
+  assert (IHc : ForallOrdPairs (fun x y => 0 < orient o x y) (c :: l)).
+  { apply IH; [apply H; left; reflexivity | intros; apply H; right; assumption | intros; apply E; right; assumption]. }
+  constructor; [|exact IHc]. pose proof (E (b, c) (or_introl eq_refl)) as Bc. cbn [fst snd] in Bc.
+  constructor; [exact Bc|]. inversion IHc as [|? ? F _]; subst. rewrite Forall_forall in *. intros d I.
+  specialize (F d I). pose proof (H c (or_introl eq_refl)) as Hc. pose proof (H d (or_intror I)) as Hd.
+  assert (X : orient o a c * orient o b d = orient o a b * orient o c d + orient o a d * orient o b c) by (unfold orient; ring).
+  assert (0 < orient o a c * orient o b d).
+  { rewrite X. apply Rplus_lt_0_compat; apply Rmult_lt_0_compat; assumption. }
+  apply Rmult_lt_reg_l with (orient o a c); lra.
+Qed.
+Lemma turns_ccw o l : forall a b, ForallOrdPairs (fun x y => 0 < orient o x y) (a :: b :: l) ->
+  (forall x y z, In (x, y, z) (triples a b l) -> 0 < orient x y z) -> ccw (a :: b :: l).
+Proof.
+  induction l as [|c l IH]; intros a b S T; [simpl; repeat constructor|].
+  assert (C : ccw (b :: c :: l)).
+  { apply IH; [inversion S; assumption | intros; apply T; right; assumption]. }
+  split; [|exact C]. pose proof (T a b c (or_introl eq_refl)) as Tabc.
+  assert (P5 : forall x y z w, 0 < orient o x y -> 0 < orient o y z -> 0 < orient o x z -> 0 < orient o y w -> 0 < orient o z w ->
+     0 < orient o x w -> 0 < orient x y z -> 0 < orient y z w -> 0 < orient x y w /\ 0 < orient x z w).
+  { intros x y z w Oxy Oyz Oxz Oyw Ozw Oxw U V. split.
+    - assert (E : orient o y z * orient x y w = orient o x y * orient y z w + orient o y w * orient x y z) by (unfold orient; ring).
+      assert (0 < orient o y z * orient x y w) by (rewrite E; apply Rplus_lt_0_compat; apply Rmult_lt_0_compat; assumption).
+      apply Rmult_lt_reg_l with (orient o y z); lra.
+    - assert (E : orient o y z * orient x z w = orient o x z * orient y z w + orient o z w * orient x y z) by (unfold orient; ring).
+      assert (0 < orient o y z * orient x z w) by (rewrite E; apply Rplus_lt_0_compat; apply Rmult_lt_0_compat; assumption).
+      apply Rmult_lt_reg_l with (orient o y z); lra. }
+  inversion S as [|? ? Sa S1]; subst. inversion S1 as [|? ? Sb S2]; subst. inversion S2 as [|? ? Sc S3]; subst.
+  rewrite Forall_forall in Sa, Sb, Sc. destruct C as [Cb [Cc _]].
+  assert (First : forall d, In d (c :: l) -> 0 < orient a b d).
+  { intros d [<-|I]; [exact Tabc|]. inversion Cb as [|? ? F _]; subst. rewrite Forall_forall in F.
+    apply (P5 a b c d); simpl in *; auto. }
+  constructor; [apply Forall_forall; exact First|].
+  clear - First P5 Sa Sb Cb S2. set (m := c :: l) in *. clearbody m. induction Cb as [|x m F _ IH]; constructor.
+  - rewrite Forall_forall in *. intros y I. inversion S2 as [|? ? Sx _]; subst. rewrite Forall_forall in Sx.
+    apply (P5 a b x y); simpl in *; auto.
+  - inversion S2; subst. apply IH; simpl in *; auto.
+    + intros z [->|I]; apply Sa; auto.
 Qed.
 Lemma consec_pairs {X} (G : X -> X -> Prop) l : forall a e, ForallOrdPairs G (a :: l) -> In e (consec a l) -> G (fst e) (snd e).
 Proof.
@@ -77,11 +106,35 @@ Proof.
     + unfold orient in *; lra.
   - intros e I. apply (consec_pairs _ _ _ _ (proj1 H)). exact I.
 Qed.
-Lemma polyZ_ok l : (forall h, In h l -> (0 < hw h)%Z) -> polyZ l = true -> conv (map hp l) /\ sorted (map hp l).
+Lemma turns_ok l : forall a b, (forall h, In h (a :: b :: l) -> (0 < hw h)%Z) -> turns a b l = true ->
+  forall x y z, In (x, y, z) (triples (hp a) (hp b) (map hp l)) -> 0 < orient x y z.
 Proof.
-  intros D H. destruct l as [|a [|b [|c t]]]; simpl in H; try discriminate.
-  apply ccw_conv; [simpl; lia|]. apply ccwZ_ok; assumption.
+  induction l as [|c l IH]; intros a b D H x y z I; [destruct I|]. apply andb_true_iff in H. destruct H as [H1 H2].
+  destruct I as [E|I]; [injection E as <- <- <-; apply det_pos; auto; apply D; simpl; auto|].
+  revert x y z I. apply IH; [intros; apply D; simpl in *; tauto | exact H2].
 Qed.
+Lemma around_ok o l : forall a, (forall h, In h (o :: a :: l) -> (0 < hw h)%Z) -> around o a l = true ->
+  forall e, In e (consec (hp a) (map hp l)) -> 0 < orient (hp o) (fst e) (snd e).
+Proof.
+  induction l as [|c l IH]; intros a D H e I; [destruct I|]. apply andb_true_iff in H. destruct H as [H1 H2].
+  destruct I as [<-|I]; [apply det_pos; auto; apply D; simpl; auto|].
+  apply (IH c); [intros; apply D; simpl in *; tauto | exact H2 | exact I].
+Qed.
+Lemma polyZ_ccw l : (forall h, In h l -> (0 < hw h)%Z) -> polyZ l = true -> (3 <= length l)%nat /\ ccw (map hp l).
+Proof.
+  intros D H. destruct l as [|o [|a [|b t]]]; try discriminate. cbn [polyZ] in H.
+  apply andb_true_iff in H. destruct H as [H H3]. apply andb_true_iff in H. destruct H as [H1 H2].
+  split; [simpl; lia|]. pose proof (around_ok o (b :: t) a D H2) as Ar.
+  assert (Ha : forall c, In c (map hp t) -> 0 < orient (hp o) (hp a) c).
+  { intros c I. apply in_map_iff in I. destruct I as (h & <- & I). rewrite forallb_forall in H1. apply det_pos; try apply D; simpl; auto. }
+  assert (Hb : 0 < orient (hp o) (hp a) (hp b)) by (apply (Ar (hp a, hp b)); left; reflexivity).
+  assert (S : ForallOrdPairs (fun x y => 0 < orient (hp o) x y) (map hp (a :: b :: t))).
+  { constructor; [apply Forall_forall; intros c [<-|I]; auto|].
+    apply (half_plane (hp o) (hp a)); [exact Hb | exact Ha | intros e I; apply Ar; right; exact I]. }
+  split; [exact S|]. apply (turns_ccw (hp o) (map hp t)); [exact S|]. apply turns_ok; [|exact H3]. intros; apply D; simpl in *; tauto.
+Qed.
+Lemma polyZ_ok l : (forall h, In h l -> (0 < hw h)%Z) -> polyZ l = true -> conv (map hp l) /\ sorted (map hp l).
+Proof. intros D H. destruct (polyZ_ccw l D H). apply ccw_conv; [rewrite map_length|]; assumption. Qed.
 Lemma heq_ok p q : heq p q = true -> p = q.
 Proof.
   destruct p as [[a b] c], q as [[d e] f]; simpl. intros H. apply andb_true_iff in H. destruct H as [H H3].
