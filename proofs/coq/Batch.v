@@ -229,36 +229,25 @@ Qed.
 (* vertices one batch after the other, into the table *)
 Fixpoint buildv (k : positive) (l : list vtx) (m : PositiveMap.t vtx) : positive * PositiveMap.t vtx :=
   match l with [] => (k, m) | v :: t => buildv (Pos.succ k) t (PositiveMap.add k v m) end.
-Fixpoint batches (fuel : nat) (b : nat) (q : question) (k : positive) (l : list hpt) (m : PositiveMap.t vtx) : PositiveMap.t vtx :=
-  match fuel with
-  | O => build q k l m
-  | S f => match l with
-           | [] => m
-           | _ => let '(k', m') := buildv k (evalb q (firstn b l)) m in batches f b q k' (skipn b l) m'
-           end
+Fixpoint batches (b : nat) (q : question) (l : list hpt) (room : nat) (acc : list hpt) (k : positive) (m : PositiveMap.t vtx) : PositiveMap.t vtx :=
+  match l with
+  | [] => snd (buildv k (evalb q (rev_append acc [])) m)
+  | h :: t => match room with
+              | O => let '(k', m') := buildv k (evalb q (rev_append acc [])) m in batches b q t b [h] k' m'
+              | S r => batches b q t r (h :: acc) k m
+              end
   end.
 Lemma build_app q l1 : forall l2 k m, build q k (l1 ++ l2) m = let '(k', m') := buildv k (map (evalv q) l1) m in build q k' l2 m'.
 Proof. induction l1 as [|h l1 IH]; intros; cbn [app map buildv build]; [reflexivity | apply IH]. Qed.
-Lemma batches_ok b q f : forall k l m, batches f b q k l m = build q k l m.
+Lemma batches_ok b q l : forall room acc k m, batches b q l room acc k m = build q k (rev acc ++ l) m.
 Proof.
-  induction f as [|f IH]; intros k l m; cbn [batches]; [reflexivity|]. destruct l as [|h l]; [reflexivity|].
-  rewrite evalb_ok. transitivity (build q k (firstn b (h :: l) ++ skipn b (h :: l)) m); [|rewrite firstn_skipn; reflexivity].
-  rewrite build_app. destruct (buildv k (map (evalv q) (firstn b (h :: l))) m). apply IH.
+  induction l as [|h l IH]; intros room acc k m; cbn [batches]; rewrite rev_append_rev, ?evalb_ok, app_nil_r.
+  - pose proof (build_app q (rev acc) [] k m) as E. rewrite app_nil_r in *. destruct (buildv k _ m). symmetry. exact E.
+  - rewrite build_app. destruct room as [|r].
+    + destruct (buildv k (map (evalv q) (rev acc)) m). rewrite IH. reflexivity.
+    + rewrite IH. cbn [rev]. rewrite <- app_assoc, build_app. reflexivity.
 Qed.
 Definition check_fast (b : nat) (q : question) (a : answer) : bool :=
-  let tbl := batches (length (vertices a)) b q 1 (vertices a) (PositiveMap.empty vtx) in
-  let find i := PositiveMap.find i tbl in
-  wfZ (network q) && forallb (fun h => 0 <? hw h) (window q) && forallb (fun h => 0 <? hw h) (vertices a)
-  && polyZ (window q)
-  && match all_some (all_some (all_some find)) (regions a) with
-     | None => false
-     | Some R => match all_some region_code R with None => false | Some cs => all_different (map flat cs) end
-     end
-  && sides_ok (fun i => option_map vp (find i)) (edges (window q)) (sides a)
-  && cancel (flat_map edges (concat (regions a)) ++ map swap (flat_map (fun s => match s with [] => [] | i :: t => consec i t end) (sides a))).
+  check_with (batches b q (vertices a) b [] 1 (PositiveMap.empty vtx)) q a.
 Theorem check_fast_is_check b q a : check_fast b q a = check q a.
 Proof. unfold check_fast, check. rewrite batches_ok. reflexivity. Qed.
-Corollary check_fast_sound b q a : check_fast b q a = true ->
-  exists zs : list pat, NoDup zs /\ (forall z, In z zs <-> exists p, interior (S_ q z) p) /\
-    Forall2 (fun z U => forall p, union U p <-> closure (interior (S_ q z)) p) zs (pieces a).
-Proof. rewrite check_fast_is_check. intros H. destruct (check_sound q a H) as (_ & _ & X). exact X. Qed.

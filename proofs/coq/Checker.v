@@ -1,6 +1,6 @@
 (* The checker, and what it proves. *)
-From Coq Require Import Reals Lra Psatz ZArith List Bool Permutation Sorting.Mergesort Orders FMapPositive.
-From Exactcam Require Import Plane Polygon Tiling Network Regions Evaluate.
+From Coq Require Import Reals Lra Psatz ZArith List Bool Permutation FMapPositive.
+From Exactcam Require Import Lists Plane Polygon Tiling Network Regions Evaluate.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -65,38 +65,22 @@ Fixpoint all_some {A B} (f : A -> option B) (l : list A) : option (list B) :=
 Fixpoint lexlt (l m : list Z) : bool :=
   match l, m with [], _ :: _ => true | a :: l', b :: m' => match a ?= b with Lt => true | Eq => lexlt l' m' | Gt => false end | _, _ => false end.
 Definition flat (c : code) : list Z := let '(a, b, m) := c in a :: b :: m.
-Module LexOrder <: TotalLeBool.
-  Definition t := list Z.
-  Definition leb (l m : t) := negb (lexlt m l).
-  Lemma asym l : forall m, lexlt l m = true -> lexlt m l = false.
-  Proof. induction l as [|a l IH]; intros [|b m]; simpl; try discriminate; auto.
-    rewrite (Z.compare_antisym a b). destruct (a ?= b); simpl; auto; discriminate. Qed.
-  Theorem leb_total : forall a1 a2, leb a1 a2 = true \/ leb a2 a1 = true.
-  Proof. intros a b. unfold leb. destruct (lexlt b a) eqn:E; [right; rewrite (asym _ _ E); reflexivity | left; reflexivity]. Qed.
-End LexOrder.
-Module LexSort := Sort LexOrder.
 Fixpoint increasing (l : list (list Z)) : bool :=
   match l with a :: ((b :: _) as t) => lexlt a b && increasing t | _ => true end.
-Definition all_different (l : list (list Z)) : bool := increasing (LexSort.sort l).
+Definition all_different (l : list (list Z)) : bool := increasing (msort (fun l m => negb (lexlt m l)) l).
 
 (* directed edges cancel *)
 Definition edge := (positive * positive)%type.
 Definition swap (e : edge) : edge := (snd e, fst e).
-Module EdgeOrder <: TotalLeBool.
-  Definition t := edge.
-  Definition leb (e f : t) := match Pos.compare (fst e) (fst f) with Lt => true | Gt => false
-    | Eq => match Pos.compare (snd e) (snd f) with Gt => false | _ => true end end.
-  Theorem leb_total : forall a1 a2, leb a1 a2 = true \/ leb a2 a1 = true.
-  Proof. intros [a b] [c d]. unfold leb; simpl. rewrite (Pos.compare_antisym a c), (Pos.compare_antisym b d).
-    destruct (Pos.compare a c), (Pos.compare b d); simpl; auto. Qed.
-End EdgeOrder.
-Module EdgeSort := Sort EdgeOrder.
+Definition edge_leb (e f : edge) : bool :=
+  match Pos.compare (fst e) (fst f) with Lt => true | Gt => false
+  | Eq => match Pos.compare (snd e) (snd f) with Gt => false | _ => true end end.
 Fixpoint edges_eq (l m : list edge) : bool :=
   match l, m with
   | [], [] => true
   | (a, b) :: l', (c, d) :: m' => match Pos.compare a c, Pos.compare b d with Eq, Eq => edges_eq l' m' | _, _ => false end
   | _, _ => false end.
-Definition cancel (E : list edge) : bool := edges_eq (EdgeSort.sort E) (EdgeSort.sort (map swap E)).
+Definition cancel (E : list edge) : bool := edges_eq (msort edge_leb E) (msort edge_leb (rev_map swap E [])).
 
 (* the network *)
 Fixpoint wf_plZ (m : affmap) (r : list ((Z * positive) * affmap)) : bool :=
@@ -122,14 +106,24 @@ Fixpoint sides_ok (P : positive -> option hpt) (W : list (hpt * hpt)) (s : list 
       | Some b, Some l => heq b a && steps a l c && sides_ok P W' s' | _, _ => false end
   | _, _ => false
   end.
-Definition check (q : question) (a : answer) : bool :=
-  let tbl := build q 1 (vertices a) (PositiveMap.empty vtx) in
+Fixpoint codes (find : positive -> option vtx) (rs : list (list (list positive))) (acc : list (list Z)) : option (list (list Z)) :=
+  match rs with
+  | [] => Some acc
+  | U :: t => match all_some (all_some find) U with
+              | None => None
+              | Some vs => match region_code vs with None => None | Some c => codes find t (flat c :: acc) end
+              end
+  end.
+Fixpoint all_edges (rs : list (list (list positive))) (acc : list edge) : list edge :=
+  match rs with [] => acc | U :: t => all_edges t (fold_left (fun acc l => rev_append (edges l) acc) U acc) end.
+Definition side_edges (s : list (list positive)) : list edge :=
+  flat_map (fun s => match s with [] => [] | i :: t => consec i t end) s.
+Definition check_with (tbl : PositiveMap.t vtx) (q : question) (a : answer) : bool :=
   let find i := PositiveMap.find i tbl in
   wfZ (network q) && forallb (fun h => 0 <? hw h) (window q) && forallb (fun h => 0 <? hw h) (vertices a)
   && polyZ (window q)
-  && match all_some (all_some (all_some find)) (regions a) with
-     | None => false
-     | Some R => match all_some region_code R with None => false | Some cs => all_different (map flat cs) end
-     end
+  && match codes find (regions a) [] with None => false | Some cs => all_different cs end
   && sides_ok (fun i => option_map vp (find i)) (edges (window q)) (sides a)
-  && cancel (flat_map edges (concat (regions a)) ++ map swap (flat_map (fun s => match s with [] => [] | i :: t => consec i t end) (sides a))).
+  && cancel (all_edges (regions a) (rev_map swap (side_edges (sides a)) [])).
+Definition check (q : question) (a : answer) : bool :=
+  check_with (build q 1 (vertices a) (PositiveMap.empty vtx)) q a.

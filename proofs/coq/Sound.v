@@ -1,6 +1,6 @@
 (* What the checker accepts is true. *)
 From Coq Require Import Reals Lra Psatz ZArith List Bool Permutation FMapPositive Sorted.
-From Exactcam Require Import Plane Polygon Tiling Network Regions Evaluate Checker.
+From Exactcam Require Import Lists Plane Polygon Tiling Network Regions Evaluate Checker.
 Import ListNotations.
 Open Scope R_scope.
 
@@ -500,7 +500,7 @@ Proof.
 Qed.
 Lemma all_different_ok l : all_different l = true -> NoDup l.
 Proof.
-  intros H. apply increasing_NoDup in H. eapply Permutation_NoDup; [|exact H]. apply Permutation_sym, LexSort.Permuted_sort.
+  intros H. apply increasing_NoDup in H. eapply Permutation_NoDup; [|exact H]. apply Permutation_sym, msort_perm.
 Qed.
 (* cancellation *)
 Lemma edges_eq_ok l : forall m, edges_eq l m = true -> l = m.
@@ -510,15 +510,34 @@ Proof.
 Qed.
 Lemma csum_perm p l m : Permutation l m -> csum p l = csum p m.
 Proof. induction 1; simpl; lia. Qed.
+Lemma csum_swap (f : positive -> pt) p l :
+  csum p (map (fun e => (f (fst e), f (snd e))) (map swap l)) = (- csum p (map (fun e => (f (fst e), f (snd e))) l))%Z.
+Proof. induction l as [|e l IH]; simpl; [reflexivity|]. rewrite IH, (chi_anti (f (fst e))). lia. Qed.
 Lemma cancel_ok (f : positive -> pt) p E : cancel E = true -> csum p (map (fun e => (f (fst e), f (snd e))) E) = 0%Z.
 Proof.
   intros H. apply edges_eq_ok in H.
   assert (Pm : Permutation E (map swap E)).
-  { eapply Permutation_trans; [apply EdgeSort.Permuted_sort|]. rewrite H. apply Permutation_sym, EdgeSort.Permuted_sort. }
-  apply (Permutation_map (fun e => (f (fst e), f (snd e)))) in Pm. apply (csum_perm p) in Pm.
-  assert (A : forall l, csum p (map (fun e => (f (fst e), f (snd e))) (map swap l)) = (- csum p (map (fun e => (f (fst e), f (snd e))) l))%Z).
-  { induction l as [|e l IH]; simpl; [reflexivity|]. rewrite IH, (chi_anti (f (fst e))). lia. }
-  rewrite A in Pm. lia.
+  { etransitivity; [apply msort_perm|]. rewrite H. symmetry. etransitivity; [|apply msort_perm].
+    rewrite rev_map_ok, app_nil_r. apply Permutation_rev. }
+  apply (Permutation_map (fun e => (f (fst e), f (snd e)))) in Pm. apply (csum_perm p) in Pm. rewrite csum_swap in Pm. lia.
+Qed.
+Lemma all_edges_perm rs : forall acc, Permutation (flat_map edges (concat rs) ++ acc) (all_edges rs acc).
+Proof.
+  induction rs as [|U rs IH]; intros acc; cbn [all_edges concat]; [reflexivity|].
+  etransitivity; [|apply IH]. rewrite flat_map_app, <- app_assoc.
+  assert (X : forall acc, Permutation (flat_map edges U ++ acc) (fold_left (fun acc l => rev_append (edges l) acc) U acc)).
+  { clear. induction U as [|l U IH]; intros acc; cbn [flat_map fold_left app]; [reflexivity|].
+    etransitivity; [|apply IH]. rewrite <- app_assoc, Permutation_app_swap_app. apply Permutation_app_head, rev_append_perm. }
+  etransitivity; [apply Permutation_app_swap_app|]. apply Permutation_app_head, X.
+Qed.
+Lemma codes_ok find rs : forall acc cs, codes find rs acc = Some cs ->
+  exists R ks, all_some (all_some (all_some find)) rs = Some R /\ all_some region_code R = Some ks /\ cs = rev (map flat ks) ++ acc.
+Proof.
+  induction rs as [|U rs IH]; intros acc cs H; cbn [codes] in H.
+  - injection H as <-. exists [], []. auto.
+  - cbn [all_some]. destruct (all_some (all_some find) U) as [vs|]; [|discriminate]. destruct (region_code vs) as [c|] eqn:C; [|discriminate].
+    apply IH in H. destruct H as (R & ks & -> & K & ->). exists (vs :: R), (c :: ks). cbn [all_some]. rewrite C, K. repeat split.
+    simpl. rewrite <- app_assoc. reflexivity.
 Qed.
 Lemma consec_map {X Y} (f : X -> Y) l : forall a, consec (f a) (map f l) = map (fun e => (f (fst e), f (snd e))) (consec a l).
 Proof. induction l as [|b l IH]; intros a; simpl; [reflexivity|]. rewrite IH. reflexivity. Qed.
@@ -533,19 +552,17 @@ Hypothesis ok : check q a = true.
 Let find i := PositiveMap.find i (build q 1 (vertices a) (PositiveMap.empty vtx)).
 Lemma parts : wfZ (network q) = true /\ (forall h, In h (window q) -> (0 < hw h)%Z) /\ (forall h, In h (vertices a) -> (0 < hw h)%Z)
   /\ polyZ (window q) = true
-  /\ (exists R cs, all_some (all_some (all_some find)) (regions a) = Some R /\ all_some region_code R = Some cs /\ all_different (map flat cs) = true)
+  /\ (exists R cs, all_some (all_some (all_some find)) (regions a) = Some R /\ all_some region_code R = Some cs /\ NoDup (map flat cs))
   /\ sides_ok (fun i => option_map vp (find i)) (edges (window q)) (sides a) = true
-  /\ cancel (flat_map edges (concat (regions a)) ++ map swap (flat_map (fun s => match s with [] => [] | i :: t => consec i t end) (sides a))) = true.
+  /\ cancel (all_edges (regions a) (rev_map swap (side_edges (sides a)) [])) = true.
 Proof.
-  pose proof ok as K. unfold check in K. rewrite !andb_true_iff in K.
-  destruct K as ((((((K1 & K2) & K3) & K4) & K5) & K6) & K7).
-  change (fun i => PositiveMap.find i (build q 1 (vertices a) (PositiveMap.empty vtx))) with find in K5.
-  change (sides_ok (fun i => option_map vp (find i)) (edges (window q)) (sides a) = true) in K6.
-  rewrite forallb_forall in K2, K3. split; [exact K1|].
+  pose proof ok as K. unfold check, check_with in K. rewrite !andb_true_iff in K.
+  destruct K as ((((((K1 & K2) & K3) & K4) & K5) & K6) & K7). rewrite forallb_forall in K2, K3. split; [exact K1|].
   split; [intros h I; apply Z.ltb_lt, K2, I|]. split; [intros h I; apply Z.ltb_lt, K3, I|].
   split; [exact K4|]. split; [|split; assumption].
-  destruct (all_some (all_some (all_some find)) (regions a)) as [R|]; [|discriminate].
-  destruct (all_some region_code R) as [cs|] eqn:E; [|discriminate]. exists R, cs; auto.
+  destruct (codes _ (regions a) []) as [cs|] eqn:E; [|discriminate]. apply codes_ok in E. destruct E as (R & ks & H1 & H2 & ->).
+  exists R, ks. split; [exact H1|]. split; [exact H2|]. apply all_different_ok in K5. rewrite app_nil_r in K5.
+  eapply Permutation_NoDup; [symmetry; apply Permutation_rev | exact K5].
 Qed.
 Lemma find_good i v : find i = Some v -> good q v /\ hp (vp v) = corner a i.
 Proof.
@@ -601,10 +618,10 @@ Proof. induction L as [|l L IH]; simpl; [reflexivity|]. rewrite csum_app, IH. re
 Lemma cancels p : total (concat (pieces a)) p = csum p (edges (windowR q)).
 Proof.
   destruct parts as (_ & DW & _ & _ & _ & Sd & Cn). apply (cancel_ok (corner a) p) in Cn.
-  rewrite map_app, csum_app in Cn.
-  assert (A : forall l, csum p (map (fun e => (corner a (fst e), corner a (snd e))) (map swap l)) = (- csum p (map (fun e => (corner a (fst e), corner a (snd e))) l))%Z).
-  { induction l as [|e l IH]; simpl; [reflexivity|]. rewrite IH, (chi_anti (corner a (fst e))). lia. }
-  rewrite A in Cn. rewrite (sides_sound p (edges (window q)) (sides a)) in Cn.
+  rewrite (csum_perm p _ _ (Permutation_map _ (Permutation_sym (all_edges_perm _ _)))) in Cn.
+  rewrite map_app, csum_app, rev_map_ok, app_nil_r in Cn.
+  rewrite (csum_perm p _ _ (Permutation_map _ (Permutation_sym (Permutation_rev _)))), csum_swap in Cn. unfold side_edges in Cn.
+  rewrite (sides_sound p (edges (window q)) (sides a)) in Cn.
   - unfold windowR. rewrite edges_map. rewrite total_csum.
     assert (B : flat_map edges (concat (pieces a)) = map (fun e => (corner a (fst e), corner a (snd e))) (flat_map edges (concat (regions a)))).
     { unfold pieces. rewrite <- (concat_map (map (corner a))). generalize (concat (regions a)). induction l as [|x l IH]; simpl; [reflexivity|].
@@ -646,7 +663,7 @@ Proof.
   { assert (SC : Forall2 (fun c z => exists p, says q c p /\ PAT q p = z) cs zs).
     { unfold zs. clear - RS. induction RS as [|c U cs L [N H] _ IH]; simpl; constructor; [|exact IH].
       destruct U as [|l0 U]; [congruence|]. destruct (H l0 (or_introl eq_refl)) as [C0 H0]. exists (middle l0). split; [apply H0, middle_inside, C0 | reflexivity]. }
-    apply all_different_ok in Hd. apply NoDup_map_inv in Hd. clear - SC Hd.
+    apply NoDup_map_inv in Hd. clear - SC Hd.
     induction SC as [|c z cs zs (p & Sp & Pz) SC IH]; constructor.
     - inversion Hd; subst. intros I. apply H1. clear - SC I Sp. induction SC as [|c' z' cs zs (p' & Sp' & Pz') _ IH]; [contradiction|].
       destruct I as [E|I]; [left | right; apply IH, I]. apply (says_code q c' c p' p Sp' Sp). congruence.
