@@ -304,67 +304,80 @@ Definition says (c : code) (p : pt) : Prop :=
   (forall i k, bit (nth i m 0%Z) k = true <-> nth k (nth i (GR p) []) (-1) = 0) /\ length m = ngr N.
 
 Definition poly (l : list vtx) : list pt := map (fun v => hp (vp v)) l.
+Lemma masks_spec v0 l0 : (forall v, In v (v0 :: l0) -> good v) -> length (ands (vm v0) l0) = ngr N /\
+  forall i k, bit (nth i (ands (vm v0) l0) 0%Z) k = true <-> forall v, In v (v0 :: l0) -> nth k (nth i (GR (hp (vp v))) []) (-1) = 0.
+Proof.
+  intros Gd. destruct (ands_spec (ngr N) (vm v0) l0) as [Lm Bm].
+  { apply good_bits, Gd. left; reflexivity. }
+  { intros v I. apply good_bits, Gd. right; exact I. }
+  split; [exact Lm|]. intros i k. rewrite Bm. split.
+  - intros [A B] v I. apply (good_bits v (Gd v I)). destruct I as [<-|I]; auto.
+  - intros A. split; [|intros v I]; apply good_bits; try apply Gd; try apply A; simpl; auto.
+Qed.
+Lemma at_corners l (P : pt -> Prop) : (forall c, In c (poly l) -> P c) <-> forall v, In v l -> P (hp (vp v)).
+Proof.
+  unfold poly. split; intros X.
+  - intros v I. apply X. apply in_map_iff. exists v; auto.
+  - intros c I. apply in_map_iff in I. destruct I as (v & <- & I). auto.
+Qed.
+Lemma piece_agree l : (forall v, In v l -> good v) -> piece_ok l = true ->
+  conv (poly l) /\ agree (poly l) OB /\ common (poly l) GR (ngr N).
+Proof.
+  intros Gd H. unfold piece_ok, code_of in H. apply andb_true_iff in H. destruct H as [H1 H].
+  apply andb_true_iff in H. destruct H as [H2 H3].
+  split. { unfold poly. rewrite <- map_map. apply polyZ_ok; [|exact H1]. intros h I. apply in_map_iff in I. destruct I as (v & <- & I). apply Gd, I. }
+  destruct l as [|v0 l0]; [discriminate|]. set (l := v0 :: l0) in *. apply Z.eqb_eq in H2. rewrite forallb_forall in H3. split.
+  - intros k. assert (D : bit (ors va l) k && bit (ors vb l) k = false).
+    { unfold bit. rewrite <- Z.land_spec, H2. apply Z.testbit_0_l. }
+    destruct (bit (ors va l) k) eqn:Ea; cbn [andb] in D.
+    + left. apply (at_corners l (fun c => 0 <= nth k (OB c) 0)). intros v I. apply Rnot_lt_le. intros L.
+      apply (proj1 (proj2 (good_bits v (Gd v I)))) in L.
+      assert (bit (ors vb l) k = true) by (apply ors_bit; exists v; auto). congruence.
+    + right. apply (at_corners l (fun c => nth k (OB c) 0 <= 0)). intros v I. apply Rnot_lt_le. intros L.
+      apply (proj1 (good_bits v (Gd v I))) in L.
+      assert (bit (ors va l) k = true) by (apply ors_bit; exists v; auto). congruence.
+  - destruct (masks_spec v0 l0 Gd) as [Lm Bm]. intros g Lg. destruct (positive_bit (nth g (ands (vm v0) l0) 0%Z)) as [k K].
+    { apply Z.ltb_lt, H3, nth_In. rewrite Lm. exact Lg. }
+    exists k. apply (at_corners l (fun c => nth k (nth g (GR c) []) (-1) = 0)). apply Bm, K.
+Qed.
+(* the input as forms *)
+Definition inF : list (list form) :=
+  [map (fun r => let '(a, b, c) := r in F (IZR a / IZR (Zpos (den q))) (IZR b / IZR (Zpos (den q))) (IZR c / IZR (Zpos (den q)))) (rows q)].
+Lemma xin_forms p : xin p = map (evs p) inF.
+Proof.
+  unfold xin, inF, input. simpl. f_equal. unfold evs. rewrite map_map. apply map_ext. intros [[a b] c].
+  unfold ev; simpl. field. apply Rgt_not_eq, pos_IZR.
+Qed.
 Theorem piece_sound l : (forall v, In v l -> good v) -> piece_ok l = true ->
   conv (poly l) /\ forall p, inside (poly l) p -> says (code_of l) p.
 Proof.
-  intros Gd H. unfold piece_ok in H. apply andb_true_iff in H. destruct H as [H1 H].
-  unfold code_of in *. apply andb_true_iff in H. destruct H as [H2 H3].
-  assert (CV : conv (poly l)).
-  { unfold poly. rewrite <- map_map. apply polyZ_ok; [|exact H1]. intros h I. apply in_map_iff in I. destruct I as (v & <- & I). apply Gd, I. }
-  split; [exact CV|]. intros p Ip.
-  destruct l as [|v0 l0]; [simpl in CV; tauto|]. set (l := v0 :: l0) in *.
-  apply Z.eqb_eq in H2. rewrite forallb_forall in H3.
-  assert (Cor : forall P : pt -> Prop, (forall c, In c (poly l) -> P c) <-> forall v, In v l -> P (hp (vp v))).
-  { intros P. unfold poly. split; intros X.
-    - intros v I. apply X. apply in_map_iff. exists v; auto.
-    - intros c I. apply in_map_iff in I. destruct I as (v & <- & I). auto. }
-  assert (AG : agree (poly l) OB).
-  { intros k. assert (D : bit (ors va l) k && bit (ors vb l) k = false).
-    { unfold bit. rewrite <- Z.land_spec, H2. apply Z.testbit_0_l. }
-    destruct (bit (ors va l) k) eqn:Ea; cbn [andb] in D.
-    - left. apply (Cor (fun c => 0 <= nth k (OB c) 0)). intros v I. apply Rnot_lt_le. intros L.
-      apply (proj1 (proj2 (good_bits v (Gd v I)))) in L.
-      assert (bit (ors vb l) k = true) by (apply ors_bit; exists v; auto). congruence.
-    - right. apply (Cor (fun c => nth k (OB c) 0 <= 0)). intros v I. apply Rnot_lt_le. intros L.
-      apply (proj1 (good_bits v (Gd v I))) in L.
-      assert (bit (ors va l) k = true) by (apply ors_bit; exists v; auto). congruence. }
-  set (m := ands (vm v0) l0) in *.
-  destruct (ands_spec (ngr N) (vm v0) l0) as [Lm Bm].
-  { apply good_bits, Gd. left; reflexivity. }
-  { intros v I. apply good_bits, Gd. right; exact I. }
-  fold m in Lm, Bm.
-  assert (Bm' : forall i k, bit (nth i m 0%Z) k = true <-> forall v, In v l -> nth k (nth i (GR (hp (vp v))) []) (-1) = 0).
-  { intros i k. rewrite Bm. split.
-    - intros [A B] v I. apply (good_bits v (Gd v I)). destruct I as [<-|I]; auto.
-    - intros A. split; [|intros v I]; apply good_bits; try apply Gd; try apply A; simpl; auto. }
-  assert (CM : common (poly l) GR (ngr N)).
-  { intros g Lg. destruct (positive_bit (nth g m 0%Z)) as [k K].
-    { apply Z.ltb_lt, H3, nth_In. rewrite Lm. exact Lg. }
-    exists k. apply (Cor (fun c => nth k (nth g (GR c) []) (-1) = 0)). apply Bm', K. }
-  (* the store as forms *)
-  set (SF := [map (fun r => let '(a, b, c) := r in F (IZR a / IZR (Zpos (den q))) (IZR b / IZR (Zpos (den q))) (IZR c / IZR (Zpos (den q)))) (rows q)]).
-  assert (ES : forall p, xin p = map (evs p) SF).
-  { intros r. unfold xin, SF, input. simpl. f_equal. unfold evs. rewrite map_map. apply map_ext. intros [[a b] c].
-    unfold ev; simpl. field. apply Rgt_not_eq, pos_IZR. }
-  destruct (inside_signs (poly l) CV N SF p WF Ip) as [S1 S2].
-  { eapply agree_ext; [|exact AG]. intros v _. unfold OB. rewrite ES. reflexivity. }
-  { eapply common_ext; [|exact CM]. intros v _. unfold GR. rewrite ES. reflexivity. }
-  rewrite <- ES in S1, S2. fold (OB p) in S1. fold (GR p) in S2.
-  assert (Ex : forall P : pt -> Prop, (exists c, In c (poly l) /\ P c) <-> exists v, In v l /\ P (hp (vp v))).
-  { intros P. unfold poly. split.
-    - intros (c & I & X). apply in_map_iff in I. destruct I as (v & <- & I). exists v; auto.
-    - intros (v & I & X). exists (hp (vp v)). split; [apply in_map_iff; exists v; auto | exact X]. }
+  intros Gd H. destruct (piece_agree l Gd H) as (CV & AG & CM). split; [exact CV|]. intros p Ip.
+  destruct l as [|v0 l0]; [simpl in CV; tauto|]. destruct (masks_spec v0 l0 Gd) as [Lm Bm]. unfold code_of.
+  set (l := v0 :: l0) in *. set (m := ands (vm v0) l0) in *.
+  destruct (inside_signs (poly l) CV N inF p WF Ip) as [S1 S2].
+  { eapply agree_ext; [|exact AG]. intros v _. unfold OB. rewrite xin_forms. reflexivity. }
+  { eapply common_ext; [|exact CM]. intros v _. unfold GR. rewrite xin_forms. reflexivity. }
+  rewrite <- xin_forms in S1, S2. fold (OB p) in S1. fold (GR p) in S2.
   repeat split; intros; try exact Lm.
-  - apply (proj1 (S1 k)). apply ors_bit in H. destruct H as (v & I & B). exists (hp (vp v)). split; [apply in_map_iff; exists v; auto|].
-    rewrite <- ES. apply (good_bits v (Gd v I)), B.
-  - apply (proj1 (S1 k)) in H. destruct H as (c & I & B). rewrite <- ES in B. apply in_map_iff in I. destruct I as (v & <- & I).
+  - apply (proj1 (S1 k)). apply ors_bit in H0. destruct H0 as (v & I & B). exists (hp (vp v)). split; [apply in_map_iff; exists v; auto|].
+    rewrite <- xin_forms. apply (good_bits v (Gd v I)), B.
+  - apply (proj1 (S1 k)) in H0. destruct H0 as (c & I & B). rewrite <- xin_forms in B. apply in_map_iff in I. destruct I as (v & <- & I).
     apply ors_bit. exists v. split; [exact I | apply (good_bits v (Gd v I)), B].
-  - apply (proj2 (S1 k)). apply ors_bit in H. destruct H as (v & I & B). exists (hp (vp v)). split; [apply in_map_iff; exists v; auto|].
-    rewrite <- ES. apply (good_bits v (Gd v I)), B.
-  - apply (proj2 (S1 k)) in H. destruct H as (c & I & B). rewrite <- ES in B. apply in_map_iff in I. destruct I as (v & <- & I).
+  - apply (proj2 (S1 k)). apply ors_bit in H0. destruct H0 as (v & I & B). exists (hp (vp v)). split; [apply in_map_iff; exists v; auto|].
+    rewrite <- xin_forms. apply (good_bits v (Gd v I)), B.
+  - apply (proj2 (S1 k)) in H0. destruct H0 as (c & I & B). rewrite <- xin_forms in B. apply in_map_iff in I. destruct I as (v & <- & I).
     apply ors_bit. exists v. split; [exact I | apply (good_bits v (Gd v I)), B].
-  - apply S2. intros c I. rewrite <- ES. revert c I. apply (Cor (fun c => nth k (nth i (GR c) []) (-1) = 0)). apply Bm', H.
-  - apply Bm'. apply (Cor (fun c => nth k (nth i (GR c) []) (-1) = 0)). intros c I. rewrite S2 in H. specialize (H c I). rewrite <- ES in H. exact H.
+  - apply S2. intros c I. rewrite <- xin_forms. revert c I. apply (at_corners l (fun c => nth k (nth i (GR c) []) (-1) = 0)). apply Bm, H0.
+  - apply Bm. apply (at_corners l (fun c => nth k (nth i (GR c) []) (-1) = 0)). intros c I. rewrite S2 in H0. specialize (H0 c I). rewrite <- xin_forms in H0. exact H0.
+Qed.
+(* and all values of the network are affine on it *)
+Theorem piece_forms l : (forall v, In v l -> good v) -> piece_ok l = true ->
+  exists VF, forall p, inP (poly l) p -> values N (xin p) = map (evs p) VF.
+Proof.
+  intros Gd H. destruct (piece_agree l Gd H) as (CV & AG & CM). destruct (net_form (poly l) CV N inF WF) as (OF & GF & VF & K).
+  { eapply agree_ext; [|exact AG]. intros v _. unfold OB. rewrite xin_forms. reflexivity. }
+  { eapply common_ext; [|exact CM]. intros v _. unfold GR. rewrite xin_forms. reflexivity. }
+  exists VF. intros p Ip. rewrite xin_forms. apply K, Ip.
 Qed.
 
 (* equal codes, equal patterns; and conversely *)
