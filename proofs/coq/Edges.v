@@ -1,13 +1,14 @@
-(* Edge to edge: where a piece meets another, they share a corner or a whole edge.
-   Theorem neighbours: a point of two different listed pieces that is no corner of the one lies strictly inside an edge of
-   it, whose reverse is an edge of the other. So every edge of a piece that meets another piece anywhere but in its ends is
-   the reverse of an edge of that piece, name by name.
-   Theorem faces_meet: and a corner of the one in the other is a corner of it. *)
+(* Edge to edge (the last sentence of Lemma 9). If the core of the checker accepts, then
+   Theorem edge_to_edge: every edge of a listed piece is the reverse, name by name, of an edge of another piece, or the
+   window lies on its left; and a point of two different pieces is a corner of both, or lies strictly inside an edge of
+   the one whose reverse is an edge of the other. *)
 From Coq Require Import Reals Lra Psatz ZArith List Bool Lia Permutation FMapPositive.
 From Exactcam Require Import Lists Plane Polygon Tiling Network Regions Evaluate Checker Sound.
 Import ListNotations.
 Open Scope R_scope.
 
+Lemma pt_dec (x y : pt) : {x = y} + {x <> y}.
+Proof. destruct x as [x1 x2], y as [y1 y2]. destruct (Req_EM_T x1 y1), (Req_EM_T x2 y2); [left | right..]; congruence. Qed.
 (* ---------- near an edge *)
 Definition on (x a b : pt) : Prop := exists s, 0 < s < 1 /\ x = at_ s a b.
 Lemma on_swap x a b : on x a b -> on x b a.
@@ -39,7 +40,7 @@ Proof.
 Qed.
 Lemma edge_in {X} (l : list X) e : In e (edges l) -> In (fst e) l /\ In (snd e) l.
 Proof.
-  destruct l as [|x l]; [intros []|]. intros I. apply consec_in in I. cbn [In] in *. rewrite in_app_iff in I. cbn [In] in I. tauto.
+  destruct l as [|x l]; [intros []|]. intros I. apply consec_in in I. cbn [In] in *. rewrite !in_app_iff in I. cbn [In] in I. tauto.
 Qed.
 (* half a disc around a point inside an edge is inside the polygon *)
 Lemma half_disc l a b x : conv l -> In (a, b) (edges l) -> on x a b ->
@@ -158,13 +159,13 @@ Proof.
       exfalso. destruct (on_orient x p0 c d Y) as (s & S & _ & _ & Q0 & _). rewrite W2 in Q0. nra.
     + (* on d p0, where d is the last corner *)
       assert (V2 : ev h d = 0) by tauto.
-      destruct (between_of d p0 c x) as [Y|[Y|Y]]; [rewrite <- orient_cyc; rewrite <- orient_cyc; rewrite orient_cyc; unfold orient in *; lra | exact W2 | exact A | exact B | left; congruence | left; congruence|].
+      destruct (between_of d p0 c x) as [Y|[Y|Y]]; [rewrite <- orient_cyc; exact O | exact W2 | exact A | exact B | left; congruence | left; congruence|].
       right. exists d, p0. split; [|exact Y].
       destruct (last_pairs _ _ _ _ (proj1 H) (or_intror Jd : In d (p1 :: p2 :: t))) as [Ed|Od].
       * rewrite EL, Ed. apply (last_edge (p1 :: p2 :: t) p0 p0).
       * exfalso. set (f := final p1 (p2 :: t)) in *. assert (If : In f l) by (right; apply final_in).
         pose proof (bary h p0 d f c) as Q0. rewrite V0, V2, !Rmult_0_r, !Rplus_0_l in Q0.
-        rewrite (orient_anti d p0 c) in Q0 || idtac. assert (N1 : orient p0 d c < 0) by (unfold orient in *; lra).
+        assert (N1 : orient p0 d c < 0) by (unfold orient in *; lra).
         pose proof (Hh f If). pose proof (Hh c Ic). assert (ev h c = 0) by nra.
         apply Hn, (three_zero h p0 c d); auto; lra.
     + (* on p0 c, where c is the second corner *)
@@ -178,3 +179,164 @@ Proof.
       pose proof (Hh p1 I1). pose proof (Hh d Id). assert (ev h d = 0) by nra.
       apply Hn, (three_zero h p0 c d); auto; lra.
 Qed.
+
+(* ---------- the listed pieces *)
+Section edges.
+Variables (q : question) (a : answer).
+Hypothesis ok : check q a = true.
+Notation names := (concat (regions a)).
+Definition shape_of (k : list positive) : list pt := map (corner a) k.
+
+Lemma names_ccw k : In k names -> (3 <= length (shape_of k))%nat /\ ccw (shape_of k).
+Proof.
+  intros I. apply in_concat in I. destruct I as (U & IU & Ik). destruct (parts q a ok) as (_ & _ & _ & _ & (R & cs & HR & Hc & _) & _).
+  apply all_some_spec in HR. apply all_some_spec in Hc.
+  assert (X : exists vs, Forall2 (fun i v => PositiveMap.find i (build q 1 (vertices a) (PositiveMap.empty vtx)) = Some v) k vs /\ piece_ok vs = true).
+  { clear - HR Hc IU Ik. revert cs Hc IU. induction HR as [|A B rs R E _ IH]; intros cs Hc IU; [destruct IU|].
+    inversion Hc as [|? c ? cs' C Hc']; subst. destruct IU as [->|IU]; [|apply (IH cs'); assumption].
+    apply region_code_ok in C. destruct C as [_ C]. apply all_some_spec in E. clear IH Hc Hc'.
+    induction E as [|A1 B1 U' B' E1 _ IH]; [destruct Ik|]. destruct Ik as [->|Ik]; [|apply IH; [exact Ik | intros; apply C; right; assumption]].
+    exists B1. split; [apply all_some_spec, E1 | apply C; left; reflexivity]. }
+  destruct X as (vs & F & H). destruct (found q a ok k vs F) as [G E]. unfold shape_of. rewrite <- E.
+  apply andb_true_iff in H. destruct H as [H _]. unfold poly. rewrite <- (map_map vp hp), map_length, map_length.
+  rewrite <- (map_length vp). apply polyZ_ccw; [|exact H]. intros h J. apply in_map_iff in J. destruct J as (v & <- & J). apply G, J.
+Qed.
+Lemma names_conv k : In k names -> conv (shape_of k).
+Proof. intros I. destruct (names_ccw k I). apply ccw_conv; assumption. Qed.
+Lemma shape_edges k : edges (shape_of k) = map (fun e => (corner a (fst e), corner a (snd e))) (edges k).
+Proof. apply edges_map. Qed.
+Lemma shape_edge k u v : In (u, v) (edges k) -> In (corner a u, corner a v) (edges (shape_of k)).
+Proof. intros I. rewrite shape_edges. apply in_map_iff. exists (u, v). auto. Qed.
+Lemma edge_named k b c : In (b, c) (edges (shape_of k)) -> exists u v, In (u, v) (edges k) /\ b = corner a u /\ c = corner a v.
+Proof. rewrite shape_edges. intros I. apply in_map_iff in I. destruct I as ([u v] & E & I). injection E as <- <-. exists u, v. auto. Qed.
+
+(* every edge of a piece is the reverse of an edge of a piece, or runs along the window *)
+Lemma reversed k u v : In k names -> In (u, v) (edges k) -> (exists k', In k' names /\ In (v, u) (edges k')) \/ In (u, v) (side_edges (sides a)).
+Proof.
+  intros Ik Ie. destruct (parts q a ok) as (_ & _ & _ & _ & _ & _ & Cn). apply edges_eq_ok in Cn.
+  set (S1 := rev_map swap (side_edges (sides a)) []) in *. set (E := all_edges (regions a) S1) in *.
+  assert (PE : Permutation (flat_map edges names ++ S1) E) by apply all_edges_perm.
+  assert (I1 : In (u, v) E). { apply (Permutation_in _ PE), in_app_iff. left. apply in_flat_map. exists k; auto. }
+  apply (Permutation_in _ (msort_perm edge_leb E)) in I1. rewrite Cn in I1.
+  apply (Permutation_in _ (Permutation_sym (msort_perm edge_leb _))) in I1. rewrite rev_map_ok, app_nil_r, <- in_rev in I1.
+  apply in_map_iff in I1. destruct I1 as ([x y] & Es & I1). injection Es as <- <-.
+  apply (Permutation_in _ (Permutation_sym PE)) in I1. apply in_app_iff in I1. destruct I1 as [I1|I1].
+  - left. apply in_flat_map in I1. destruct I1 as (k' & A & B). exists k'; auto.
+  - right. unfold S1 in I1. rewrite rev_map_ok, app_nil_r, <- in_rev in I1. apply in_map_iff in I1. destruct I1 as ([x' y'] & Es & I1).
+    injection Es as <- <-. exact I1.
+Qed.
+(* the window lies on the left of what runs along it *)
+Lemma steps_left c : (0 < hw c)%Z -> forall l b p, (0 < hw b)%Z -> (forall h, In h l -> (0 < hw h)%Z) -> steps b l c = true ->
+  0 <= orient (hp b) (hp c) p -> forall e, In e (consec (hp b) (map hp l)) -> 0 <= orient (fst e) (snd e) p.
+Proof.
+  intros C. induction l as [|d l IH]; intros b p B D H O e I; cbn [steps] in H; [discriminate|].
+  destruct l as [|d' l].
+  - apply heq_ok in H. subst d. destruct I as [<-|[]]. exact O.
+  - apply andb_true_iff in H. destruct H as [H1 H2]. apply andb_true_iff in H1. destruct H1 as [H1 T2]. apply andb_true_iff in H1. destruct H1 as [H1 T1].
+    assert (Pd : (0 < hw d)%Z) by (apply D; left; reflexivity).
+    destruct (on_segment (hp b) (hp d) (hp c)) as (s & S & E).
+    + apply Z.eqb_eq in H1. pose proof (det_orient b d c B Pd C) as Q0. rewrite H1 in Q0. apply IZR_lt in B, Pd, C.
+      assert (0 < IZR (hw b) * IZR (hw d) * IZR (hw c)) by (apply Rmult_lt_0_compat; [apply Rmult_lt_0_compat|]; assumption). nra.
+    + apply towards_dot; assumption.
+    + apply towards_dot; assumption.
+    + assert (O1 : orient (hp b) (hp d) p = s * orient (hp b) (hp c) p) by (rewrite E; unfold orient, at_; simpl; ring).
+      assert (O2 : orient (hp d) (hp c) p = (1 - s) * orient (hp b) (hp c) p) by (rewrite E; unfold orient, at_; simpl; ring).
+      destruct I as [<-|I].
+      * cbn [fst snd]. rewrite O1. apply Rmult_le_pos; lra.
+      * apply (IH d p); try assumption; [intros; apply D; right; assumption | rewrite O2; apply Rmult_le_pos; lra].
+Qed.
+Lemma side_left u v p : In (u, v) (side_edges (sides a)) -> inP (windowR q) p -> 0 <= orient (corner a u) (corner a v) p.
+Proof.
+  destruct (parts q a ok) as (_ & DW & _ & _ & _ & Sd & _). intros I J.
+  assert (G : forall W s, (forall e, In e W -> (0 < hw (fst e))%Z /\ (0 < hw (snd e))%Z /\ 0 <= orient (hp (fst e)) (hp (snd e)) p) ->
+    sides_ok (fun i => option_map vp (PositiveMap.find i (build q 1 (vertices a) (PositiveMap.empty vtx)))) W s = true ->
+    In (u, v) (side_edges s) -> 0 <= orient (corner a u) (corner a v) p).
+  { clear - ok. induction W as [|[b c] W IH]; intros [|[|i t] s] D H I; cbn [sides_ok] in H; try discriminate; [destruct I|].
+    destruct (PositiveMap.find i _) as [vi|] eqn:Fi; cbn [option_map] in H; [|discriminate].
+    destruct (all_some _ t) as [l|] eqn:Fl in H; [|discriminate].
+    apply andb_true_iff in H. destruct H as [H H3]. apply andb_true_iff in H. destruct H as [H1 H2]. apply heq_ok in H1.
+    unfold side_edges in I. cbn [flat_map] in I. apply in_app_iff in I.
+    destruct I as [I|I]; [|apply (IH s); [intros; apply D; right; assumption | exact H3 | exact I]].
+    apply (find_good q a ok) in Fi. destruct Fi as [_ Ci]. rewrite H1 in Ci. apply all_some_spec in Fl.
+    assert (X : map (corner a) t = map hp l /\ forall h, In h l -> (0 < hw h)%Z).
+    { clear - Fl ok. induction Fl as [|j h t l E _ [I1 I2]]; [split; [reflexivity | intros ? []]|].
+      destruct (PositiveMap.find j _) as [v|] eqn:Fj; [|discriminate]. injection E as <-. apply (find_good q a ok) in Fj. destruct Fj as [[G _] C].
+      split; [simpl; f_equal; [symmetry; exact C | exact I1] | intros h [<-|I]; auto]. }
+    destruct X as [X1 X2]. destruct (D (b, c) (or_introl eq_refl)) as (D1 & D2 & D3). cbn [fst snd] in *.
+    apply (steps_left c D2 l b p D1 X2 H2 D3 (corner a u, corner a v)). rewrite Ci, <- X1, consec_map. apply in_map_iff. exists (u, v). auto. }
+  apply (G (edges (window q)) (sides a)); [|exact Sd|exact I].
+  intros e Ie. pose proof (edge_in _ _ Ie) as [A B]. split; [apply DW, A|]. split; [apply DW, B|].
+  apply (J (hp (fst e), hp (snd e))). unfold windowR. rewrite edges_map. apply in_map_iff. exists e. auto.
+Qed.
+
+Notation at_name i k := (nth_error names i = Some k).
+Lemma apart i j k l p : at_name i k -> at_name j l -> i <> j -> inside (shape_of k) p -> inside (shape_of l) p -> False.
+Proof.
+  intros K L N. destruct (check_sound q a ok) as (D & _). apply (D i j); [| |exact N];
+    unfold pieces; rewrite <- (concat_map (map (corner a))), nth_error_map; [rewrite K | rewrite L]; reflexivity.
+Qed.
+Lemma in_window k p : In k names -> inP (shape_of k) p -> inP (windowR q) p.
+Proof.
+  intros I J. apply (check_sound q a ok). exists (shape_of k). split; [|exact J]. unfold pieces. rewrite <- (concat_map (map (corner a))). apply in_map, I.
+Qed.
+Lemma not_in_both i j k l x : at_name i k -> at_name j l -> i <> j -> inside (shape_of k) x -> inP (shape_of l) x -> False.
+Proof.
+  intros K L N A B. destruct (inside_open _ _ A) as (d & D & Nd).
+  destruct (dense_inside (shape_of l) x (names_conv l (nth_error_In _ _ L)) B d D) as (y & By & Y). apply (apart i j k l y K L N); auto.
+Qed.
+Theorem neighbours i j k l x : at_name i k -> at_name j l -> i <> j -> inP (shape_of k) x -> inP (shape_of l) x -> ~ In x (shape_of k) ->
+  exists u v, In (u, v) (edges k) /\ In (v, u) (edges l) /\ on x (corner a u) (corner a v).
+Proof.
+  intros K L N A B NC. pose proof (nth_error_In _ _ K) as Ik. pose proof (nth_error_In _ _ L) as Il.
+  destruct (names_ccw k Ik) as [Lk Ck].
+  destruct (boundary_point (shape_of k) x Lk Ck A) as [X|[X|(b & c & E & O)]]; [exfalso; apply (not_in_both i j k l x); assumption | contradiction|].
+  apply edge_named in E. destruct E as (u & v & E & -> & ->). exists u, v. split; [exact E|].
+  destruct (half_disc _ _ _ x (names_conv k Ik) (shape_edge k u v E) O) as (d1 & D1 & N1).
+  (* a point inside l, off the line *)
+  assert (Near : forall d, 0 < d -> exists y, box x d y /\ inside (shape_of l) y /\ orient (corner a u) (corner a v) y <> 0).
+  { intros d D. destruct (dense_inside (shape_of l) x (names_conv l Il) B d D) as (y & By & Y).
+    destruct (inside_open _ _ Y) as (e1 & E1 & M1). destruct (box_in x d y By) as (e2 & E2 & M2).
+    destruct (avoid [line (corner a u) (corner a v)]) with (p := y) (e := Rmin e1 e2) as (z & e3 & E3 & M3 & M4).
+    - constructor; [|constructor]. destruct (edge_strict _ _ (names_conv k Ik) (shape_edge k u v E)) as (c & _ & Kc). exists c. rewrite ev_line. cbn [fst snd] in Kc. lra.
+    - apply Rmin_glb_lt; assumption.
+    - pose proof (M3 z (box_self z e3 E3)) as Bz. pose proof (M4 z (box_self z e3 E3)) as Fz. inversion Fz; subst. exists z. split; [|split].
+      + apply M2. eapply box_le; [apply Rmin_r | exact Bz].
+      + apply M1. eapply box_le; [apply Rmin_l | exact Bz].
+      + rewrite <- ev_line. assumption. }
+  assert (Left : forall y, box x d1 y -> inside (shape_of l) y -> orient (corner a u) (corner a v) y <= 0).
+  { intros y By Y. apply Rnot_lt_le. intros P1. apply (apart i j k l y K L N); auto. }
+  destruct (reversed k u v Ik E) as [(m & Im & Em)|Sd].
+  - split; [|exact O]. apply In_nth_error in Im. destruct Im as (n & Hn).
+    destruct (Nat.eq_dec n j) as [->|Nj]; [congruence|]. exfalso.
+    destruct (half_disc _ _ _ x (names_conv m (nth_error_In _ _ Hn)) (shape_edge m v u Em) (on_swap _ _ _ O)) as (d2 & D2 & N2).
+    destruct (Near (Rmin d1 d2)) as (y & By & Y & Z); [apply Rmin_glb_lt; assumption|].
+    assert (P1 : orient (corner a u) (corner a v) y <= 0) by (apply Left; [eapply box_le; [apply Rmin_l | exact By] | exact Y]).
+    apply (apart n j m l y Hn L Nj); [|exact Y]. apply N2; [eapply box_le; [apply Rmin_r | exact By]|]. rewrite orient_anti. lra.
+  - exfalso. destruct (Near d1 D1) as (y & By & Y & Z). pose proof (Left y By Y) as P1.
+    pose proof (side_left u v y Sd (in_window l y Il (inside_inP _ _ Y))). lra.
+Qed.
+Theorem faces_meet i j k l x : at_name i k -> at_name j l -> i <> j -> In x (shape_of k) -> inP (shape_of l) x -> In x (shape_of l).
+Proof.
+  intros K L N A B. destruct (names_ccw l (nth_error_In _ _ L)) as [Ll Cl].
+  destruct (in_dec pt_dec x (shape_of l)) as [D|D]; [exact D|]. exfalso.
+  destruct (neighbours j i l k x L K (fun E => N (eq_sym E)) B) as (u & v & E1 & E2 & O); [|exact D|].
+  - apply corner_in; [apply names_conv; eapply nth_error_In, K | exact A].
+  - apply (corner_not_on (shape_of k) (corner a v) (corner a u) x); [apply names_ccw; eapply nth_error_In, K | apply names_conv; eapply nth_error_In, K
+      | apply shape_edge, E2 | exact A | apply on_swap, O].
+Qed.
+Theorem edge_to_edge :
+  (forall i k u v, at_name i k -> In (u, v) (edges k) ->
+     (exists j l, j <> i /\ at_name j l /\ In (v, u) (edges l)) \/ forall p, inP (windowR q) p -> 0 <= orient (corner a u) (corner a v) p) /\
+  (forall i j k l x, at_name i k -> at_name j l -> i <> j -> inP (shape_of k) x -> inP (shape_of l) x ->
+     In x (shape_of k) /\ In x (shape_of l) \/ exists u v, In (u, v) (edges k) /\ In (v, u) (edges l) /\ on x (corner a u) (corner a v)).
+Proof.
+  split.
+  - intros i k u v K E. pose proof (nth_error_In _ _ K) as Ik. destruct (reversed k u v Ik E) as [(l & Il & El)|S]; [left|right; intros; apply side_left; assumption].
+    apply In_nth_error in Il. destruct Il as (j & L). exists j, l. split; [|auto]. intros ->. assert (l = k) by congruence. subst l.
+    destruct (edge_strict _ _ (names_conv k Ik) (shape_edge k u v E)) as (c & Ic & C). cbn [fst snd] in C.
+    pose proof (corner_in _ c (names_conv k Ik) Ic _ (shape_edge k v u El)) as D. cbn [fst snd] in D. rewrite orient_anti in D. lra.
+  - intros i j k l x K L N A B. destruct (in_dec pt_dec x (shape_of k)) as [I|I].
+    + left. split; [exact I | apply (faces_meet i j k l x); assumption].
+    + right. apply (neighbours i j k l x); assumption.
+Qed.
+End edges.
