@@ -48,13 +48,12 @@ Fixpoint last_digits (many : nat) (n : Z) (rest : bytes) : bytes :=
 Definition hexadecimal (n : Z) : bytes :=
   let size := S (Z.to_nat (Z.shiftr (Z.log2 (Z.abs n)) 2)) in
   if n <? 0 then 45 :: last_digits size (Z.abs n) [] else last_digits size n [].
-(* natural numbers below 10^20 *)
 Fixpoint decimal_digits (most : nat) (n : Z) (rest : bytes) : bytes :=
   match most with
   | O => rest
   | S m => let rest := digit (n mod 10) :: rest in if n <? 10 then rest else decimal_digits m (n / 10) rest
   end.
-Definition decimal (n : Z) : bytes := decimal_digits 20 n [].
+Definition decimal (n : Z) : bytes := decimal_digits (S (Z.to_nat (Z.log2 n))) n [].     (* of a natural number *)
 
 Fixpoint join (separator : bytes) (l : list bytes) : bytes :=
   match l with [] => [] | [a] => a | a :: t => a ++ separator ++ join separator t end.

@@ -17,8 +17,6 @@ Proof.
   intros A B C H. apply Z.ltb_lt, IZR_lt in H. rewrite det_orient in H by assumption. apply IZR_lt in A, B, C.
   assert (0 < IZR (hw p) * IZR (hw q) * IZR (hw r)) by (apply Rmult_lt_0_compat; [apply Rmult_lt_0_compat|]; assumption). nra.
 Qed.
-Fixpoint ccw (l : list pt) : Prop :=
-  match l with [] => True | p :: t => ForallOrdPairs (fun a b => 0 < orient p a b) t /\ ccw t end.
 Fixpoint triples (a b : pt) (l : list pt) : list (pt * pt * pt) :=
   match l with [] => [] | c :: t => (a, b, c) :: triples b c t end.
 (* Lemma 8, without angles: turning left three by three is turning left altogether *)
