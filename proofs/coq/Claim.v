@@ -90,7 +90,7 @@ Definition rows (m : matrix) : list (list (Z * Z)) :=
 (* ========== 3. Networks: every value is a list of real numbers (Definition 1) *)
 Open Scope R_scope.
 Definition real (q : rational) : R := IZR (above q) / IZR (Zpos (below q)).
-Definition vec := list R.
+Notation vec := (list R).
 Definition entry (x : vec) (i : Z) : R := nth (Z.to_nat i) x 0.
 Fixpoint plus (x y : vec) : vec := match x, y with a :: x', b :: y' => (a + b) :: plus x' y' | _, _ => [] end.
 Definition dot (row : list (Z * Z)) (x : vec) : R := fold_right (fun '(c, a) sum => IZR a * entry x c + sum) 0 row.

@@ -303,13 +303,17 @@ Definition says (c : code) (p : pt) : Prop :=
 
 Definition poly (l : list vtx) : list pt := map (fun v => hp (vp v)) l.
 Theorem piece_sound l : (forall v, In v l -> good v) -> piece_ok l = true ->
-  conv (poly l) /\ forall p, inside (poly l) p -> says (code_of l) p.
+  conv (poly l) /\ (forall p, inside (poly l) p -> says (code_of l) p) /\ convex (poly l).
 Proof.
   intros Gd H. unfold piece_ok in H. apply andb_true_iff in H. destruct H as [H1 H].
   unfold code_of in *. apply andb_true_iff in H. destruct H as [H2 H3].
   assert (CV : conv (poly l)).
   { unfold poly. rewrite <- map_map. apply polyZ_ok; [|exact H1]. intros h I. apply in_map_iff in I. destruct I as (v & <- & I). apply Gd, I. }
-  split; [exact CV|]. intros p Ip.
+  split; [exact CV|]. split; cycle 1.
+  { unfold convex. destruct (polyZ_ccw (map vp l)) as [L C]; [|exact H1|].
+    - intros h I. apply in_map_iff in I. destruct I as (v & <- & I). apply Gd, I.
+    - unfold poly. rewrite map_length in *. rewrite map_map in C. split; assumption. }
+  intros p Ip.
   destruct l as [|v0 l0]; [simpl in CV; tauto|]. set (l := v0 :: l0) in *.
   apply Z.eqb_eq in H2. rewrite forallb_forall in H3.
   assert (Cor : forall P : pt -> Prop, (forall c, In c (poly l) -> P c) <-> forall v, In v l -> P (hp (vp v))).
@@ -580,7 +584,7 @@ Proof.
 Qed.
 Notation pat_at := (PAT q).
 Lemma region_sound U vs c : Forall2 (Forall2 (fun i v => find i = Some v)) U vs -> region_code vs = Some c ->
-  map (map (corner a)) U <> [] /\ forall l, In l (map (map (corner a)) U) -> conv l /\ forall p, inside l p -> says q c p.
+  map (map (corner a)) U <> [] /\ forall l, In l (map (map (corner a)) U) -> conv l /\ (forall p, inside l p -> says q c p) /\ convex l.
 Proof.
   intros H R. apply region_code_ok in R. destruct R as [N R]. split.
   - destruct H; [congruence | discriminate].
@@ -635,6 +639,7 @@ Definition S_ (z : pat) : set := fun p => inP (windowR q) p /\ pattern (network 
 Definition union (U : list (list pt)) : set := fun p => exists l, In l U /\ inP l p.
 
 Theorem check_sound :
+  (forall l, In l (concat (pieces a)) -> convex l) /\ convex (windowR q) /\
   (* the pieces tile the window *)
   (forall i j k l p, nth_error (concat (pieces a)) i = Some k -> nth_error (concat (pieces a)) j = Some l -> i <> j ->
      inside k p -> inside l p -> False) /\
@@ -647,20 +652,24 @@ Proof.
   apply all_some_spec in HR. apply all_some_spec in Hc.
   assert (HR' : Forall2 (Forall2 (Forall2 (fun i v => find i = Some v))) (regions a) R).
   { eapply Forall2_imp; [|exact HR]. intros x y E. apply all_some_spec in E. eapply Forall2_imp; [|exact E]. intros; apply all_some_spec; assumption. }
-  assert (RS : Forall2 (fun c U => U <> [] /\ forall l, In l U -> conv l /\ forall p, inside l p -> says q c p) cs (pieces a)).
+  assert (RS : Forall2 (fun c U => U <> [] /\ forall l, In l U -> conv l /\ (forall p, inside l p -> says q c p) /\ convex l) cs (pieces a)).
   { unfold pieces. clear - HR' Hc ok. revert cs Hc. induction HR' as [|U vs RU R H _ IH]; intros cs Hc; inversion Hc; subst; simpl; constructor; [|apply IH; assumption].
     apply (region_sound U vs); assumption. }
   assert (CC : forall l, In l (concat (pieces a)) -> conv l).
   { clear - RS. induction RS as [|c U cs L [_ H] _ IH]; simpl; [tauto|]. intros l I. apply in_app_iff in I. destruct I as [I|I]; [apply H, I | apply IH, I]. }
+  assert (CX : forall l, In l (concat (pieces a)) -> convex l).
+  { clear - RS. induction RS as [|c U cs L [_ H] _ IH]; simpl; [tauto|]. intros l I. apply in_app_iff in I. destruct I as [I|I]; [apply H, I | apply IH, I]. }
+  split; [exact CX|]. split.
+  { destruct parts as (_ & DW & _ & PW & _). destruct (polyZ_ccw _ DW PW). unfold convex, windowR. rewrite map_length. split; assumption. }
   set (zs := map (fun U => match U with [] => ([], []) | l :: _ => PAT q (middle l) end) (pieces a)).
   assert (PS : Forall2 (fun z U => U <> [] /\ forall l, In l U -> forall p, inside l p -> PAT q p = z) zs (pieces a)).
   { unfold zs. clear - RS. induction RS as [|c U cs L [N H] _ IH]; simpl; constructor; [|exact IH]. split; [exact N|].
     intros l I p J. destruct U as [|l0 U]; [congruence|]. apply (says_eq q c); [apply (H l I), J|].
-    destruct (H l0 (or_introl eq_refl)) as [C0 H0]. apply H0, middle_inside, C0. }
+    destruct (H l0 (or_introl eq_refl)) as (C0 & H0 & _). apply H0, middle_inside, C0. }
   assert (ND : NoDup zs).
   { assert (SC : Forall2 (fun c z => exists p, says q c p /\ PAT q p = z) cs zs).
     { unfold zs. clear - RS. induction RS as [|c U cs L [N H] _ IH]; simpl; constructor; [|exact IH].
-      destruct U as [|l0 U]; [congruence|]. destruct (H l0 (or_introl eq_refl)) as [C0 H0]. exists (middle l0). split; [apply H0, middle_inside, C0 | reflexivity]. }
+      destruct U as [|l0 U]; [congruence|]. destruct (H l0 (or_introl eq_refl)) as (C0 & H0 & _). exists (middle l0). split; [apply H0, middle_inside, C0 | reflexivity]. }
     apply NoDup_map_inv in Hd. clear - SC Hd.
     induction SC as [|c z cs zs (p & Sp & Pz) SC IH]; constructor.
     - inversion Hd; subst. intros I. apply H1. clear - SC I Sp. induction SC as [|c' z' cs zs (p' & Sp' & Pz') _ IH]; [contradiction|].
