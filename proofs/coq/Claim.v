@@ -70,10 +70,11 @@ Definition channels (channel : Z) : list (Z * list Z) :=
   if transpose
   then map (fun a => (a, at_ (at_ blocks a) (channel mod inner))) (from (channel / inner * outer) outer)
   else combine (from (channel / outer * inner) inner) (at_ blocks channel).
+(* in the order of the columns: later taps of a transposed convolution read earlier positions *)
 Definition convolution_row (read_channels : list (Z * list Z)) (o : list Z) : list (Z * Z) :=
   flat_map (fun '(c, block) => flat_map (fun '(t, a) =>
     match reads (tl source) stride padding dilation o t with Some i => [(index source (c :: i), a)] | None => [] end)
-    (combine (grid taps) block)) read_channels.
+    (let taken := combine (grid taps) block in if transpose then rev taken else taken)) read_channels.
 Definition convolution : list (list (Z * Z)) :=
   flat_map (fun channel => map (convolution_row (channels channel)) (grid (tl target))) (range (hd 0 target)).
 End convolution.
