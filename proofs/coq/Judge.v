@@ -72,13 +72,14 @@ Fixpoint same_bytes (a b : bytes) : bool :=
 Fixpoint same_texts (a b : list bytes) : bool :=
   match a, b with [], [] => true | x :: a', y :: b' => same_bytes x y && same_texts a' b' | _, _ => false end.
 Definition readable (n : network) (s : slice) (c : certificate) (network_file slice_file certificate_file : file) : bool :=
-  well_formed n s && is_hash (network_hash c) && is_hash (slice_hash c) && forallb is_text (told c)
+  let q := question n s in
+  well_formed n s && spans (Checker.rows q) && Checker.polyZ (Checker.window q) && is_hash (network_hash c) && is_hash (slice_hash c) && forallb is_text (told c)
   && holds_fast network_file (print_network true n) && holds_fast slice_file (print_slice s)
   && holds_fast certificate_file (print_certificate c).
 Definition confirmed (n : network) (s : slice) (c : certificate) (sides : list (list positive)) : bool :=
   let q := question n s in
   let '(vs, lo, rs) := named c in
-  spans (Checker.rows q) && same_texts (told c) (notes n) && natural_ids c && (match lo with [] => true | _ => false end)
+  same_texts (told c) (notes n) && natural_ids c && (match lo with [] => true | _ => false end)
   && (nth 0 (counts c) 0 =? size rs) && Batch.check_fast 16 q (Checker.A vs rs sides).
 Definition judge (n : network) (s : slice) (c : certificate) (sides : list (list positive))
     (network_file slice_file certificate_file : file) : verdict :=
@@ -103,10 +104,10 @@ Theorem judge_sound : sound judge.
 Proof.
   intros n s c sides nf sf cf H. unfold judge in H.
   destruct (readable n s c nf sf cf) eqn:R; [|discriminate]. destruct (confirmed n s c sides) eqn:C; [|discriminate]. clear H.
-  unfold readable in R. rewrite !andb_true_iff in R. destruct R as ((((((W & _) & _) & _) & R1) & R2) & R3).
+  unfold readable in R. cbv zeta in R. rewrite !andb_true_iff in R. destruct R as ((((((((W & C1) & _) & _) & _) & _) & R1) & R2) & R3).
   apply holds_fast_ok in R1, R2, R3. split; [exact R1|]. split; [exact R2|]. split; [exact R3|].
   unfold confirmed in C. rewrite named_ok in C. cbv zeta in C. rewrite !andb_true_iff in C.
-  destruct C as (((((C1 & C2) & C3) & C4) & C5) & C6). rewrite Batch.check_fast_is_check in C6.
+  destruct C as ((((C2 & C3) & C4) & C5) & C6). rewrite Batch.check_fast_is_check in C6.
   set (q := question n s) in *. set (a := Checker.A (vertices c) (map (map (map name)) (snd (sorted_out c))) sides) in *.
   assert (P : Sound.pieces a = regions c).
   { unfold Sound.pieces, regions, a. cbn [Checker.regions]. rewrite map_map. apply map_ext_in. intros U IU.
