@@ -78,7 +78,7 @@ Proof. induction 1 as [|x xs L _ IH]; simpl; [apply repeat_length | apply zipcon
 Lemma dotZ_acc r : forall x acc, dotZ acc r x = acc + dotZ 0 r x.
 Proof.
   induction r as [|[g a] r IH]; intros x acc; cbn [dotZ]; [ring|]. destruct (skipn g x) as [|y x']; [ring|].
-  rewrite IH, (IH x' (0 + a * y)). ring.
+  rewrite IH, (IH x' (madd 0 a y)), !madd_ok. ring.
 Qed.
 Lemma zipcons_skipn g : forall x cols, skipn g (zipcons x cols) = zipcons (skipn g x) (skipn g cols).
 Proof.
@@ -89,7 +89,7 @@ Lemma pack_cons k r : 0 <= k -> forall x cols, length x = length cols ->
 Proof.
   intros K. induction r as [|[g b] r IH]; intros x cols L; cbn [dotZ]; [ring|].
   rewrite !skipn_map, zipcons_skipn. assert (M : length (skipn g x) = length (skipn g cols)) by (rewrite !skipn_length; lia).
-  destruct (skipn g x) as [|a x'], (skipn g cols) as [|c cols']; simpl in M; try discriminate; cbn [zipcons map pack]; [ring|].
+  destruct (skipn g x) as [|a x'], (skipn g cols) as [|c cols']; simpl in M; try discriminate; cbn [zipcons map pack]; [ring|]. rewrite !madd_ok.
   rewrite (dotZ_acc r (map _ _) (0 + b * (a + _))), IH by lia.
   rewrite (dotZ_acc r x' (0 + b * a)), (dotZ_acc r (map (pack k) cols') (0 + b * pack k c)). rewrite Z.shiftl_mul_pow2 by lia. ring.
 Qed.
@@ -97,7 +97,7 @@ Lemma dot_zeros k r : forall l, Forall (eq []) l -> dotZ 0 r (map (pack k) l) = 
 Proof.
   induction r as [|[g a] r IH]; intros l H; cbn [dotZ]; [reflexivity|]. rewrite skipn_map.
   assert (N : Forall (eq []) (skipn g l)) by (rewrite <- (firstn_skipn g l), Forall_app in H; apply H).
-  destruct N as [|c l' <- N]; cbn [map pack]; [reflexivity|]. rewrite dotZ_acc, IH by exact N. ring.
+  destruct N as [|c l' <- N]; cbn [map pack]; [reflexivity|]. rewrite dotZ_acc, madd_ok, IH by exact N. ring.
 Qed.
 Lemma pack_dot k n r xs : 0 <= k -> Forall (fun x => length x = n) xs ->
   dotZ 0 r (map (pack k) (transpose n xs)) = pack k (map (dotZ 0 r) xs).
@@ -114,7 +114,7 @@ Proof.
   intros M. induction r as [|[g a] r IH]; intros x H; cbn [dotZ absum fold_right snd]; [lia|].
   fold (absum r). pose proof (absum_nonneg r).
   assert (N : Forall (fun y => Z.abs y <= m) (skipn g x)) by (rewrite <- (firstn_skipn g x), Forall_app in H; apply H).
-  destruct N as [|y x' B N]; [nia|]. rewrite dotZ_acc. specialize (IH _ N).
+  destruct N as [|y x' B N]; [nia|]. rewrite dotZ_acc, madd_ok. specialize (IH _ N).
   assert (Z.abs (a * y) <= Z.abs a * m) by (rewrite Z.abs_mul; nia). lia.
 Qed.
 Lemma biggest_ok x : Forall (fun y => Z.abs y <= biggest x) x /\ 0 <= biggest x.
@@ -122,13 +122,15 @@ Proof.
   induction x as [|a x [I J]]; simpl; [split; [constructor | lia]|]. fold (biggest x). split; [|lia].
   constructor; [lia|]. eapply Forall_impl; [|exact I]. simpl. intros; lia.
 Qed.
-Definition mulvecs (M : list row) (xs : list (list Z)) : list (list Z) :=
+(* the norm of a matrix is known beforehand *)
+Definition norm (M : list row) : Z := fold_right (fun r s => Z.max (absum r) s) 0 M.
+Definition mulvecs (most : Z) (M : list row) (xs : list (list Z)) : list (list Z) :=
   match xs with
   | [] => []
   | x0 :: _ =>
       let n := length x0 in
       if forallb (fun x => Nat.eqb (length x) n) xs then
-        let top := fold_right (fun r s => Z.max (absum r) s) 0 M * fold_right (fun x s => Z.max (biggest x) s) 0 xs in
+        let top := most * fold_right (fun x s => Z.max (biggest x) s) 0 xs in
         let k := Z.log2 top + 2 in let h := 2 ^ (k - 1) in
         let cols := map (packd (length xs) k) (transpose n xs) in let b := length xs in
         let off := packd b k (repeat h b) in
@@ -142,17 +144,17 @@ Proof.
   - induction xs; simpl; [reflexivity | f_equal; assumption].
   - rewrite IH. induction xs as [|x xs IHx]; simpl; [reflexivity | f_equal; exact IHx].
 Qed.
-Theorem mulvecs_ok M xs : mulvecs M xs = map (fun x => map (fun r => dotZ 0 r x) M) xs.
+Theorem mulvecs_ok M xs : mulvecs (norm M) M xs = map (fun x => map (fun r => dotZ 0 r x) M) xs.
 Proof.
   destruct xs as [|x0 xs0]; [reflexivity|]. unfold mulvecs. set (xs := x0 :: xs0). set (n := length x0).
   destruct (forallb (fun x => Nat.eqb (length x) n) xs) eqn:E; [|reflexivity].
   assert (L : Forall (fun x => length x = n) xs).
   { apply Forall_forall. intros x I. rewrite forallb_forall in E. apply Nat.eqb_eq, E, I. }
-  set (A := fold_right (fun r s => Z.max (absum r) s) 0 M). set (B := fold_right (fun x s => Z.max (biggest x) s) 0 xs).
+  set (A := norm M). set (B := fold_right (fun x s => Z.max (biggest x) s) 0 xs).
   set (k := Z.log2 (A * B) + 2).
   assert (K : 2 <= k) by (unfold k; pose proof (Z.log2_nonneg (A * B)); lia).
   assert (PA : forall r, In r M -> absum r <= A).
-  { unfold A. clear. induction M as [|r M IH]; intros x I; [contradiction|]. cbn [fold_right].
+  { unfold A, norm. clear. induction M as [|r M IH]; intros x I; [contradiction|]. cbn [fold_right].
     destruct I as [<-|I]; [lia | specialize (IH x I); lia]. }
   assert (PB : forall x, In x xs -> biggest x <= B).
   { unfold B. clear. induction xs as [|r M IH]; intros x I; [contradiction|]. cbn [fold_right].
@@ -177,27 +179,28 @@ Fixpoint zipadd (F : item -> Z) (its : list item) (ps as_ : list (list Z)) : lis
   match its, ps, as_ with
   | i :: its', p :: ps', a :: as' => (let f := F i in vaddZ (map (scaleZ f) p) a) :: zipadd F its' ps' as'
   | _, _, _ => [] end.
-Definition valueB (n : node) (its : list item) : list (Z * list Z) :=
+Definition norms (n : node) : list Z := match n with Affine src _ _ => map (fun km => norm (snd km)) src | _ => [] end.
+Definition valueB (n : node) (most : list Z) (its : list item) : list (Z * list Z) :=
   match n with
   | Affine src bias s =>
       let ds := map (fun it => lcms src (snd it)) its in
       combine (map (fun d => d * Zpos s) ds)
-        (fold_right (fun km accs =>
+        (fold_right (fun '(km, m) accs =>
             zipadd (fun it => lcms src (snd it) / fst (at_src (fst km) (snd it))) its
-              (mulvecs (snd km) (map (fun it => snd (at_src (fst km) (snd it))) its)) accs)
-          (map (fun it => let Dw := lcms src (snd it) * fst it in map (fun b => b * Dw) bias) its) src)
+              (mulvecs m (snd km) (map (fun it => snd (at_src (fst km) (snd it))) its)) accs)
+          (map (fun it => let Dw := lcms src (snd it) * fst it in map (fun b => b * Dw) bias) its) (combine src most))
   | _ => map (fun it => valueZ n (fst it) (snd it)) its
   end.
 Lemma zipadd_map F its f g : zipadd F its (map f its) (map g its) = map (fun it => vaddZ (map (scaleZ (F it)) (f it)) (g it)) its.
 Proof. induction its as [|i its IH]; simpl; [reflexivity|]. f_equal. exact IH. Qed.
 Lemma combine_map {X Y W} (f : X -> Y) (g : X -> W) l : combine (map f l) (map g l) = map (fun x => (f x, g x)) l.
 Proof. induction l; simpl; congruence. Qed.
-Lemma valueB_ok n its : valueB n its = map (fun it => valueZ n (fst it) (snd it)) its.
+Lemma valueB_ok n its : valueB n (norms n) its = map (fun it => valueZ n (fst it) (snd it)) its.
 Proof.
-  destruct n as [src bias s|k s us|k gs]; try reflexivity. unfold valueB, valueZ. rewrite map_map.
+  destruct n as [src bias s|k s us|k gs]; try reflexivity. unfold valueB, valueZ, norms. rewrite map_map.
   match goal with |- combine _ ?x = _ => assert (E : x = map (fun it => fold_right (fun km acc => let '(Dk, zs) := at_src (fst km) (snd it) in
      vaddZ (map (fun r => scaleZ (lcms src (snd it) / Dk) (dotZ 0 r zs)) (snd km)) acc) (map (fun b => b * (lcms src (snd it) * fst it)) bias) src) its) end.
-  { generalize (lcms src) as L. intros L. induction src as [|km src IH]; cbn [fold_right]; [reflexivity|].
+  { generalize (lcms src) as L. intros L. induction src as [|km src IH]; cbn [fold_right map combine]; [reflexivity|].
     rewrite IH, mulvecs_ok, map_map, zipadd_map. apply map_ext. intros it. destruct (at_src (fst km) (snd it)) as [Dk zs]. cbn [fst snd].
     rewrite map_map. reflexivity. }
   rewrite E, combine_map. reflexivity.
@@ -206,40 +209,70 @@ Fixpoint push (its : list item) (vs : list (Z * list Z)) : list item :=
   match its, vs with i :: its', v :: vs' => (fst i, v :: snd i) :: push its' vs' | _, _ => [] end.
 Fixpoint joins (n : node) (its : list item) (os : list (list Z * list (list Z))) : list (list Z * list (list Z)) :=
   match its, os with i :: its', o :: os' => (obsZ n (fst i) (snd i) ++ fst o, grpZ n (fst i) (snd i) ++ snd o) :: joins n its' os' | _, _ => [] end.
-Fixpoint observedB (N : net) (its : list item) : list (list Z * list (list Z)) :=
+Fixpoint observedB (N : list (node * list Z)) (its : list item) : list (list Z * list (list Z)) :=
   match N with
   | [] => map (fun _ => ([], [])) its
-  | n :: N' => joins n its (observedB N' (push its (valueB n its)))
+  | (n, most) :: N' => joins n its (observedB N' (push its (valueB n most its)))
   end.
-Lemma observedB_ok N : forall its, observedB N its = map (fun it => observedZ N (fst it) (snd it)) its.
+Definition prepared (N : net) : list (node * list Z) := map (fun n => (n, norms n)) N.
+Lemma observedB_ok N : forall its, observedB (prepared N) its = map (fun it => observedZ N (fst it) (snd it)) its.
 Proof.
-  induction N as [|n N IH]; intros its; cbn [observedB observedZ]; [reflexivity|].
+  induction N as [|n N IH]; intros its; cbn [prepared map observedB observedZ]; [reflexivity|]. fold (prepared N).
   rewrite valueB_ok, IH. induction its as [|i its IHi]; cbn [map push joins]; [reflexivity|]. f_equal; [|exact IHi].
   cbn [fst snd]. destruct (observedZ N (fst i) _); reflexivity.
 Qed.
-Fixpoint mkv (hs : list hpt) (os : list (list Z * list (list Z))) : list vtx :=
-  match hs, os with h :: hs', (o, g) :: os' => V h (bits pos o) (bits negb_ o) (map (bits nul) g) :: mkv hs' os' | _, _ => [] end.
-Definition evalb (q : question) (hs : list hpt) : list vtx :=
-  mkv hs (observedB (network q) (map (fun h => (hw h, [(Zpos (den q), inputZ (rows q) h)])) hs)).
-Lemma evalb_ok q hs : evalb q hs = map (evalv q) hs.
+(* bits, sixty at a time *)
+Fixpoint low_bits (f : Z -> bool) (many : nat) (l : list Z) (bit sum : Z) : Z * list Z :=
+  match many, l with
+  | S m, z :: t => low_bits f m t (2 * bit) (if f z then sum + bit else sum)
+  | _, _ => (sum, l)
+  end.
+Fixpoint bits_fast (fuel : nat) (f : Z -> bool) (l : list Z) : Z :=
+  match fuel with
+  | O => bits f l
+  | S n => let '(sum, t) := low_bits f 60 l 1 0 in match t with [] => sum | _ => sum + Z.shiftl (bits_fast n f t) 60 end
+  end.
+Lemma low_bits_ok f many : forall l bit sum t s, low_bits f many l bit sum = (s, t) ->
+  sum + bit * bits f l = s + bit * (2 ^ Z.of_nat many * bits f t).
 Proof.
-  unfold evalb. rewrite observedB_ok, map_map. induction hs as [|h hs IH]; cbn [map mkv]; [reflexivity|].
-  rewrite IH. unfold evalv. cbn [fst snd]. destruct (observedZ (network q) (hw h) _); reflexivity.
+  induction many as [|m IH]; intros l bit sum t s H.
+  - destruct l; injection H as <- <-; rewrite Z.pow_0_r; ring.
+  - destruct l as [|z l]; cbn [low_bits] in H; [injection H as <- <-; cbn [bits]; ring|].
+    apply IH in H. cbn [bits]. rewrite Nat2Z.inj_succ, Z.pow_succ_r by lia.
+    transitivity ((if f z then sum + bit else sum) + 2 * bit * bits f l); [destruct (f z); cbn [Z.b2z]; ring|]. rewrite H. ring.
+Qed.
+Lemma bits_fast_ok n f : forall l, bits_fast n f l = bits f l.
+Proof.
+  induction n as [|n IH]; intros l; cbn [bits_fast]; [reflexivity|]. destruct (low_bits f 60 l 1 0) as [sum t] eqn:E.
+  apply low_bits_ok in E. destruct t as [|z t]; [cbn [bits] in E; lia|].
+  rewrite IH, Z.shiftl_mul_pow2 by lia. change (2 ^ 60) with (2 ^ Z.of_nat 60). lia.
+Qed.
+Fixpoint mkv (hs : list hpt) (os : list (list Z * list (list Z))) : list vtx :=
+  match hs, os with
+  | h :: hs', (o, g) :: os' => V h (bits_fast 1000 pos o) (bits_fast 1000 negb_ o) (map (bits_fast 1000 nul) g) :: mkv hs' os'
+  | _, _ => [] end.
+Definition evalb (q : question) (N : list (node * list Z)) (hs : list hpt) : list vtx :=
+  mkv hs (observedB N (map (fun h => (hw h, [(Zpos (den q), inputZ (rows q) h)])) hs)).
+Lemma evalb_ok q hs : evalb q (prepared (network q)) hs = map (evalv q) hs.
+Proof.
+  unfold evalb. rewrite observedB_ok, map_map. cbn [fst snd]. induction hs as [|h hs IH]; cbn [map mkv]; [reflexivity|].
+  unfold evalv at 1. destruct (observedZ (network q) (hw h) _) as [o g]. rewrite IH, !bits_fast_ok. do 2 f_equal.
+  apply map_ext. intros l. apply bits_fast_ok.
 Qed.
 (* vertices one batch after the other, into the table *)
 Fixpoint buildv (k : positive) (l : list vtx) (m : PositiveMap.t vtx) : positive * PositiveMap.t vtx :=
   match l with [] => (k, m) | v :: t => buildv (Pos.succ k) t (PositiveMap.add k v m) end.
-Fixpoint batches (b : nat) (q : question) (l : list hpt) (room : nat) (acc : list hpt) (k : positive) (m : PositiveMap.t vtx) : PositiveMap.t vtx :=
+Fixpoint batches (b : nat) (q : question) (N : list (node * list Z)) (l : list hpt) (room : nat) (acc : list hpt) (k : positive) (m : PositiveMap.t vtx) : PositiveMap.t vtx :=
   match l with
-  | [] => snd (buildv k (evalb q (rev_append acc [])) m)
+  | [] => snd (buildv k (evalb q N (rev_append acc [])) m)
   | h :: t => match room with
-              | O => let '(k', m') := buildv k (evalb q (rev_append acc [])) m in batches b q t b [h] k' m'
-              | S r => batches b q t r (h :: acc) k m
+              | O => let '(k', m') := buildv k (evalb q N (rev_append acc [])) m in batches b q N t b [h] k' m'
+              | S r => batches b q N t r (h :: acc) k m
               end
   end.
 Lemma build_app q l1 : forall l2 k m, build q k (l1 ++ l2) m = let '(k', m') := buildv k (map (evalv q) l1) m in build q k' l2 m'.
 Proof. induction l1 as [|h l1 IH]; intros; cbn [app map buildv build]; [reflexivity | apply IH]. Qed.
-Lemma batches_ok b q l : forall room acc k m, batches b q l room acc k m = build q k (rev acc ++ l) m.
+Lemma batches_ok b q l : forall room acc k m, batches b q (prepared (network q)) l room acc k m = build q k (rev acc ++ l) m.
 Proof.
   induction l as [|h l IH]; intros room acc k m; cbn [batches]; rewrite rev_append_rev, ?evalb_ok, app_nil_r.
   - pose proof (build_app q (rev acc) [] k m) as E. rewrite app_nil_r in *. destruct (buildv k _ m). symmetry. exact E.
@@ -248,6 +281,6 @@ Proof.
     + rewrite IH. cbn [rev]. rewrite <- app_assoc, build_app. reflexivity.
 Qed.
 Definition check_fast (b : nat) (q : question) (a : answer) : bool :=
-  check_with (batches b q (vertices a) b [] 1 (PositiveMap.empty vtx)) q a.
+  check_with (batches b q (prepared (network q)) (vertices a) b [] 1 (PositiveMap.empty vtx)) q a.
 Theorem check_fast_is_check b q a : check_fast b q a = check q a.
 Proof. unfold check_fast, check. rewrite batches_ok. reflexivity. Qed.

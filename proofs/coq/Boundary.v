@@ -535,7 +535,7 @@ Proof.
 Qed.
 Theorem faces_cover p : inP (windowR q) p -> tie out q p -> exists w, In w (wanted f) /\ face a (fst w) p.
 Proof.
-  intros Wp (i & j & N & Wi & Wj). destruct (check_sound q a ok) as (_ & Cv & _). apply Cv in Wp. destruct Wp as (l & Il & J).
+  intros Wp (i & j & N & Wi & Wj). destruct (check_sound q a ok) as (_ & _ & _ & Cv & _). apply Cv in Wp. destruct Wp as (l & Il & J).
   rewrite <- (R_pieces q a out ok R R_is) in Il. rewrite <- concat_map in Il. apply in_map_iff in Il. destruct Il as (k & <- & I).
   destruct (ccw_ k I) as [L Cc]. destruct (boundary_point (points k) p L Cc J) as [A|[A|(b & c & E & O)]].
   - exists (of_plateau k). split; [|apply (face_plateau k p I), J]. apply wanted_in. left. exists k. split; [|reflexivity]. apply plateau_spec. split; [exact I|].

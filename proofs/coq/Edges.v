@@ -189,17 +189,7 @@ Definition shape_of (k : list positive) : list pt := map (corner a) k.
 
 Lemma names_ccw k : In k names -> (3 <= length (shape_of k))%nat /\ ccw (shape_of k).
 Proof.
-  intros I. apply in_concat in I. destruct I as (U & IU & Ik). destruct (parts q a ok) as (_ & _ & _ & _ & (R & cs & HR & Hc & _) & _).
-  apply all_some_spec in HR. apply all_some_spec in Hc.
-  assert (X : exists vs, Forall2 (fun i v => PositiveMap.find i (build q 1 (vertices a) (PositiveMap.empty vtx)) = Some v) k vs /\ piece_ok vs = true).
-  { clear - HR Hc IU Ik. revert cs Hc IU. induction HR as [|A B rs R E _ IH]; intros cs Hc IU; [destruct IU|].
-    inversion Hc as [|? c ? cs' C Hc']; subst. destruct IU as [->|IU]; [|apply (IH cs'); assumption].
-    apply region_code_ok in C. destruct C as [_ C]. apply all_some_spec in E. clear IH Hc Hc'.
-    induction E as [|A1 B1 U' B' E1 _ IH]; [destruct Ik|]. destruct Ik as [->|Ik]; [|apply IH; [exact Ik | intros; apply C; right; assumption]].
-    exists B1. split; [apply all_some_spec, E1 | apply C; left; reflexivity]. }
-  destruct X as (vs & F & H). destruct (found q a ok k vs F) as [G E]. unfold shape_of. rewrite <- E.
-  apply andb_true_iff in H. destruct H as [H _]. unfold poly. rewrite <- (map_map vp hp), map_length, map_length.
-  rewrite <- (map_length vp). apply polyZ_ccw; [|exact H]. intros h J. apply in_map_iff in J. destruct J as (v & <- & J). apply G, J.
+  intros I. apply (check_sound q a ok). unfold pieces. rewrite <- (concat_map (map (corner a))). apply in_map, I.
 Qed.
 Lemma names_conv k : In k names -> conv (shape_of k).
 Proof. intros I. destruct (names_ccw k I). apply ccw_conv; assumption. Qed.
@@ -272,12 +262,12 @@ Qed.
 Notation at_name i k := (nth_error names i = Some k).
 Lemma apart i j k l p : at_name i k -> at_name j l -> i <> j -> inside (shape_of k) p -> inside (shape_of l) p -> False.
 Proof.
-  intros K L N. destruct (check_sound q a ok) as (D & _). apply (D i j); [| |exact N];
+  intros K L N. destruct (check_sound q a ok) as (_ & _ & D & _). apply (D i j); [| |exact N];
     unfold pieces; rewrite <- (concat_map (map (corner a))), nth_error_map; [rewrite K | rewrite L]; reflexivity.
 Qed.
 Lemma in_window k p : In k names -> inP (shape_of k) p -> inP (windowR q) p.
 Proof.
-  intros I J. apply (check_sound q a ok). exists (shape_of k). split; [|exact J]. unfold pieces. rewrite <- (concat_map (map (corner a))). apply in_map, I.
+  intros I J. destruct (check_sound q a ok) as (_ & _ & _ & C & _). apply C. exists (shape_of k). split; [|exact J]. unfold pieces. rewrite <- (concat_map (map (corner a))). apply in_map, I.
 Qed.
 Lemma not_in_both i j k l x : at_name i k -> at_name j l -> i <> j -> inside (shape_of k) x -> inP (shape_of l) x -> False.
 Proof.

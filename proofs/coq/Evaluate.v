@@ -5,10 +5,14 @@ Import ListNotations.
 Open Scope Z_scope.
 
 Definition store := list (Z * list Z).     (* denominator, entries over denominator * w *)
+(* half of a network's values are zero, often for a whole batch of vertices *)
+Definition madd (acc a y : Z) : Z := if y =? 0 then acc else acc + a * y.
+Lemma madd_ok acc a y : madd acc a y = acc + a * y.
+Proof. unfold madd. destruct (Z.eqb_spec y 0); [subst; ring | reflexivity]. Qed.
 Fixpoint dotZ (acc : Z) (m : row) (x : list Z) : Z :=
   match m with
   | [] => acc
-  | (gap, a) :: m' => match skipn gap x with y :: x' => dotZ (acc + a * y) m' x' | [] => acc end
+  | (gap, a) :: m' => match skipn gap x with y :: x' => dotZ (madd acc a y) m' x' | [] => acc end
   end.
 Fixpoint vaddZ (x y : list Z) : list Z :=
   match x, y with a :: x', b :: y' => a + b :: vaddZ x' y' | _, _ => [] end.
@@ -84,7 +88,7 @@ Proof. intros H. induction H as [|z x zs xs E H IH]; intros [|g]; simpl; try con
 Lemma rel_dot Dw m : forall zs xs acc, rel Dw zs xs -> IZR (dotZ acc m zs) = IZR acc + Dw * dot m xs.
 Proof.
   induction m as [|[g a] m IH]; intros zs xs acc H; simpl; [ring|]. pose proof (rel_skipn _ _ _ H g) as K.
-  inversion K as [|z x zs' xs' E K' E1 E2]; subst; [ring|]. rewrite (IH _ _ _ K'), plus_IZR, mult_IZR, E. ring.
+  inversion K as [|z x zs' xs' E K' E1 E2]; subst; [ring|]. rewrite (IH _ _ _ K'), madd_ok, plus_IZR, mult_IZR, E. ring.
 Qed.
 Lemma rel_vadd Dw xs ys zs ts : rel Dw zs xs -> rel Dw ts ys -> rel Dw (vaddZ zs ts) (vadd xs ys).
 Proof.

@@ -16,7 +16,7 @@ Inductive node :=
 Definition net := list node.
 
 (* ---------- its meaning *)
-Definition vec := list R.
+Notation vec := (list R).
 Fixpoint dot (m : row) (x : vec) : R :=
   match m with
   | [] => 0

@@ -56,34 +56,41 @@ Fixpoint joinf (n : node) (its : list item) (os : list seen) : list seen :=
   match its, os with
   | i :: its', (o, g, y) :: os' => (obsZ n (fst i) (snd i) ++ o, grpZ n (fst i) (snd i) ++ g, y) :: joinf n its' os'
   | _, _ => [] end.
-Fixpoint runB (out : nat) (N : net) (its : list item) : list seen :=
+Fixpoint runB (out : nat) (N : list (node * list Z)) (its : list item) : list seen :=
   match N with
   | [] => map (fun it => ([], [], snd (at_src out (snd it)))) its
-  | n :: N' => joinf n its (runB out N' (push its (valueB n its)))
+  | (n, most) :: N' => joinf n its (runB out N' (push its (valueB n most its)))
   end.
-Lemma runB_ok out N : forall its, runB out N its = map (fun it => runZ out N (fst it) (snd it)) its.
+Lemma runB_ok out N : forall its, runB out (prepared N) its = map (fun it => runZ out N (fst it) (snd it)) its.
 Proof.
-  induction N as [|n N IH]; intros its; cbn [runB runZ]; [reflexivity|].
+  induction N as [|n N IH]; intros its; cbn [prepared map runB runZ]; [reflexivity|]. fold (prepared N).
   rewrite valueB_ok, IH. induction its as [|i its IHi]; cbn [map push joinf]; [reflexivity|]. cbn [fst snd].
   destruct (runZ out N (fst i) _) as [[o g] y]. f_equal. exact IHi.
 Qed.
+Definition mkf_fast (h : hpt) (s : seen) : full :=
+  let '(o, g, y) := s in Full (V h (bits_fast 1000 pos o) (bits_fast 1000 negb_ o) (map (bits_fast 1000 nul) g)) y (winnersZ y).
+Lemma mkf_fast_ok h s : mkf_fast h s = mkf h s.
+Proof.
+  destruct s as [[o g] y]. unfold mkf_fast, mkf. rewrite !bits_fast_ok. do 2 f_equal. apply map_ext. intros l. apply bits_fast_ok.
+Qed.
 Fixpoint mkfs (hs : list hpt) (os : list seen) : list full :=
-  match hs, os with h :: hs', s :: os' => mkf h s :: mkfs hs' os' | _, _ => [] end.
-Definition evalfb (out : nat) (q : question) (hs : list hpt) : list full :=
-  mkfs hs (runB out (network q) (map (fun h => (hw h, start q h)) hs)).
-Lemma evalfb_ok out q hs : evalfb out q hs = map (evalf out q) hs.
-Proof. unfold evalfb. rewrite runB_ok, map_map. induction hs as [|h hs IH]; cbn [map mkfs]; [reflexivity|]. rewrite IH. reflexivity. Qed.
-
+  match hs, os with h :: hs', s :: os' => mkf_fast h s :: mkfs hs' os' | _, _ => [] end.
+Definition evalfb (out : nat) (q : question) (N : list (node * list Z)) (hs : list hpt) : list full :=
+  mkfs hs (runB out N (map (fun h => (hw h, start q h)) hs)).
+Lemma evalfb_ok out q hs : evalfb out q (prepared (network q)) hs = map (evalf out q) hs.
+Proof.
+  unfold evalfb. rewrite runB_ok, map_map. induction hs as [|h hs IH]; cbn [map mkfs]; [reflexivity|]. rewrite mkf_fast_ok, IH. reflexivity.
+Qed.
 (* all vertices, batch by batch, the last first *)
-Fixpoint fulls (b out : nat) (q : question) (l : list hpt) (room : nat) (acc : list hpt) (done : list full) : list full :=
+Fixpoint fulls (b out : nat) (q : question) (N : list (node * list Z)) (l : list hpt) (room : nat) (acc : list hpt) (done : list full) : list full :=
   match l with
-  | [] => rev_append (evalfb out q (rev_append acc [])) done
+  | [] => rev_append (evalfb out q N (rev_append acc [])) done
   | h :: t => match room with
-              | O => fulls b out q t b [h] (rev_append (evalfb out q (rev_append acc [])) done)
-              | S r => fulls b out q t r (h :: acc) done
+              | O => fulls b out q N t b [h] (rev_append (evalfb out q N (rev_append acc [])) done)
+              | S r => fulls b out q N t r (h :: acc) done
               end
   end.
-Lemma fulls_ok b out q l : forall room acc done, fulls b out q l room acc done = rev (map (evalf out q) (rev acc ++ l)) ++ done.
+Lemma fulls_ok b out q l : forall room acc done, fulls b out q (prepared (network q)) l room acc done = rev (map (evalf out q) (rev acc ++ l)) ++ done.
 Proof.
   induction l as [|h l IH]; intros room acc done; cbn [fulls]; rewrite !rev_append_rev, evalfb_ok, !app_nil_r; [reflexivity|].
   destruct room as [|r]; rewrite IH; cbn [rev app]; [|rewrite <- app_assoc; reflexivity].
@@ -113,7 +120,7 @@ Proof.
   unfold tab. rewrite tabulate_find. replace (Pos.ltb i 1) with false by (symmetry; apply Pos.ltb_ge; lia).
   rewrite PositiveMap.gempty. change (Pos.to_nat 1) with 1%nat. destruct (nth_error l _); reflexivity.
 Qed.
-Definition evaluated (b out : nat) (q : question) (l : list hpt) : list full := rev_append (fulls b out q l b [] []) [].
+Definition evaluated (b out : nat) (q : question) (l : list hpt) : list full := rev_append (fulls b out q (prepared (network q)) l b [] []) [].
 Lemma evaluated_ok b out q l : evaluated b out q l = map (evalf out q) l.
 Proof. unfold evaluated. rewrite rev_append_rev, fulls_ok, !app_nil_r, rev_involutive. reflexivity. Qed.
 (* the table that the core of the checker reads *)

@@ -4,16 +4,6 @@ From Exactcam Require Import Plane.
 Import ListNotations.
 Open Scope R_scope.
 
-(* consecutive pairs; the edges of a closed polygon *)
-Fixpoint consec {A} (a : A) (l : list A) : list (A * A) :=
-  match l with [] => [] | b :: t => (a, b) :: consec b t end.
-Definition edges {A} (l : list A) : list (A * A) :=
-  match l with [] => [] | a :: t => consec a (t ++ [a]) end.
-
-Definition left_of (e : pt * pt) (p : pt) := 0 <= orient (fst e) (snd e) p.
-Definition inP (l : list pt) (p : pt) := forall e, In e (edges l) -> 0 <= orient (fst e) (snd e) p.
-Definition inside (l : list pt) (p : pt) := forall e, In e (edges l) -> 0 < orient (fst e) (snd e) p.
-
 Definition fanpos (p0 a : pt) (l : list pt) := forall e, In e (consec a l) -> 0 < orient p0 (fst e) (snd e).
 Definition conv (l : list pt) : Prop :=
   match l with

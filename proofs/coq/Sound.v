@@ -17,8 +17,6 @@ Proof.
   intros A B C H. apply Z.ltb_lt, IZR_lt in H. rewrite det_orient in H by assumption. apply IZR_lt in A, B, C.
   assert (0 < IZR (hw p) * IZR (hw q) * IZR (hw r)) by (apply Rmult_lt_0_compat; [apply Rmult_lt_0_compat|]; assumption). nra.
 Qed.
-Fixpoint ccw (l : list pt) : Prop :=
-  match l with [] => True | p :: t => ForallOrdPairs (fun a b => 0 < orient p a b) t /\ ccw t end.
 Fixpoint triples (a b : pt) (l : list pt) : list (pt * pt * pt) :=
   match l with [] => [] | c :: t => (a, b, c) :: triples b c t end.
 (* Lemma 8, without angles: turning left three by three is turning left altogether *)
@@ -349,10 +347,13 @@ Proof.
   unfold ev; simpl. field. apply Rgt_not_eq, pos_IZR.
 Qed.
 Theorem piece_sound l : (forall v, In v l -> good v) -> piece_ok l = true ->
-  conv (poly l) /\ forall p, inside (poly l) p -> says (code_of l) p.
+  conv (poly l) /\ (forall p, inside (poly l) p -> says (code_of l) p) /\ convex (poly l).
 Proof.
-  intros Gd H. destruct (piece_agree l Gd H) as (CV & AG & CM). split; [exact CV|]. intros p Ip.
-  destruct l as [|v0 l0]; [simpl in CV; tauto|]. destruct (masks_spec v0 l0 Gd) as [Lm Bm]. unfold code_of.
+  intros Gd H. destruct (piece_agree l Gd H) as (CV & AG & CM). split; [exact CV|]. split; cycle 1.
+  { apply andb_true_iff in H. destruct H as [H1 _]. destruct (polyZ_ccw (map vp l)) as [L C]; [|exact H1|].
+    - intros h I. apply in_map_iff in I. destruct I as (v & <- & I). apply Gd, I.
+    - unfold convex, poly. rewrite map_length in *. rewrite map_map in C. split; assumption. }
+  intros p Ip. destruct l as [|v0 l0]; [simpl in CV; tauto|]. destruct (masks_spec v0 l0 Gd) as [Lm Bm]. unfold code_of.
   set (l := v0 :: l0) in *. set (m := ands (vm v0) l0) in *.
   destruct (inside_signs (poly l) CV N inF p WF Ip) as [S1 S2].
   { eapply agree_ext; [|exact AG]. intros v _. unfold OB. rewrite xin_forms. reflexivity. }
@@ -595,7 +596,7 @@ Proof.
 Qed.
 Notation pat_at := (PAT q).
 Lemma region_sound U vs c : Forall2 (Forall2 (fun i v => find i = Some v)) U vs -> region_code vs = Some c ->
-  map (map (corner a)) U <> [] /\ forall l, In l (map (map (corner a)) U) -> conv l /\ forall p, inside l p -> says q c p.
+  map (map (corner a)) U <> [] /\ forall l, In l (map (map (corner a)) U) -> conv l /\ (forall p, inside l p -> says q c p) /\ convex l.
 Proof.
   intros H R. apply region_code_ok in R. destruct R as [N R]. split.
   - destruct H; [congruence | discriminate].
@@ -650,6 +651,7 @@ Definition S_ (z : pat) : set := fun p => inP (windowR q) p /\ pattern (network 
 Definition union (U : list (list pt)) : set := fun p => exists l, In l U /\ inP l p.
 
 Theorem check_sound :
+  (forall l, In l (concat (pieces a)) -> convex l) /\ convex (windowR q) /\
   (* the pieces tile the window *)
   (forall i j k l p, nth_error (concat (pieces a)) i = Some k -> nth_error (concat (pieces a)) j = Some l -> i <> j ->
      inside k p -> inside l p -> False) /\
@@ -662,20 +664,24 @@ Proof.
   apply all_some_spec in HR. apply all_some_spec in Hc.
   assert (HR' : Forall2 (Forall2 (Forall2 (fun i v => find i = Some v))) (regions a) R).
   { eapply Forall2_imp; [|exact HR]. intros x y E. apply all_some_spec in E. eapply Forall2_imp; [|exact E]. intros; apply all_some_spec; assumption. }
-  assert (RS : Forall2 (fun c U => U <> [] /\ forall l, In l U -> conv l /\ forall p, inside l p -> says q c p) cs (pieces a)).
+  assert (RS : Forall2 (fun c U => U <> [] /\ forall l, In l U -> conv l /\ (forall p, inside l p -> says q c p) /\ convex l) cs (pieces a)).
   { unfold pieces. clear - HR' Hc ok. revert cs Hc. induction HR' as [|U vs RU R H _ IH]; intros cs Hc; inversion Hc; subst; simpl; constructor; [|apply IH; assumption].
     apply (region_sound U vs); assumption. }
   assert (CC : forall l, In l (concat (pieces a)) -> conv l).
   { clear - RS. induction RS as [|c U cs L [_ H] _ IH]; simpl; [tauto|]. intros l I. apply in_app_iff in I. destruct I as [I|I]; [apply H, I | apply IH, I]. }
+  assert (CX : forall l, In l (concat (pieces a)) -> convex l).
+  { clear - RS. induction RS as [|c U cs L [_ H] _ IH]; simpl; [tauto|]. intros l I. apply in_app_iff in I. destruct I as [I|I]; [apply H, I | apply IH, I]. }
+  split; [exact CX|]. split.
+  { destruct parts as (_ & DW & _ & PW & _). destruct (polyZ_ccw _ DW PW). unfold convex, windowR. rewrite map_length. split; assumption. }
   set (zs := map (fun U => match U with [] => ([], []) | l :: _ => PAT q (middle l) end) (pieces a)).
   assert (PS : Forall2 (fun z U => U <> [] /\ forall l, In l U -> forall p, inside l p -> PAT q p = z) zs (pieces a)).
   { unfold zs. clear - RS. induction RS as [|c U cs L [N H] _ IH]; simpl; constructor; [|exact IH]. split; [exact N|].
     intros l I p J. destruct U as [|l0 U]; [congruence|]. apply (says_eq q c); [apply (H l I), J|].
-    destruct (H l0 (or_introl eq_refl)) as [C0 H0]. apply H0, middle_inside, C0. }
+    destruct (H l0 (or_introl eq_refl)) as (C0 & H0 & _). apply H0, middle_inside, C0. }
   assert (ND : NoDup zs).
   { assert (SC : Forall2 (fun c z => exists p, says q c p /\ PAT q p = z) cs zs).
     { unfold zs. clear - RS. induction RS as [|c U cs L [N H] _ IH]; simpl; constructor; [|exact IH].
-      destruct U as [|l0 U]; [congruence|]. destruct (H l0 (or_introl eq_refl)) as [C0 H0]. exists (middle l0). split; [apply H0, middle_inside, C0 | reflexivity]. }
+      destruct U as [|l0 U]; [congruence|]. destruct (H l0 (or_introl eq_refl)) as (C0 & H0 & _). exists (middle l0). split; [apply H0, middle_inside, C0 | reflexivity]. }
     apply NoDup_map_inv in Hd. clear - SC Hd.
     induction SC as [|c z cs zs (p & Sp & Pz) SC IH]; constructor.
     - inversion Hd; subst. intros I. apply H1. clear - SC I Sp. induction SC as [|c' z' cs zs (p' & Sp' & Pz') _ IH]; [contradiction|].
