@@ -1,0 +1,75 @@
+(* The whole check and what it proves of the plane: the core's tiling and regions, edge to edge, affine pieces, linear
+   regions, the decision boundary. Vertices are evaluated once. *)
+From Coq Require Import Reals ZArith List Bool Lia Permutation FMapPositive.
+From Exactcam Require Import Lists Plane Polygon Tiling Network Regions Evaluate Checker Sound Batch Outputs Maps Edges Linear Boundary.
+Import ListNotations.
+Open Scope Z_scope.
+
+(* the number of linear regions, and of affine pieces, if all is confirmed *)
+Definition check_all (b out : nat) (q : question) (a : answer) (labels : list (positive * positive))
+    (ts : list (list positive * list Z)) : option (nat * nat) :=
+  let fs := evaluated b out q (vertices a) in
+  if check_with (core_table fs) q a && vertices_ok (vertices a) then
+    match resolve (lookup (tab fs)) (regions a) [] with
+    | None => None
+    | Some R => match region_maps R [] with
+                | None => None
+                | Some ms => match different ms, linear R ms labels with
+                             | Some d, Some n => if ties_ok R ts then Some (n, tally (fun _ => true) d 0) else None
+                             | _, _ => None
+                             end
+                end
+    end
+  else None.
+
+Section whole.
+Variables (b out : nat) (q : question) (a : answer) (labels : list (positive * positive)) (ts : list (list positive * list Z)) (linears affines : nat).
+Hypothesis accepted : check_all b out q a labels ts = Some (linears, affines).
+Lemma steps_of : exists R ms d f, check q a = true /\ vertices_ok (vertices a) = true /\
+  Forall2 (Forall2 (Forall2 (fun i x => fst x = i /\ known q a out x))) (regions a) R /\
+  Forall2 (fun U m => region_map U = Some m) R ms /\ different ms = Some d /\ length d = affines /\ linear R ms labels = Some linears /\
+  look_all R = Some f /\ ties_ok R ts = true.
+Proof.
+  pose proof accepted as H. unfold check_all in H. rewrite evaluated_ok in H.
+  destruct (check_with _ q a && vertices_ok (vertices a)) eqn:C; [|discriminate]. apply andb_true_iff in C. destruct C as [C V0].
+  rewrite core_table_ok in C. change (check q a = true) in C.
+  destruct (resolve _ (regions a) []) as [R|] eqn:E1; [|discriminate]. destruct (region_maps R []) as [ms|] eqn:E2; [|discriminate].
+  destruct (different ms) as [d|] eqn:E3; [|discriminate]. destruct (linear R ms labels) as [n|] eqn:E4; [|discriminate].
+  destruct (ties_ok R ts) eqn:E5; [|discriminate]. injection H as <- <-.
+  apply resolve_ok in E1. destruct E1 as (R' & E & F1). simpl in E. subst R'.
+  apply region_maps_ok in E2. destruct E2 as (ms' & E & F2). simpl in E. subst ms'.
+  assert (X : exists f, look_all R = Some f).
+  { unfold ties_ok in E5. cbn zeta in E5. destruct (look_all R) as [f|]; [exists f; reflexivity|]. rewrite andb_false_r in E5. discriminate. }
+  destruct X as (f & X). exists R, ms, d, f. repeat (split; [assumption|]). split.
+  { eapply Forall2_imp; [|exact F1]. intros U U' G. eapply Forall2_imp; [|exact G]. intros k k' G'. eapply Forall2_imp; [|exact G'].
+    intros i x L. apply (lookup_known q a out i x L). }
+  split; [exact F2|]. split; [exact E3|]. split; [|repeat split; assumption].
+  rewrite tally_ok. simpl. clear. induction d as [|x d IH]; simpl; congruence.
+Qed.
+Theorem core : check q a = true.
+Proof. destruct steps_of as (R & ms & d & f & H & _). exact H. Qed.
+Theorem count_affine : exists maps, NoDup maps /\ length maps = affines /\
+  forall G, In G maps <-> exists z, has_interior q z /\ is_map q out z G.
+Proof.
+  destruct steps_of as (R & ms & d & f & C & V0 & F1 & F2 & D & L & _). destruct (check_sound q a C) as (_ & _ & _ & _ & zs & Z1 & Z2 & Z3).
+  destruct (affine_pieces q a out C R F1 zs Z2 Z3 ms F2 d D) as (_ & ND & In_). exists (map (forms_of q out) d).
+  split; [exact ND|]. split; [rewrite map_length; exact L | exact In_].
+Qed.
+Theorem count_linear : exists roots, NoDup roots /\ length roots = linears /\ (forall r, In r roots -> has_interior q r) /\
+  forall z, has_interior q z -> exists r, In r roots /\ connected q out z r /\ forall r', In r' roots -> connected q out z r' -> r' = r.
+Proof.
+  destruct steps_of as (R & ms & d & f & C & V0 & F1 & F2 & _ & _ & N & _). destruct (check_sound q a C) as (_ & _ & _ & _ & zs & Z1 & Z2 & Z3).
+  apply (linear_regions q a out C R F1 zs Z1 Z2 Z3 ms F2 labels linears N).
+Qed.
+Theorem decision_boundary :
+  (forall p, inP (windowR q) p /\ tie out q p <-> exists t, In t ts /\ face a (fst t) p) /\
+  (forall t, In t ts -> NoDup (snd t) /\ (forall i, In i (snd t) -> (0 <= i)%Z) /\
+     forall i, In (Z.of_nat i) (snd t) <-> forall p, face a (fst t) p -> wins out q p i) /\
+  NoDup (map fst ts) /\
+  (forall t t', In t ts -> In t' ts -> fst t <> fst t' -> exists p, face a (fst t) p /\ ~ face a (fst t') p) /\
+  (forall t t' p, In t ts -> In t' ts -> fst t <> fst t' -> within a (fst t) p ->
+     ~ within a (fst t') p /\ ((dimension (fst t) < dimension (fst t'))%nat -> ~ face a (fst t') p)).
+Proof.
+  destruct steps_of as (R & ms & d & f & C & V0 & F1 & _ & _ & _ & _ & Lk & T0). apply (boundary q a out C R F1 V0 f Lk ts T0).
+Qed.
+End whole.
