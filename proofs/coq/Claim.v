@@ -1,6 +1,6 @@
 (* What `verified` says. Nothing else has to be read to know what is proved; Format.v says how
    networks, slices and certificates are printed, and the numbers are those of proofs/partition.md. *)
-From Coq Require Import Reals ZArith List Bool.
+From Coq Require Import Reals ZArith List Bool Relations.
 From Exactcam Require Import Format.
 Import ListNotations.
 Open Scope R_scope.
@@ -25,6 +25,10 @@ Definition inside (l : list pt) : set := fun p => forall e, In e (edges l) -> 0 
 Fixpoint ccw (l : list pt) : Prop :=
   match l with [] => True | p :: t => ForallOrdPairs (fun a b => 0 < orient p a b) t /\ ccw t end.
 Definition convex (l : list pt) : Prop := (3 <= length l)%nat /\ ccw l.
+
+(* a u + b v + c, as (a, b, c) *)
+Record form := F { fa : R; fb : R; fc : R }.
+Definition ev (f : form) (p : pt) : R := fa f * px p + fb f * py p + fc f.
 End Geometry.
 Export Geometry.
 
@@ -221,7 +225,34 @@ Definition corners (s : slice) : list pt := map (fun c => P (real (fst c)) (real
 Definition having (n : network) (s : slice) (q : list Z * list (list Z)) : set :=
   fun p => inP (corners s) p /\ pattern n (input s p) = q.
 
-(* ========== 6. What a certificate lists: vertices, pieces of no region, and regions, each a list of pieces *)
+(* ========== 6. What outputs do: affine pieces, linear regions, ties *)
+Definition between (t : R) (a b : pt) : pt := P (px a + t * (px b - px a)) (py a + t * (py b - py a)).
+Fixpoint all_values (ns : list node) (values : list vec) : list vec :=
+  match ns with [] => values | n :: t => all_values t (values ++ [compute n values]) end.
+Section outputs.
+Variables (n : network) (s : slice).
+Notation pattern_ := (list Z * list (list Z))%type.
+Definition outputs (p : pt) : vec := value (all_values (nodes n) [input s p]) (output n).
+(* the patterns that have a region (Definition 7), and their regions *)
+Definition active (q : pattern_) : Prop := exists p, interior (having n s q) p.
+Definition region (q : pattern_) : set := closure (interior (having n s q)).
+(* the output map of a region (Definition 8): one form for each output *)
+Definition is_map (q : pattern_) (fs : list form) : Prop := forall p, region q p -> outputs p = map (fun f => ev f p) fs.
+(* regions of a linear region (Definition 9): they share a segment, and their output maps are equal; or a chain of such leads
+   from the one to the other *)
+Definition adjacent (q r : pattern_) : Prop :=
+  exists a b, a <> b /\ forall t, 0 <= t <= 1 -> region q (between t a b) /\ region r (between t a b).
+Definition linked (q r : pattern_) : Prop := active q /\ active r /\ adjacent q r /\ exists fs, is_map q fs /\ is_map r fs.
+Definition connected : pattern_ -> pattern_ -> Prop := clos_refl_sym_trans pattern_ linked.
+(* output k is largest; if there is one output only, the constant zero is its rival (Definition 10) *)
+Definition contest (x : vec) : vec := match x with [y] => [y; 0] | _ => x end.
+Definition wins (p : pt) (k : nat) : Prop :=
+  (k < length (contest (outputs p)))%nat /\
+  forall j, (j < length (contest (outputs p)))%nat -> nth j (contest (outputs p)) 0 <= nth k (contest (outputs p)) 0.
+Definition tie (p : pt) : Prop := exists j k, j <> k /\ wins p j /\ wins p k.
+End outputs.
+
+(* ========== 7. What a certificate lists: vertices, pieces of no region, and regions, each a list of pieces *)
 Definition put (l : line) (found : list homogeneous * list (list Z) * list (list (list Z))) :=
   let '(vertices, loose, regions) := found in
   match l with
@@ -235,8 +266,25 @@ Definition loose (c : certificate) : list (list Z) := snd (fst (sorted_out c)).
 Definition point (h : homogeneous) : pt := let '(x, y, w) := h in P (IZR x / IZR w) (IZR y / IZR w).
 Definition corner (c : certificate) (i : Z) : pt := point (nth (Z.to_nat i) (vertices c) (0, 0, 1)%Z).
 Definition regions (c : certificate) : list (list (list pt)) := map (map (map (corner c))) (snd (sorted_out c)).
+(* a tie's face is a vertex, the segment between two, or a polygon; and its relative interior *)
+Definition face (c : certificate) (ids : list Z) : set :=
+  match map (corner c) ids with
+  | [] => fun _ => False
+  | [a] => fun p => p = a
+  | [a; b] => fun p => exists t, 0 <= t <= 1 /\ p = between t a b
+  | l => inP l
+  end.
+Definition within (c : certificate) (ids : list Z) : set :=
+  match map (corner c) ids with
+  | [] => fun _ => False
+  | [a] => fun p => p = a
+  | [a; b] => fun p => exists t, 0 < t < 1 /\ p = between t a b
+  | l => inside l
+  end.
+Definition dimension (ids : list Z) : nat := Nat.min (length ids) 3.
+Definition ties_of (k : nat) (c : certificate) : list (list Z * list Z) := filter (fun t => Nat.eqb (dimension (fst t)) k) (ties c).
 
-(* ========== 7. The claim *)
+(* ========== 8. The claim *)
 Record claim (n : network) (s : slice) (c : certificate) : Prop := {
   network_and_slice_fit : well_formed n s = true;
   slice_is_injective : forall p q, input s p = input s q -> p = q;
@@ -251,10 +299,31 @@ Record claim (n : network) (s : slice) (c : certificate) : Prop := {
     NoDup qs /\ (forall q, In q qs <-> exists p, interior (having n s q) p) /\
     Forall2 (fun q region => forall p, (exists l, In l region /\ inP l p) <-> closure (interior (having n s q)) p) qs (regions c);
   no_piece_is_loose : loose c = [];
-  they_are_counted : nth 0 (counts c) 0%Z = Z.of_nat (length (regions c));
+  vertices_are_different : NoDup (map point (vertices c));
+  (* a point of two pieces is a corner of both, or strictly inside an edge of the one that is, reversed, an edge of the other *)
+  pieces_fit_edge_to_edge : forall i j k l p,
+    nth_error (concat (regions c)) i = Some k -> nth_error (concat (regions c)) j = Some l -> i <> j -> inP k p -> inP l p ->
+    In p k /\ In p l \/ exists a b t, In (a, b) (edges k) /\ In (b, a) (edges l) /\ 0 < t < 1 /\ p = between t a b;
+  (* counted are the regions; the linear regions, of each of which one region is listed here; the different output maps *)
+  regions_are_counted : nth 0 (counts c) 0%Z = Z.of_nat (length (regions c));
+  linear_regions_are_counted : exists qs,
+    NoDup qs /\ nth 1 (counts c) 0%Z = Z.of_nat (length qs) /\ (forall q, In q qs -> active n s q) /\
+    forall q, active n s q -> exists r, In r qs /\ connected n s q r /\ forall r', In r' qs -> connected n s q r' -> r' = r;
+  affine_pieces_are_counted : exists maps,
+    NoDup maps /\ nth 2 (counts c) 0%Z = Z.of_nat (length maps) /\ (forall q, active n s q -> exists fs, In fs maps /\ is_map n s q fs) /\
+    forall fs, In fs maps <-> exists q, active n s q /\ is_map n s q fs;
+  (* the decision boundary, as segments, plateaus and isolated points, and which outputs tie on each *)
+  the_boundary_is_listed : forall p, inP (corners s) p /\ tie n s p <-> exists t, In t (ties c) /\ face c (fst t) p;
+  tying_outputs_are_listed : forall t, In t (ties c) ->
+    NoDup (snd t) /\ forall k, In k (snd t) <-> (0 <= k)%Z /\ forall p, face c (fst t) p -> wins n s p (Z.to_nat k);
+  none_covers_another : forall t t', In t (ties c) -> In t' (ties c) -> fst t <> fst t' -> exists p, face c (fst t) p /\ ~ face c (fst t') p;
+  none_overlaps_another : forall t t' p, In t (ties c) -> In t' (ties c) -> fst t <> fst t' -> within c (fst t) p ->
+    ~ within c (fst t') p /\ ((dimension (fst t) < dimension (fst t'))%nat -> ~ face c (fst t') p);
+  none_is_listed_twice : NoDup (map fst (ties c));
+  ties_are_counted : skipn 3 (counts c) = map (fun k => Z.of_nat (length (ties_of k c))) [2; 3; 1]%nat;
   notes_are_told : told c = notes n }.
 
-(* ========== 8. The theorem: whoever read the files and whatever was read, files that are verified hold a network,
+(* ========== 9. The theorem: whoever read the files and whatever was read, files that are verified hold a network,
    a slice and a certificate for which the claim is true. Extract.v proves it of the program. *)
 Inductive verdict := Verified | Rejected | Malformed.
 Definition sound {Hints : Type} (judge : network -> slice -> certificate -> Hints -> file -> file -> file -> verdict) : Prop :=

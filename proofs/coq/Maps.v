@@ -105,9 +105,9 @@ Proof.
   unfold h, ev, fadd, neg in Z0, Z1, Z2; simpl in Z0, Z1, Z2. destruct f as [f1 f2 f3], g as [g1 g2 g3]; simpl in *.
   f_equal; lra.
 Qed.
-Lemma forms_unique a b c : orient a b c <> 0 -> forall F G, evs a F = evs a G -> evs b F = evs b G -> evs c F = evs c G -> F = G.
+Lemma forms_unique a b c : orient a b c <> 0 -> forall fs gs, evs a fs = evs a gs -> evs b fs = evs b gs -> evs c fs = evs c gs -> fs = gs.
 Proof.
-  intros O. induction F as [|f F IH]; intros [|g G] A B C; try discriminate; [reflexivity|].
+  intros O. induction fs as [|f fs IH]; intros [|g gs] A B C; try discriminate; [reflexivity|].
   injection A as A1 A2. injection B as B1 B2. injection C as C1 C2. f_equal; [apply (form_unique f g a b c) | apply IH]; assumption.
 Qed.
 

@@ -189,6 +189,18 @@ Proof.
   - cbn [translate_nodes Network.observed Network.grouped all_from_breakpoints all_from_maxima]. rewrite V, O, G.
     rewrite rev_unit in A, B. rewrite A, B. split; reflexivity.
 Qed.
+Theorem values_ok ns : forall k values sizes, length values = S k -> size sizes = Z.of_nat (S k) -> nodes_fit ns sizes = true ->
+  Network.values (translate_nodes k ns) (rev values) = rev (all_values ns values).
+Proof.
+  induction ns as [|n ns IH]; intros k values sizes L Sz H; [reflexivity|].
+  cbn [nodes_fit] in H. apply andb_true_iff in H. destruct H as [H1 H2]. destruct (node_ok k n values sizes L Sz H1) as (V & _ & _).
+  cbn [translate_nodes Network.values all_values]. rewrite V, <- rev_unit. apply (IH (S k) _ (sizes ++ [node_size n])).
+  - rewrite app_length, L. simpl. lia.
+  - rewrite size_ok in *. rewrite app_length. simpl. lia.
+  - exact H2.
+Qed.
+Lemma all_values_length ns : forall values, length (all_values ns values) = (length ns + length values)%nat.
+Proof. induction ns as [|n ns IH]; intros values; cbn [all_values length]; [reflexivity|]. rewrite IH, app_length. simpl. lia. Qed.
 
 (* ---------- slice and window *)
 Fixpoint rows_over (d : positive) (o a b : list rational) : list (Z * Z * Z) :=
@@ -228,4 +240,15 @@ Proof.
   destruct W as ((((_ & W) & _) & _) & _).
   unfold Network.pattern, pattern. cbn [question Checker.network].
   destruct (nodes_ok (nodes n) 0 [input s p] [inputs n] eq_refl eq_refl W) as [A B]. cbn [rev app] in A, B. rewrite A, B. reflexivity.
+Qed.
+(* the output's place, counted back from the last value *)
+Definition place (n : network) : nat := Z.to_nat (size (nodes n) - output n).
+Theorem outputs_ok n s p : well_formed n s = true ->
+  nth (place n) (Network.values (Checker.network (question n s)) [Network.input (Checker.rows (question n s)) (Checker.den (question n s)) p]) []
+  = outputs n s p.
+Proof.
+  intros W. rewrite input_ok. unfold well_formed in W. rewrite !andb_true_iff in W. destruct W as ((((_ & W) & B) & _) & _).
+  apply andb_true_iff in B. destruct B as [B1 B2]. apply Z.leb_le in B1. apply Z.ltb_lt in B2. cbn [question Checker.network].
+  pose proof (values_ok (nodes n) 0 [input s p] [inputs n] eq_refl eq_refl W) as E. cbn [rev app] in E. rewrite E.
+  unfold outputs, value, place. rewrite size_ok in *. rewrite rev_nth by (rewrite all_values_length; simpl; lia). rewrite all_values_length. simpl length. f_equal. lia.
 Qed.

@@ -5,8 +5,9 @@ From Exactcam Require Import Lists Plane Polygon Tiling Network Regions Evaluate
 Import ListNotations.
 Open Scope Z_scope.
 
-(* the number of linear regions, and of affine pieces, if all is confirmed *)
-Definition check_all (b out : nat) (q : question) (a : answer) (labels : list (positive * positive))
+(* The number of linear regions, and of affine pieces, if all is confirmed. The labels of linear regions are a hint that may be
+   asked for when the output maps are known. *)
+Definition check_all (b out : nat) (q : question) (a : answer) (labels : list (list Z) -> list (positive * positive))
     (ts : list (list positive * list Z)) : option (nat * nat) :=
   let fs := evaluated b out q (vertices a) in
   if check_with (core_table fs) q a && vertices_ok (vertices a) then
@@ -14,7 +15,7 @@ Definition check_all (b out : nat) (q : question) (a : answer) (labels : list (p
     | None => None
     | Some R => match region_maps R [] with
                 | None => None
-                | Some ms => match different ms, linear R ms labels with
+                | Some ms => match different ms, linear R ms (labels ms) with
                              | Some d, Some n => if ties_ok R ts then Some (n, tally (fun _ => true) d 0) else None
                              | _, _ => None
                              end
@@ -23,18 +24,18 @@ Definition check_all (b out : nat) (q : question) (a : answer) (labels : list (p
   else None.
 
 Section whole.
-Variables (b out : nat) (q : question) (a : answer) (labels : list (positive * positive)) (ts : list (list positive * list Z)) (linears affines : nat).
+Variables (b out : nat) (q : question) (a : answer) (labels : list (list Z) -> list (positive * positive)) (ts : list (list positive * list Z)) (linears affines : nat).
 Hypothesis accepted : check_all b out q a labels ts = Some (linears, affines).
 Lemma steps_of : exists R ms d f, check q a = true /\ vertices_ok (vertices a) = true /\
   Forall2 (Forall2 (Forall2 (fun i x => fst x = i /\ known q a out x))) (regions a) R /\
-  Forall2 (fun U m => region_map U = Some m) R ms /\ different ms = Some d /\ length d = affines /\ linear R ms labels = Some linears /\
+  Forall2 (fun U m => region_map U = Some m) R ms /\ different ms = Some d /\ length d = affines /\ linear R ms (labels ms) = Some linears /\
   look_all R = Some f /\ ties_ok R ts = true.
 Proof.
   pose proof accepted as H. unfold check_all in H. rewrite evaluated_ok in H.
   destruct (check_with _ q a && vertices_ok (vertices a)) eqn:C; [|discriminate]. apply andb_true_iff in C. destruct C as [C V0].
   rewrite core_table_ok in C. change (check q a = true) in C.
   destruct (resolve _ (regions a) []) as [R|] eqn:E1; [|discriminate]. destruct (region_maps R []) as [ms|] eqn:E2; [|discriminate].
-  destruct (different ms) as [d|] eqn:E3; [|discriminate]. destruct (linear R ms labels) as [n|] eqn:E4; [|discriminate].
+  destruct (different ms) as [d|] eqn:E3; [|discriminate]. destruct (linear R ms (labels ms)) as [n|] eqn:E4; [|discriminate].
   destruct (ties_ok R ts) eqn:E5; [|discriminate]. injection H as <- <-.
   apply resolve_ok in E1. destruct E1 as (R' & E & F1). simpl in E. subst R'.
   apply region_maps_ok in E2. destruct E2 as (ms' & E & F2). simpl in E. subst ms'.
@@ -49,17 +50,21 @@ Qed.
 Theorem core : check q a = true.
 Proof. destruct steps_of as (R & ms & d & f & H & _). exact H. Qed.
 Theorem count_affine : exists maps, NoDup maps /\ length maps = affines /\
+  (forall z, has_interior q z -> exists G, In G maps /\ is_map q out z G) /\
   forall G, In G maps <-> exists z, has_interior q z /\ is_map q out z G.
 Proof.
   destruct steps_of as (R & ms & d & f & C & V0 & F1 & F2 & D & L & _). destruct (check_sound q a C) as (_ & _ & _ & _ & zs & Z1 & Z2 & Z3).
-  destruct (affine_pieces q a out C R F1 zs Z2 Z3 ms F2 d D) as (_ & ND & In_). exists (map (forms_of q out) d).
-  split; [exact ND|]. split; [rewrite map_length; exact L | exact In_].
+  destruct (affine_pieces q a out C R F1 zs Z2 Z3 ms F2 d D) as (Fm & ND & In_). exists (map (forms_of q out) d).
+  split; [exact ND|]. split; [rewrite map_length; exact L|]. split; [|exact In_].
+  intros z Hz. assert (X : exists G, is_map q out z G).
+  { apply Z2 in Hz. clear - Fm Hz. induction Fm as [|y m l ms' H _ IH]; [destruct Hz|]. destruct Hz as [->|Hz]; [eauto | apply IH, Hz]. }
+  destruct X as (G & HG). exists G. split; [apply In_; exists z; auto | exact HG].
 Qed.
 Theorem count_linear : exists roots, NoDup roots /\ length roots = linears /\ (forall r, In r roots -> has_interior q r) /\
   forall z, has_interior q z -> exists r, In r roots /\ connected q out z r /\ forall r', In r' roots -> connected q out z r' -> r' = r.
 Proof.
   destruct steps_of as (R & ms & d & f & C & V0 & F1 & F2 & _ & _ & N & _). destruct (check_sound q a C) as (_ & _ & _ & _ & zs & Z1 & Z2 & Z3).
-  apply (linear_regions q a out C R F1 zs Z1 Z2 Z3 ms F2 labels linears N).
+  apply (linear_regions q a out C R F1 zs Z1 Z2 Z3 ms F2 (labels ms) linears N).
 Qed.
 Theorem decision_boundary :
   (forall p, inP (windowR q) p /\ tie out q p <-> exists t, In t ts /\ face a (fst t) p) /\
