@@ -247,7 +247,7 @@ let judged echoing network_path slice_path certificate_path =
            network slice (if k = 0 then "" else Printf.sprintf "; %d substitution%s noted in the network" k (if k > 1 then "s" else "")))
 
 let () =
-  Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 20; space_overhead = 400 };
+  Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 17; space_overhead = 400 };
   let status, verdict = (match List.tl (Array.to_list Sys.argv) with
     | ["--trust"] -> (0, trust)
     | arguments ->
