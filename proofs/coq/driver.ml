@@ -252,12 +252,14 @@ let () =
     | ["--trust"] -> (0, trust)
     | arguments ->
         let echoing, paths = (match arguments with "--echo" :: paths -> (true, paths) | paths -> (false, paths)) in
+        let paths = (match paths with "--" :: paths -> paths | paths -> paths) in
         match paths with
         | [network; slice; certificate] ->
             (try judged echoing network slice certificate with
              | Refused rule -> (3, "malformed: " ^ rule)
              | Sys_error message | Unix.Unix_error (_, message, _) -> (2, message)
-             | Stack_overflow | Out_of_memory -> (2, "out of memory"))
+             | Stack_overflow | Out_of_memory -> (2, "out of memory")
+             | Z.Overflow | Failure _ | Invalid_argument _ -> (3, "malformed: too-large"))
         | _ -> (2, usage)) in
   print_endline verdict;
   exit status
