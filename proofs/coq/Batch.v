@@ -179,31 +179,59 @@ Fixpoint zipadd (F : item -> Z) (its : list item) (ps as_ : list (list Z)) : lis
   match its, ps, as_ with
   | i :: its', p :: ps', a :: as' => (let f := F i in vaddZ (map (scaleZ f) p) a) :: zipadd F its' ps' as'
   | _, _, _ => [] end.
-Definition norms (n : node) : list Z := match n with Affine src _ _ => map (fun km => norm (snd km)) src | _ => [] end.
+(* from one source the bias is one more column *)
+Fixpoint extend (bias : list Z) (M : list row) : list row :=
+  match bias, M with b :: bias', r :: M' => ((O, b) :: r) :: extend bias' M' | _, _ => [] end.
+Definition norms (n : node) : list Z :=
+  match n with
+  | Affine src bias _ => norm (match src with [(_, M)] => extend bias M | _ => [] end) :: map (fun km => norm (snd km)) src
+  | _ => []
+  end.
+Definition sumsB (src : list (nat * list row)) (bias : list Z) (most : list Z) (its : list item) : list (list Z) :=
+  fold_right (fun '(km, m) accs =>
+      zipadd (fun it => lcms src (snd it) / fst (at_src (fst km) (snd it))) its
+        (mulvecs m (snd km) (map (fun it => snd (at_src (fst km) (snd it))) its)) accs)
+    (map (fun it => let Dw := lcms src (snd it) * fst it in map (fun b => b * Dw) bias) its) (combine src most).
 Definition valueB (n : node) (most : list Z) (its : list item) : list (Z * list Z) :=
   match n with
   | Affine src bias s =>
-      let ds := map (fun it => lcms src (snd it)) its in
-      combine (map (fun d => d * Zpos s) ds)
-        (fold_right (fun '(km, m) accs =>
-            zipadd (fun it => lcms src (snd it) / fst (at_src (fst km) (snd it))) its
-              (mulvecs m (snd km) (map (fun it => snd (at_src (fst km) (snd it))) its)) accs)
-          (map (fun it => let Dw := lcms src (snd it) * fst it in map (fun b => b * Dw) bias) its) (combine src most))
+      combine (map (fun it => lcms src (snd it) * Zpos s) its)
+        (match src with
+         | [(k, M)] =>
+             if forallb (fun it => lcms src (snd it) / fst (at_src k (snd it)) =? 1) its
+             then mulvecs (hd 0 most) (extend bias M) (map (fun it => lcms src (snd it) * fst it :: snd (at_src k (snd it))) its)
+             else sumsB src bias (tl most) its
+         | _ => sumsB src bias (tl most) its
+         end)
   | _ => map (fun it => valueZ n (fst it) (snd it)) its
   end.
 Lemma zipadd_map F its f g : zipadd F its (map f its) (map g its) = map (fun it => vaddZ (map (scaleZ (F it)) (f it)) (g it)) its.
 Proof. induction its as [|i its IH]; simpl; [reflexivity|]. f_equal. exact IH. Qed.
 Lemma combine_map {X Y W} (f : X -> Y) (g : X -> W) l : combine (map f l) (map g l) = map (fun x => (f x, g x)) l.
 Proof. induction l; simpl; congruence. Qed.
+Definition sums (src : list (nat * list row)) (bias : list Z) (it : item) : list Z :=
+  fold_right (fun km acc => let '(Dk, zs) := at_src (fst km) (snd it) in
+     vaddZ (map (fun r => scaleZ (lcms src (snd it) / Dk) (dotZ 0 r zs)) (snd km)) acc) (map (fun b => b * (lcms src (snd it) * fst it)) bias) src.
+Lemma sumsB_ok src bias its : sumsB src bias (map (fun km => norm (snd km)) src) its = map (sums src bias) its.
+Proof.
+  unfold sumsB, sums. generalize (lcms src) as L. intros L. induction src as [|km src IH]; cbn [fold_right map combine]; [reflexivity|].
+  rewrite IH, mulvecs_ok, map_map, zipadd_map. apply map_ext. intros it. destruct (at_src (fst km) (snd it)) as [Dk zs]. cbn [fst snd].
+  rewrite map_map. reflexivity.
+Qed.
+Lemma extend_ok Dw zs bias M : map (fun r => dotZ 0 r (Dw :: zs)) (extend bias M)
+  = vaddZ (map (fun r => scaleZ 1 (dotZ 0 r zs)) M) (map (fun b => b * Dw) bias).
+Proof.
+  revert M. induction bias as [|b bias IH]; intros [|r M]; cbn [extend map vaddZ]; try reflexivity. rewrite IH. f_equal.
+  cbn [dotZ skipn]. rewrite dotZ_acc, madd_ok. unfold scaleZ. cbn. ring.
+Qed.
 Lemma valueB_ok n its : valueB n (norms n) its = map (fun it => valueZ n (fst it) (snd it)) its.
 Proof.
-  destruct n as [src bias s|k s us|k gs]; try reflexivity. unfold valueB, valueZ, norms. rewrite map_map.
-  match goal with |- combine _ ?x = _ => assert (E : x = map (fun it => fold_right (fun km acc => let '(Dk, zs) := at_src (fst km) (snd it) in
-     vaddZ (map (fun r => scaleZ (lcms src (snd it) / Dk) (dotZ 0 r zs)) (snd km)) acc) (map (fun b => b * (lcms src (snd it) * fst it)) bias) src) its) end.
-  { generalize (lcms src) as L. intros L. induction src as [|km src IH]; cbn [fold_right map combine]; [reflexivity|].
-    rewrite IH, mulvecs_ok, map_map, zipadd_map. apply map_ext. intros it. destruct (at_src (fst km) (snd it)) as [Dk zs]. cbn [fst snd].
-    rewrite map_map. reflexivity. }
-  rewrite E, combine_map. reflexivity.
+  destruct n as [src bias s|k s us|k gs]; try reflexivity. unfold valueB, norms. cbn [hd tl].
+  match goal with |- combine _ ?x = _ => assert (E : x = map (sums src bias) its) end; [|rewrite E, combine_map; reflexivity].
+  destruct src as [|[k M] [|km src]]; try apply sumsB_ok. match goal with |- context [forallb ?f its] => destruct (forallb f its) eqn:F end; [|apply sumsB_ok].
+  rewrite mulvecs_ok, map_map. apply map_ext_in. intros it I. rewrite forallb_forall in F. specialize (F it I). apply Z.eqb_eq in F.
+  rewrite extend_ok. unfold sums. cbn [fold_right fst snd]. destruct (at_src k (snd it)) as [Dk zs] eqn:A. cbn [fst snd] in F |- *.
+  rewrite F. reflexivity.
 Qed.
 Fixpoint push (its : list item) (vs : list (Z * list Z)) : list item :=
   match its, vs with i :: its', v :: vs' => (fst i, v :: snd i) :: push its' vs' | _, _ => [] end.
@@ -224,7 +252,7 @@ Qed.
 (* bits, sixty at a time *)
 Fixpoint low_bits (f : Z -> bool) (many : nat) (l : list Z) (bit sum : Z) : Z * list Z :=
   match many, l with
-  | S m, z :: t => low_bits f m t (2 * bit) (if f z then sum + bit else sum)
+  | S m, z :: t => low_bits f m t (bit + bit) (if f z then sum + bit else sum)
   | _, _ => (sum, l)
   end.
 Fixpoint bits_fast (fuel : nat) (f : Z -> bool) (l : list Z) : Z :=
@@ -239,7 +267,7 @@ Proof.
   - destruct l; injection H as <- <-; rewrite Z.pow_0_r; ring.
   - destruct l as [|z l]; cbn [low_bits] in H; [injection H as <- <-; cbn [bits]; ring|].
     apply IH in H. cbn [bits]. rewrite Nat2Z.inj_succ, Z.pow_succ_r by lia.
-    transitivity ((if f z then sum + bit else sum) + 2 * bit * bits f l); [destruct (f z); cbn [Z.b2z]; ring|]. rewrite H. ring.
+    transitivity ((if f z then sum + bit else sum) + (bit + bit) * bits f l); [destruct (f z); cbn [Z.b2z]; ring|]. rewrite H. ring.
 Qed.
 Lemma bits_fast_ok n f : forall l, bits_fast n f l = bits f l.
 Proof.

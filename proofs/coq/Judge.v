@@ -80,7 +80,7 @@ Definition confirmed (n : network) (s : slice) (c : certificate) (sides : list (
   let q := question n s in
   let '(vs, lo, rs) := named c in
   same_texts (told c) (notes n) && natural_ids c && (match lo with [] => true | _ => false end)
-  && (nth 0 (counts c) 0 =? size rs) && Batch.check_fast 16 q (Checker.A vs rs sides).
+  && (nth 0 (counts c) 0 =? size rs) && Batch.check_fast 32 q (Checker.A vs rs sides).
 Definition judge (n : network) (s : slice) (c : certificate) (sides : list (list positive))
     (network_file slice_file certificate_file : file) : verdict :=
   if readable n s c network_file slice_file certificate_file then if confirmed n s c sides then Verified else Rejected else Malformed.

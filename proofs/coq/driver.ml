@@ -247,17 +247,19 @@ let judged echoing network_path slice_path certificate_path =
            network slice (if k = 0 then "" else Printf.sprintf "; %d substitution%s noted in the network" k (if k > 1 then "s" else "")))
 
 let () =
-  Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 20; space_overhead = 400 };
+  Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 17; space_overhead = 400 };
   let status, verdict = (match List.tl (Array.to_list Sys.argv) with
     | ["--trust"] -> (0, trust)
     | arguments ->
         let echoing, paths = (match arguments with "--echo" :: paths -> (true, paths) | paths -> (false, paths)) in
+        let paths = (match paths with "--" :: paths -> paths | paths -> paths) in
         match paths with
         | [network; slice; certificate] ->
             (try judged echoing network slice certificate with
              | Refused rule -> (3, "malformed: " ^ rule)
              | Sys_error message | Unix.Unix_error (_, message, _) -> (2, message)
-             | Stack_overflow | Out_of_memory -> (2, "out of memory"))
+             | Stack_overflow | Out_of_memory -> (2, "out of memory")
+             | Z.Overflow | Failure _ | Invalid_argument _ -> (3, "malformed: too-large"))
         | _ -> (2, usage)) in
   print_endline verdict;
   exit status
