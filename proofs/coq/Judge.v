@@ -1,7 +1,8 @@
 (* The program: files and what an untrusted reader says is in them, in; a verdict, out. And why it is right. *)
 From Coq Require Import Reals Lra Psatz ZArith List Bool.
 From Exactcam Require Import Format Claim Printback Translate.
-From Exactcam Require Plane Polygon Network Regions Evaluate Checker Sound Batch.
+From Exactcam Require Lists Plane Polygon Network Regions Evaluate Checker Sound Maps Edges Linear Boundary Whole.
+From Coq Require Import Relations.
 Import ListNotations.
 Open Scope Z_scope.
 
@@ -76,14 +77,23 @@ Definition readable (n : network) (s : slice) (c : certificate) (network_file sl
   well_formed n s && spans (Checker.rows q) && Checker.polyZ (Checker.window q) && is_hash (network_hash c) && is_hash (slice_hash c) && forallb is_text (told c)
   && holds_fast network_file (print_network true n) && holds_fast slice_file (print_slice s)
   && holds_fast certificate_file (print_certificate c).
-Definition confirmed (n : network) (s : slice) (c : certificate) (sides : list (list positive)) : bool :=
-  let q := question n s in
+Record hints := Hints { sides : list (list positive); labels : list (list Z) -> list (positive * positive) }.
+Definition named_ties (c : certificate) : list (list positive * list Z) := map (fun t => (map name (fst t), snd t)) (ties c).
+Definition counted (k : nat) (c : certificate) : Z :=
+  Z.of_nat (Linear.tally (fun t => Nat.eqb (dimension (fst t)) k) (ties c) 0).
+Fixpoint same_numbers (a b : list Z) : bool := match a, b with [], [] => true | x :: a', y :: b' => (x =? y) && same_numbers a' b' | _, _ => false end.
+Definition confirmed (n : network) (s : slice) (c : certificate) (h : hints) : bool :=
   let '(vs, lo, rs) := named c in
-  same_texts (told c) (notes n) && natural_ids c && (match lo with [] => true | _ => false end)
-  && (nth 0 (counts c) 0 =? size rs) && Batch.check_fast 32 q (Checker.A vs rs sides).
-Definition judge (n : network) (s : slice) (c : certificate) (sides : list (list positive))
+  same_texts (told c) (notes n) && natural_ids c && forallb (fun t => forallb (Z.leb 0) (fst t)) (ties c)
+  && (match lo with [] => true | _ => false end)
+  && match Whole.check_all 16 (place n) (question n s) (Checker.A vs rs (sides h)) (labels h) (named_ties c) with
+     | None => false
+     | Some (linear, affine) =>
+         same_numbers (counts c) [size rs; Z.of_nat linear; Z.of_nat affine; counted 2 c; counted 3 c; counted 1 c]
+     end.
+Definition judge (n : network) (s : slice) (c : certificate) (h : hints)
     (network_file slice_file certificate_file : file) : verdict :=
-  if readable n s c network_file slice_file certificate_file then if confirmed n s c sides then Verified else Rejected else Malformed.
+  if readable n s c network_file slice_file certificate_file then if confirmed n s c h then Verified else Rejected else Malformed.
 
 Lemma same_bytes_ok a : forall b, same_bytes a b = true -> a = b.
 Proof.
@@ -100,37 +110,129 @@ Proof. intros H p. split; intros (e & E & I); exists e; (split; [exact E|]); int
 Lemma closure_iff (A B : set) : (forall p, A p <-> B p) -> forall p, closure A p <-> closure B p.
 Proof. intros H p. split; intros C e E; destruct (C e E) as (q & Q & I); exists q; (split; [exact Q | apply H, I]). Qed.
 
+Lemma same_numbers_ok a : forall b, same_numbers a b = true -> a = b.
+Proof.
+  induction a as [|x a IH]; intros [|y b] H; try discriminate; [reflexivity|].
+  apply andb_true_iff in H. destruct H as [H1 H2]. apply Z.eqb_eq in H1. f_equal; auto.
+Qed.
+Lemma rst_iff {A} (r r' : relation A) : (forall x y, r x y <-> r' x y) -> forall x y, clos_refl_sym_trans A r x y <-> clos_refl_sym_trans A r' x y.
+Proof.
+  intros H x y. split; induction 1; try (apply rst_step, H; assumption); try apply rst_refl; try (apply rst_sym; assumption); eapply rst_trans; eassumption.
+Qed.
+Lemma name_inj i j : 0 <= i -> 0 <= j -> name i = name j -> i = j.
+Proof. unfold name. intros A B E. apply (f_equal Zpos) in E. rewrite !Z2Pos.id in E by lia. lia. Qed.
+Lemma names_inj l : forall m, forallb (Z.leb 0) l = true -> forallb (Z.leb 0) m = true -> map name l = map name m -> l = m.
+Proof.
+  induction l as [|i l IH]; intros [|j m] A B E; try discriminate; [reflexivity|]. cbn [forallb] in A, B. apply andb_true_iff in A, B.
+  destruct A as [A1 A2], B as [B1 B2]. apply Z.leb_le in A1, B1. injection E as E1 E2. f_equal; [apply name_inj | apply IH]; assumption.
+Qed.
+
+(* ---------- the same words, of the checker's question and of the files *)
+Section words.
+Variables (n : network) (s : slice).
+Notation q := (question n s).
+Notation out := (place n).
+Hypothesis W : well_formed n s = true.
+Lemma having_ok z p : Sound.S_ q z p <-> having n s z p.
+Proof. unfold Sound.S_, having, Sound.windowR. rewrite window_ok, (pattern_ok n s p W). tauto. Qed.
+Lemma active_ok z : Maps.has_interior q z <-> active n s z.
+Proof. split; intros (p & I); exists p; revert I; apply interior_iff; intros r; pose proof (having_ok z r); tauto. Qed.
+Lemma region_ok z p : Maps.region q z p <-> region n s z p.
+Proof. apply closure_iff, interior_iff, having_ok. Qed.
+Lemma output_is p : Outputs.output out q p = outputs n s p.
+Proof. apply (outputs_ok n s p W). Qed.
+Lemma map_ok z fs : Maps.is_map q out z fs <-> is_map n s z fs.
+Proof. split; intros H p I; [rewrite <- output_is | rewrite output_is]; apply H, region_ok, I. Qed.
+Lemma linked_ok z y : Linear.linked q out z y <-> linked n s z y.
+Proof.
+  assert (Sh : Linear.share q z y <-> adjacent n s z y).
+  { split; intros (a & b & N & H); exists a, b; (split; [exact N|]); intros t T0; destruct (H t T0) as [A B]; split; apply region_ok; assumption. }
+  unfold Linear.linked, linked. rewrite !active_ok, Sh. split; intros (A & B & C & fs & D & E); repeat (split; [assumption|]); exists fs; split; apply map_ok; assumption.
+Qed.
+Lemma connected_ok z y : Linear.connected q out z y <-> connected n s z y.
+Proof. apply rst_iff, linked_ok. Qed.
+Lemma wins_ok p k : Boundary.wins out q p k <-> wins n s p k.
+Proof. unfold Boundary.wins, Boundary.contest, wins. rewrite output_is. reflexivity. Qed.
+Lemma tie_ok p : Boundary.tie out q p <-> tie n s p.
+Proof. split; intros (j & k & N & A & B); exists j, k; (split; [exact N|]); split; apply wins_ok; assumption. Qed.
+End words.
+
+(* every claim about what is drawn *)
+Section drawn.
+Variables (c : certificate) (rs : list (list (list positive))) (sd : list (list positive)).
+Notation a := (Checker.A (vertices c) rs sd).
+Lemma corner_ok i : 0 <= i -> Sound.corner a (name i) = corner c i.
+Proof. intros P0. unfold Sound.corner, corner, name. cbn [Checker.vertices]. change point with Evaluate.hp. do 2 f_equal. lia. Qed.
+Lemma corners_ok l : forallb (Z.leb 0) l = true -> map (Sound.corner a) (map name l) = map (corner c) l.
+Proof. intros H. rewrite map_map. apply map_ext_in. intros i I. rewrite forallb_forall in H. apply corner_ok, Z.leb_le, H, I. Qed.
+Lemma face_ok l p : forallb (Z.leb 0) l = true -> (Boundary.face a (map name l) p <-> face c l p) /\ (Boundary.within a (map name l) p <-> within c l p).
+Proof.
+  intros H. unfold face, within. rewrite <- (corners_ok l H). destruct l as [|i [|j [|k l]]]; split; reflexivity.
+Qed.
+End drawn.
+
 Theorem judge_sound : sound judge.
 Proof.
-  intros n s c sides nf sf cf H. unfold judge in H.
-  destruct (readable n s c nf sf cf) eqn:R; [|discriminate]. destruct (confirmed n s c sides) eqn:C; [|discriminate]. clear H.
+  intros n s c h nf sf cf H. unfold judge in H.
+  destruct (readable n s c nf sf cf) eqn:R; [|discriminate]. destruct (confirmed n s c h) eqn:C; [|discriminate]. clear H.
   unfold readable in R. cbv zeta in R. rewrite !andb_true_iff in R. destruct R as ((((((((W & C1) & _) & _) & _) & _) & R1) & R2) & R3).
   apply holds_fast_ok in R1, R2, R3. split; [exact R1|]. split; [exact R2|]. split; [exact R3|].
-  unfold confirmed in C. rewrite named_ok in C. cbv zeta in C. rewrite !andb_true_iff in C.
-  destruct C as ((((C2 & C3) & C4) & C5) & C6). rewrite Batch.check_fast_is_check in C6.
-  set (q := question n s) in *. set (a := Checker.A (vertices c) (map (map (map name)) (snd (sorted_out c))) sides) in *.
+  unfold confirmed in C. rewrite named_ok in C. rewrite !andb_true_iff in C. destruct C as ((((C2 & C3) & Ct) & C4) & C5).
+  destruct (Whole.check_all _ _ _ _ _ _) as [[linear affine]|] eqn:C6; [|discriminate]. apply same_numbers_ok in C5.
+  set (q := question n s) in *. set (a := Checker.A (vertices c) (map (map (map name)) (snd (sorted_out c))) (sides h)) in *.
+  pose proof (Whole.core _ _ _ _ _ _ _ _ C6) as Core.
+  pose proof (natural_ids_ok c C3) as N.
   assert (P : Sound.pieces a = regions c).
-  { unfold Sound.pieces, regions, a. cbn [Checker.regions]. rewrite map_map. apply map_ext_in. intros U IU.
-    pose proof (natural_ids_ok c C3) as N. rewrite Forall_forall in N. specialize (N U IU).
+  { unfold Sound.pieces, regions. cbn [a Checker.regions]. rewrite map_map. apply map_ext_in. intros U IU.
+    rewrite Forall_forall in N. specialize (N U IU).
     rewrite map_map. apply map_ext_in. intros l Il. rewrite Forall_forall in N. specialize (N l Il).
-    rewrite map_map. apply map_ext_in. intros i Ii. rewrite Forall_forall in N. specialize (N i Ii).
-    unfold Sound.corner, corner, name. cbn [Checker.vertices]. change point with Evaluate.hp. do 2 f_equal. lia. }
+    apply corners_ok. apply forallb_forall. intros i Ii. rewrite Forall_forall in N. apply Z.leb_le, N, Ii. }
   assert (WN : Sound.windowR q = corners s) by apply window_ok.
-  assert (HV : forall z p, Sound.S_ q z p <-> having n s z p).
-  { intros z p. unfold Sound.S_, having. rewrite WN. fold q. unfold q. rewrite (pattern_ok n s p W). tauto. }
-  destruct (Sound.check_sound q a C6) as (S1 & S2 & S3 & S4 & zs & Z1 & Z2 & Z3).
-  rewrite P, ?WN in *. constructor.
+  destruct (Sound.check_sound q a Core) as (S1 & S2 & S3 & S4 & zs & Z1 & Z2 & Z3).
+  rewrite P, ?WN in *. rewrite forallb_forall in Ct.
+  destruct (Whole.decision_boundary _ _ _ _ _ _ _ _ C6) as (B1 & B2 & B3 & B4 & B5).
+  assert (Tie : forall t, In t (ties c) -> In (map name (fst t), snd t) (named_ties c)) by (intros t I; apply in_map_iff; exists t; auto).
+  assert (Diff : forall t t', In t (ties c) -> In t' (ties c) -> fst t <> fst t' -> map name (fst t) <> map name (fst t')).
+  { intros t t' I I' D E. apply D, names_inj; auto. }
+  assert (Face : forall t p, In t (ties c) -> (Boundary.face a (map name (fst t)) p <-> face c (fst t) p) /\ (Boundary.within a (map name (fst t)) p <-> within c (fst t) p)).
+  { intros t p I. apply face_ok, Ct, I. }
+  constructor.
   - exact W.
   - intros p r E. apply (spans_ok _ (Checker.den q) p r C1). unfold q. rewrite !input_ok. exact E.
   - exact S2.
   - exact S1.
   - exact S3.
   - exact S4.
-  - exists zs. split; [exact Z1|]. split.
-    + intros z. rewrite Z2. split; intros (p & I); exists p; revert I; apply interior_iff; intros r; specialize (HV z r); tauto.
-    + clear - Z3 HV. induction Z3 as [|z U zs rs E _ IH]; constructor; [|exact IH]. intros p. unfold Sound.union in E. rewrite E.
-      apply closure_iff, interior_iff, HV.
+  - exists zs. split; [exact Z1|]. split; [intros z; rewrite Z2; apply (active_ok n s W)|].
+    clear - Z3 W. induction Z3 as [|z U zs rs E _ IH]; constructor; [|exact IH]. intros p. unfold Sound.union in E. rewrite E. apply (region_ok n s W).
   - destruct (loose c); [reflexivity | discriminate].
-  - apply Z.eqb_eq in C5. rewrite C5, size_ok. unfold regions. rewrite !map_length. reflexivity.
+  - apply (Whole.points_differ _ _ _ _ _ _ _ _ C6).
+  - intros i j k l p K L D I J. rewrite <- P in K, L. unfold Sound.pieces in K, L. rewrite <- (concat_map (map (Sound.corner a))), nth_error_map in K, L.
+    destruct (nth_error (concat (Checker.regions a)) i) as [k'|] eqn:K'; [|discriminate]. destruct (nth_error (concat (Checker.regions a)) j) as [l'|] eqn:L'; [|discriminate].
+    injection K as <-. injection L as <-. destruct (proj2 (Edges.edge_to_edge q a Core) i j k' l' p K' L' D I J) as [E|(u & v & E1 & E2 & t & T0 & E)]; [left; exact E | right].
+    exists (Sound.corner a u), (Sound.corner a v), t. split; [apply (Edges.shape_edge a k' u v E1)|]. split; [apply (Edges.shape_edge a l' v u E2)|]. split; [exact T0 | exact E].
+  - rewrite C5. cbn [nth]. rewrite size_ok. unfold regions. rewrite !map_length. reflexivity.
+  - destruct (Whole.count_linear _ _ _ _ _ _ _ _ C6) as (roots & L1 & L2 & L3 & L4). exists roots. rewrite C5. cbn [nth]. split; [exact L1|]. split; [f_equal; exact (eq_sym L2)|].
+    split; [intros r I; apply (active_ok n s W), L3, I|]. intros z A. apply (active_ok n s W) in A. destruct (L4 z A) as (r & I & Cn & U). exists r. split; [exact I|].
+    split; [apply (connected_ok n s W), Cn|]. intros r' I' Cn'. apply U; [exact I' | apply (connected_ok n s W), Cn'].
+  - destruct (Whole.count_affine _ _ _ _ _ _ _ _ C6) as (maps & M1 & M2 & M3 & M4). exists maps. rewrite C5. cbn [nth]. split; [exact M1|]. split; [f_equal; exact (eq_sym M2)|]. split.
+    + intros z A. apply (active_ok n s W) in A. destruct (M3 z A) as (fs & I & G). exists fs. split; [exact I | apply (map_ok n s W), G].
+    + intros fs. rewrite M4. split; intros (z & A & B); exists z; (split; [apply (active_ok n s W), A | apply (map_ok n s W), B]).
+  - intros p. split.
+    + intros [A B]. destruct (proj1 (B1 p)) as (t & I & J); [split; [rewrite WN; exact A | apply (tie_ok n s W), B]|].
+      apply in_map_iff in I. destruct I as (t' & <- & I). exists t'. split; [exact I | apply (Face t' p I), J].
+    + intros (t & I & J). destruct (proj2 (B1 p)) as [A B]; [exists (map name (fst t), snd t); split; [apply Tie, I | apply (Face t p I), J]|].
+      split; [rewrite <- WN; exact A | apply (tie_ok n s W), B].
+  - intros t I. destruct (B2 _ (Tie t I)) as (A1 & A2 & A3). cbn [fst snd] in *. split; [exact A1|]. intros k. split.
+    + intros K. split; [apply A2, K|]. intros p J. apply (wins_ok n s W). rewrite <- (Z2Nat.id k) in K by (apply A2, K). revert p J.
+      intros p J. apply (proj1 (A3 (Z.to_nat k)) K). apply (Face t p I), J.
+    + intros [K0 K]. rewrite <- (Z2Nat.id k) by exact K0. apply A3. intros p J. apply (wins_ok n s W), K, (Face t p I), J.
+  - intros t t' I I' D. destruct (B4 _ _ (Tie t I) (Tie t' I') (Diff t t' I I' D)) as (p & A & B). exists p. cbn [fst] in A, B.
+    split; [apply (Face t p I), A|]. intros J. apply B, (Face t' p I'), J.
+  - intros t t' p I I' D J. destruct (B5 _ _ p (Tie t I) (Tie t' I') (Diff t t' I I' D)) as [A B]; [apply (Face t p I), J|]. cbn [fst] in A, B. split.
+    + intros K. apply A, (Face t' p I'), K.
+    + intros L K. apply B; [unfold Boundary.dimension; rewrite !map_length; exact L | apply (Face t' p I'), K].
+  - unfold named_ties in B3. rewrite map_map in B3. cbn [fst] in B3. rewrite <- (map_map fst (map name)) in B3. apply NoDup_map_inv in B3. exact B3.
+  - rewrite C5. cbn [skipn map]. unfold counted, ties_of. rewrite !Linear.tally_ok. reflexivity.
   - apply same_texts_ok, C2.
 Qed.

@@ -49,6 +49,15 @@ Proof.
 Qed.
 Theorem core : check q a = true.
 Proof. destruct steps_of as (R & ms & d & f & H & _). exact H. Qed.
+Theorem points_differ : NoDup (map hp (vertices a)).
+Proof.
+  destruct steps_of as (_ & _ & _ & _ & C & V0 & _). destruct (parts q a C) as (_ & _ & P0 & _).
+  apply andb_true_iff in V0. destruct V0 as [Lo Di]. rewrite forallb_forall in Lo. apply all_different_ok in Di. rewrite rev_map_ok, app_nil_r in Di.
+  assert (ND : NoDup (vertices a)) by (eapply NoDup_map_inv; eapply Permutation_NoDup; [symmetry; apply Permutation_rev | exact Di]).
+  clear - Lo P0 ND. induction ND as [|h l N _ IH]; cbn [map]; constructor.
+  - intros I. apply in_map_iff in I. destruct I as (h' & E & I). assert (h' = h); [|congruence]. apply lowest_unique; try apply Lo; try apply P0; simpl; auto.
+  - apply IH; intros; [apply Lo | apply P0]; right; assumption.
+Qed.
 Theorem count_affine : exists maps, NoDup maps /\ length maps = affines /\
   (forall z, has_interior q z -> exists G, In G maps /\ is_map q out z G) /\
   forall G, In G maps <-> exists z, has_interior q z /\ is_map q out z G.
