@@ -77,7 +77,7 @@ Definition readable (n : network) (s : slice) (c : certificate) (network_file sl
   well_formed n s && spans (Checker.rows q) && Checker.polyZ (Checker.window q) && is_hash (network_hash c) && is_hash (slice_hash c) && forallb is_text (told c)
   && holds_fast network_file (print_network true n) && holds_fast slice_file (print_slice s)
   && holds_fast certificate_file (print_certificate c).
-Record hints := Hints { sides : list (list positive); labels : list (list Z) -> list (positive * positive) }.
+Record hints := Hints { around_window : list (list positive); linear_labels : list (list Z) -> list (positive * positive) }.
 Definition named_ties (c : certificate) : list (list positive * list Z) := map (fun t => (map name (fst t), snd t)) (ties c).
 Definition counted (k : nat) (c : certificate) : Z :=
   Z.of_nat (Linear.tally (fun t => Nat.eqb (dimension (fst t)) k) (ties c) 0).
@@ -86,7 +86,7 @@ Definition confirmed (n : network) (s : slice) (c : certificate) (h : hints) : b
   let '(vs, lo, rs) := named c in
   same_texts (told c) (notes n) && natural_ids c && forallb (fun t => forallb (Z.leb 0) (fst t)) (ties c)
   && (match lo with [] => true | _ => false end)
-  && match Whole.check_all 16 (place n) (question n s) (Checker.A vs rs (sides h)) (labels h) (named_ties c) with
+  && match Whole.check_all 16 (place n) (question n s) (Checker.A vs rs (around_window h)) (linear_labels h) (named_ties c) with
      | None => false
      | Some (linear, affine) =>
          same_numbers (counts c) [size rs; Z.of_nat linear; Z.of_nat affine; counted 2 c; counted 3 c; counted 1 c]
@@ -179,7 +179,7 @@ Proof.
   apply holds_fast_ok in R1, R2, R3. split; [exact R1|]. split; [exact R2|]. split; [exact R3|].
   unfold confirmed in C. rewrite named_ok in C. rewrite !andb_true_iff in C. destruct C as ((((C2 & C3) & Ct) & C4) & C5).
   destruct (Whole.check_all _ _ _ _ _ _) as [[linear affine]|] eqn:C6; [|discriminate]. apply same_numbers_ok in C5.
-  set (q := question n s) in *. set (a := Checker.A (vertices c) (map (map (map name)) (snd (sorted_out c))) (sides h)) in *.
+  set (q := question n s) in *. set (a := Checker.A (vertices c) (map (map (map name)) (snd (sorted_out c))) (around_window h)) in *.
   pose proof (Whole.core _ _ _ _ _ _ _ _ C6) as Core.
   pose proof (natural_ids_ok c C3) as N.
   assert (P : Sound.pieces a = regions c).

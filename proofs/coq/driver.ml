@@ -92,12 +92,18 @@ let network v =
   let texts name = list (fun t -> bytes (text t)) (field name v) in
   { inputs = natural (field "inputs" v); nodes = list node (field "nodes" v); output = natural (field "output" v);
     names = texts "names"; notes = texts "notes" }
+(* outputs that may be largest: a single one has the constant zero as its rival *)
+let classes n = match List.nth_opt n.nodes (Z.to_int n.output - 1) with
+  | Some (Affine (_, _, l, _)) -> max 2 (List.length l)
+  | Some (Pointwise (_, _, l)) -> max 2 (List.length l)
+  | Some (Max (_, l)) -> max 2 (List.length l)
+  | None | exception _ -> max 2 (Z.to_int n.inputs)
 let slice v =
   let vector name = list rational (field name v) in
   { origin = vector "origin"; e1 = vector "e1"; e2 = vector "e2"; window = list pair (field "window" v) }
 
 (* ---------- certificates *)
-let certificate contents =
+let certificate classes contents =
   let at = ref 0 in
   let line () =
     let stop = (try String.index_from contents !at '\n' with Not_found | Invalid_argument _ -> refuse "line-is-too-long") in
@@ -111,7 +117,7 @@ let certificate contents =
   demand (String.length notes > 6 && String.sub notes 0 6 = "notes ") "line";
   let notes, _ = parse (String.sub notes 6 (String.length notes - 6)) in
   let counts = (match words () with "counts" :: l when List.length l = 6 -> map hexadecimal l | _ -> refuse "line") in
-  let points = Hashtbl.create 65536 in
+  let points = Hashtbl.create 65536 and faces = Hashtbl.create 1024 in
   let ids below words =
     let l = map hexadecimal words in
     demand (List.for_all (fun n -> Z.sign n >= 0 && Z.lt n (Z.of_int below)) l && List.length (List.sort_uniq Z.compare l) = List.length l) "numbers";
@@ -129,15 +135,16 @@ let certificate contents =
     | "t" :: l ->
         let face, outputs = split [] l in
         let face = known face in
-        demand (face <> [] && not (List.mem_assoc face ties)) "tie-is-listed-twice";
-        go lines ((face, map hexadecimal outputs) :: ties)
+        demand (face <> [] && not (Hashtbl.mem faces face)) "tie-is-listed-twice";
+        Hashtbl.add faces face (); go lines ((face, ids classes outputs) :: ties)
     | ["end"] -> demand (!at = String.length contents) "line"; (List.rev lines, List.rev ties)
     | _ -> refuse "line" in
   let lines, ties = go [] [] in
   { network_hash = bytes network; slice_hash = bytes slice; told = list (fun t -> bytes (text t)) notes; counts; lines; ties }
 
-(* what is left of the edges, walked around the window from corner to corner *)
-let hints slice certificate =
+(* ---------- hints
+   what is left of the edges, walked around the window from corner to corner *)
+let sides slice certificate =
   let over (a, b) =
     let d = Z.lcm a.below b.below in
     (Z.mul a.above (Z.div d a.below), Z.mul b.above (Z.div d b.below), d) in
@@ -157,6 +164,30 @@ let hints slice certificate =
   match corners with
   | [] -> []
   | first :: rest -> List.map2 (fun a b -> map Z.of_int (walk (Hashtbl.length next) a b [])) corners (rest @ [first])
+
+(* for every region the first region of its linear region, and how many edges away: maps are the regions' output maps *)
+let labels certificate maps =
+  let maps = Array.of_list maps in
+  let near = Array.make (Array.length maps) [] and left = Hashtbl.create 65536 and region = ref (-1) in
+  let edge a b = match Hashtbl.find_opt left (b, a) with
+    | Some other -> near.(other) <- !region :: near.(other); near.(!region) <- other :: near.(!region)
+    | None -> Hashtbl.replace left (a, b) !region in
+  List.iter (function
+    | Vertex _ | Piece (_, []) -> ()
+    | Piece (first, ids) ->
+        if first then incr region;
+        let ids = map Z.to_int ids in
+        ignore (List.fold_left (fun a b -> edge a b; b) (List.nth ids (List.length ids - 1)) ids)) certificate.lines;
+  let found = Array.make (Array.length maps) (Z.one, Z.zero) and waiting = Queue.create () in
+  let visit root depth r = if Z.equal (snd found.(r)) Z.zero then (found.(r) <- (root, depth); Queue.add r waiting) in
+  Array.iteri (fun r _ ->
+    visit (Z.of_int (r + 1)) Z.one r;
+    while not (Queue.is_empty waiting) do
+      let r = Queue.pop waiting in
+      let root, depth = found.(r) in
+      List.iter (fun other -> if maps.(other) = maps.(r) then visit root (Z.succ depth) other) near.(r)
+    done) maps;
+  Array.to_list found
 
 (* ---------- SHA-256, to tell a mix-up from an error; no verdict rests on it *)
 let sha256 message =
@@ -207,9 +238,6 @@ of proofs/coq/Claim.v and Format.v, which say what is claimed of which files; th
 OCaml, zarith, GMP, gzip where a certificate is packed; and the few lines of driver.ml that read files and print the verdict.
 Not on: parsers, hints, exactcam, Python, floating point, hashes."
 let usage = "usage: exactcam-check [--echo] NETWORK SLICE CERTIFICATE, or exactcam-check --trust"
-let proved = "the pieces tile the window and the regions listed are exactly the activation regions"
-let not_proved = "linear regions, affine pieces and the decision boundary are not looked at"
-
 let echo n s c =
   let count l = List.length l in
   let rational q = if Z.equal q.below Z.one then Z.to_string q.above else Z.to_string q.above ^ "/" ^ Z.to_string q.below in
@@ -233,9 +261,9 @@ let judged echoing network_path slice_path certificate_path =
   let network_file = contents network_path and slice_file = contents slice_path and certificate_file = contents certificate_path in
   let s = slice (fst (parse slice_file)) in
   let n = network (fst (parse network_file)) in
-  let c = certificate certificate_file in
+  let c = certificate (classes n) certificate_file in
   if echoing then echo n s c;
-  match judge n s c (hints s c) (file network_file) (file slice_file) (file certificate_file) with
+  match judge n s c { around_window = sides s c; linear_labels = labels c } (file network_file) (file slice_file) (file certificate_file) with
   | Malformed -> (3, "malformed: proved checker; checker.py names the rule")
   | Rejected -> (1, "rejected: proved checker; checker.py names the rule")
   | Verified ->
@@ -243,7 +271,8 @@ let judged echoing network_path slice_path certificate_path =
       if network <> string_of c.network_hash then (1, "rejected: network-is-another")
       else if slice <> string_of c.slice_hash then (1, "rejected: slice-is-another")
       else let k = List.length n.notes in
-        (0, Printf.sprintf "verified: %s activation regions; proved: %s; %s; network %s, slice %s%s" (Z.to_string (List.hd c.counts)) proved not_proved
+        let what = ["activation regions"; "linear regions"; "affine pieces"; "segments"; "plateaus"; "isolated points"] in
+        (0, Printf.sprintf "verified: %s; network %s, slice %s%s" (String.concat ", " (List.map2 (fun n w -> Z.to_string n ^ " " ^ w) c.counts what))
            network slice (if k = 0 then "" else Printf.sprintf "; %d substitution%s noted in the network" k (if k > 1 then "s" else "")))
 
 let () =
