@@ -97,7 +97,13 @@ let slice v =
   { origin = vector "origin"; e1 = vector "e1"; e2 = vector "e2"; window = list pair (field "window" v) }
 
 (* ---------- certificates *)
-let certificate contents =
+(* how many outputs compete: zero is the rival of a single one *)
+let classes n =
+  let size = function Affine (_, _, bias, _) -> List.length bias | Pointwise (_, _, which) -> List.length which | Max (_, groups) -> List.length groups in
+  let k = Z.to_int n.output in
+  demand (k <= List.length n.nodes) "natural";
+  max 2 (if k = 0 then Z.to_int n.inputs else size (List.nth n.nodes (k - 1)))
+let certificate classes contents =
   let at = ref 0 in
   let line () =
     let stop = (try String.index_from contents !at '\n' with Not_found | Invalid_argument _ -> refuse "line-is-too-long") in
@@ -130,7 +136,7 @@ let certificate contents =
         let face, outputs = split [] l in
         let face = known face in
         demand (face <> [] && not (List.mem_assoc face ties)) "tie-is-listed-twice";
-        go lines ((face, map hexadecimal outputs) :: ties)
+        go lines ((face, ids classes outputs) :: ties)
     | ["end"] -> demand (!at = String.length contents) "line"; (List.rev lines, List.rev ties)
     | _ -> refuse "line" in
   let lines, ties = go [] [] in
@@ -233,7 +239,7 @@ let judged echoing network_path slice_path certificate_path =
   let network_file = contents network_path and slice_file = contents slice_path and certificate_file = contents certificate_path in
   let s = slice (fst (parse slice_file)) in
   let n = network (fst (parse network_file)) in
-  let c = certificate certificate_file in
+  let c = certificate (classes n) certificate_file in
   if echoing then echo n s c;
   match judge n s c (hints s c) (file network_file) (file slice_file) (file certificate_file) with
   | Malformed -> (3, "malformed: proved checker; checker.py names the rule")
