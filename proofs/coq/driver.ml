@@ -92,17 +92,17 @@ let network v =
   let texts name = list (fun t -> bytes (text t)) (field name v) in
   { inputs = natural (field "inputs" v); nodes = list node (field "nodes" v); output = natural (field "output" v);
     names = texts "names"; notes = texts "notes" }
-(* outputs that may be largest: a single one has the constant zero as its rival *)
-let classes n = match List.nth_opt n.nodes (Z.to_int n.output - 1) with
-  | Some (Affine (_, _, l, _)) -> max 2 (List.length l)
-  | Some (Pointwise (_, _, l)) -> max 2 (List.length l)
-  | Some (Max (_, l)) -> max 2 (List.length l)
-  | None | exception _ -> max 2 (Z.to_int n.inputs)
 let slice v =
   let vector name = list rational (field name v) in
   { origin = vector "origin"; e1 = vector "e1"; e2 = vector "e2"; window = list pair (field "window" v) }
 
 (* ---------- certificates *)
+(* how many outputs compete: zero is the rival of a single one *)
+let classes n =
+  let size = function Affine (_, _, bias, _) -> List.length bias | Pointwise (_, _, which) -> List.length which | Max (_, groups) -> List.length groups in
+  let k = Z.to_int n.output in
+  demand (k <= List.length n.nodes) "natural";
+  max 2 (if k = 0 then Z.to_int n.inputs else size (List.nth n.nodes (k - 1)))
 let certificate classes contents =
   let at = ref 0 in
   let line () =
