@@ -235,20 +235,7 @@ Proof.
 Qed.
 Fixpoint push (its : list item) (vs : list (Z * list Z)) : list item :=
   match its, vs with i :: its', v :: vs' => (fst i, v :: snd i) :: push its' vs' | _, _ => [] end.
-Fixpoint joins (n : node) (its : list item) (os : list (list Z * list (list Z))) : list (list Z * list (list Z)) :=
-  match its, os with i :: its', o :: os' => (obsZ n (fst i) (snd i) ++ fst o, grpZ n (fst i) (snd i) ++ snd o) :: joins n its' os' | _, _ => [] end.
-Fixpoint observedB (N : list (node * list Z)) (its : list item) : list (list Z * list (list Z)) :=
-  match N with
-  | [] => map (fun _ => ([], [])) its
-  | (n, most) :: N' => joins n its (observedB N' (push its (valueB n most its)))
-  end.
 Definition prepared (N : net) : list (node * list Z) := map (fun n => (n, norms n)) N.
-Lemma observedB_ok N : forall its, observedB (prepared N) its = map (fun it => observedZ N (fst it) (snd it)) its.
-Proof.
-  induction N as [|n N IH]; intros its; cbn [prepared map observedB observedZ]; [reflexivity|]. fold (prepared N).
-  rewrite valueB_ok, IH. induction its as [|i its IHi]; cbn [map push joins]; [reflexivity|]. f_equal; [|exact IHi].
-  cbn [fst snd]. destruct (observedZ N (fst i) _); reflexivity.
-Qed.
 (* bits, sixty at a time *)
 Fixpoint low_bits (f : Z -> bool) (many : nat) (l : list Z) (bit sum : Z) : Z * list Z :=
   match many, l with
@@ -275,40 +262,3 @@ Proof.
   apply low_bits_ok in E. destruct t as [|z t]; [cbn [bits] in E; lia|].
   rewrite IH, Z.shiftl_mul_pow2 by lia. change (2 ^ 60) with (2 ^ Z.of_nat 60). lia.
 Qed.
-Fixpoint mkv (hs : list hpt) (os : list (list Z * list (list Z))) : list vtx :=
-  match hs, os with
-  | h :: hs', (o, g) :: os' => V h (bits_fast 1000 pos o) (bits_fast 1000 negb_ o) (map (bits_fast 1000 nul) g) :: mkv hs' os'
-  | _, _ => [] end.
-Definition evalb (q : question) (N : list (node * list Z)) (hs : list hpt) : list vtx :=
-  mkv hs (observedB N (map (fun h => (hw h, [(Zpos (den q), inputZ (rows q) h)])) hs)).
-Lemma evalb_ok q hs : evalb q (prepared (network q)) hs = map (evalv q) hs.
-Proof.
-  unfold evalb. rewrite observedB_ok, map_map. cbn [fst snd]. induction hs as [|h hs IH]; cbn [map mkv]; [reflexivity|].
-  unfold evalv at 1. destruct (observedZ (network q) (hw h) _) as [o g]. rewrite IH, !bits_fast_ok. do 2 f_equal.
-  apply map_ext. intros l. apply bits_fast_ok.
-Qed.
-(* vertices one batch after the other, into the table *)
-Fixpoint buildv (k : positive) (l : list vtx) (m : PositiveMap.t vtx) : positive * PositiveMap.t vtx :=
-  match l with [] => (k, m) | v :: t => buildv (Pos.succ k) t (PositiveMap.add k v m) end.
-Fixpoint batches (b : nat) (q : question) (N : list (node * list Z)) (l : list hpt) (room : nat) (acc : list hpt) (k : positive) (m : PositiveMap.t vtx) : PositiveMap.t vtx :=
-  match l with
-  | [] => snd (buildv k (evalb q N (rev_append acc [])) m)
-  | h :: t => match room with
-              | O => let '(k', m') := buildv k (evalb q N (rev_append acc [])) m in batches b q N t b [h] k' m'
-              | S r => batches b q N t r (h :: acc) k m
-              end
-  end.
-Lemma build_app q l1 : forall l2 k m, build q k (l1 ++ l2) m = let '(k', m') := buildv k (map (evalv q) l1) m in build q k' l2 m'.
-Proof. induction l1 as [|h l1 IH]; intros; cbn [app map buildv build]; [reflexivity | apply IH]. Qed.
-Lemma batches_ok b q l : forall room acc k m, batches b q (prepared (network q)) l room acc k m = build q k (rev acc ++ l) m.
-Proof.
-  induction l as [|h l IH]; intros room acc k m; cbn [batches]; rewrite rev_append_rev, ?evalb_ok, app_nil_r.
-  - pose proof (build_app q (rev acc) [] k m) as E. rewrite app_nil_r in *. destruct (buildv k _ m). symmetry. exact E.
-  - rewrite build_app. destruct room as [|r].
-    + destruct (buildv k (map (evalv q) (rev acc)) m). rewrite IH. reflexivity.
-    + rewrite IH. cbn [rev]. rewrite <- app_assoc, build_app. reflexivity.
-Qed.
-Definition check_fast (b : nat) (q : question) (a : answer) : bool :=
-  check_with (batches b q (prepared (network q)) (vertices a) b [] 1 (PositiveMap.empty vtx)) q a.
-Theorem check_fast_is_check b q a : check_fast b q a = check q a.
-Proof. unfold check_fast, check. rewrite batches_ok. reflexivity. Qed.

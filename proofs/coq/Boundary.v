@@ -272,7 +272,7 @@ Qed.
 
 Section boundary.
 Variables (q : question) (a : answer) (out : nat).
-Hypothesis ok : check q a = true.
+Hypothesis ok : checked q a.
 Variable R : list (list (list named)).
 Hypothesis R_is : Forall2 (Forall2 (Forall2 (fun i x => fst x = i /\ known q a out x))) (regions a) R.
 Hypothesis distinct : vertices_ok (vertices a) = true.

@@ -69,19 +69,9 @@ Fixpoint increasing (l : list (list Z)) : bool :=
   match l with a :: ((b :: _) as t) => lexlt a b && increasing t | _ => true end.
 Definition all_different (l : list (list Z)) : bool := increasing (msort (fun l m => negb (lexlt m l)) l).
 
-(* directed edges cancel *)
+(* directed edges *)
 Definition edge := (positive * positive)%type.
 Definition swap (e : edge) : edge := (snd e, fst e).
-Definition edge_leb (e f : edge) : bool :=
-  match Pos.compare (fst e) (fst f) with Lt => true | Gt => false
-  | Eq => match Pos.compare (snd e) (snd f) with Gt => false | _ => true end end.
-Fixpoint edges_eq (l m : list edge) : bool :=
-  match l, m with
-  | [], [] => true
-  | (a, b) :: l', (c, d) :: m' => match Pos.compare a c, Pos.compare b d with Eq, Eq => edges_eq l' m' | _, _ => false end
-  | _, _ => false end.
-Definition cancel (E : list edge) : bool := edges_eq (msort edge_leb E) (msort edge_leb (rev_map swap E [])).
-
 (* the network *)
 Fixpoint wf_plZ (m : affmap) (r : list ((Z * positive) * affmap)) : bool :=
   match r with
@@ -118,12 +108,15 @@ Fixpoint all_edges (rs : list (list (list positive))) (acc : list edge) : list e
   match rs with [] => acc | U :: t => all_edges t (fold_left (fun acc l => rev_append (edges l) acc) U acc) end.
 Definition side_edges (s : list (list positive)) : list edge :=
   flat_map (fun s => match s with [] => [] | i :: t => consec i t end) s.
-Definition check_with (tbl : PositiveMap.t vtx) (q : question) (a : answer) : bool :=
+(* all but that directed edges cancel, which Linear.v finds when it sorts them anyway *)
+Definition core_ok (tbl : PositiveMap.t vtx) (q : question) (a : answer) : bool :=
   let find i := PositiveMap.find i tbl in
   wfZ (network q) && forallb (fun h => 0 <? hw h) (window q) && forallb (fun h => 0 <? hw h) (vertices a)
   && polyZ (window q)
   && match codes find (regions a) [] with None => false | Some cs => all_different cs end
-  && sides_ok (fun i => option_map vp (find i)) (edges (window q)) (sides a)
-  && cancel (all_edges (regions a) (rev_map swap (side_edges (sides a)) [])).
-Definition check (q : question) (a : answer) : bool :=
-  check_with (build q 1 (vertices a) (PositiveMap.empty vtx)) q a.
+  && sides_ok (fun i => option_map vp (find i)) (edges (window q)) (sides a).
+Definition window_edges (a : answer) : list edge := rev_map swap (side_edges (sides a)) [].
+Definition balanced (a : answer) : Prop :=
+  let E := all_edges (regions a) (window_edges a) in Permutation E (map swap E).
+Definition checked (q : question) (a : answer) : Prop :=
+  core_ok (build q 1 (vertices a) (PositiveMap.empty vtx)) q a = true /\ balanced a.

@@ -183,7 +183,7 @@ Qed.
 (* ---------- the listed pieces *)
 Section edges.
 Variables (q : question) (a : answer).
-Hypothesis ok : check q a = true.
+Hypothesis ok : checked q a.
 Notation names := (concat (regions a)).
 Definition shape_of (k : list positive) : list pt := map (corner a) k.
 
@@ -203,16 +203,15 @@ Proof. rewrite shape_edges. intros I. apply in_map_iff in I. destruct I as ([u v
 (* every edge of a piece is the reverse of an edge of a piece, or runs along the window *)
 Lemma reversed k u v : In k names -> In (u, v) (edges k) -> (exists k', In k' names /\ In (v, u) (edges k')) \/ In (u, v) (side_edges (sides a)).
 Proof.
-  intros Ik Ie. destruct (parts q a ok) as (_ & _ & _ & _ & _ & _ & Cn). apply edges_eq_ok in Cn.
-  set (S1 := rev_map swap (side_edges (sides a)) []) in *. set (E := all_edges (regions a) S1) in *.
+  intros Ik Ie. destruct (parts q a ok) as (_ & _ & _ & _ & _ & _ & Cn). unfold balanced in Cn.
+  set (S1 := window_edges a) in *. set (E := all_edges (regions a) S1) in *.
   assert (PE : Permutation (flat_map edges names ++ S1) E) by apply all_edges_perm.
   assert (I1 : In (u, v) E). { apply (Permutation_in _ PE), in_app_iff. left. apply in_flat_map. exists k; auto. }
-  apply (Permutation_in _ (msort_perm edge_leb E)) in I1. rewrite Cn in I1.
-  apply (Permutation_in _ (Permutation_sym (msort_perm edge_leb _))) in I1. rewrite rev_map_ok, app_nil_r, <- in_rev in I1.
+  apply (Permutation_in _ Cn) in I1.
   apply in_map_iff in I1. destruct I1 as ([x y] & Es & I1). injection Es as <- <-.
   apply (Permutation_in _ (Permutation_sym PE)) in I1. apply in_app_iff in I1. destruct I1 as [I1|I1].
   - left. apply in_flat_map in I1. destruct I1 as (k' & A & B). exists k'; auto.
-  - right. unfold S1 in I1. rewrite rev_map_ok, app_nil_r, <- in_rev in I1. apply in_map_iff in I1. destruct I1 as ([x' y'] & Es & I1).
+  - right. unfold S1, window_edges in I1. rewrite rev_map_ok, app_nil_r, <- in_rev in I1. apply in_map_iff in I1. destruct I1 as ([x' y'] & Es & I1).
     injection Es as <- <-. exact I1.
 Qed.
 (* the window lies on the left of what runs along it *)

@@ -15,11 +15,11 @@ Definition linked (q : question) (out : nat) (z z' : pat) : Prop :=
   has_interior q z /\ has_interior q z' /\ share q z z' /\ exists G, is_map q out z G /\ is_map q out z' G.
 Definition connected (q : question) (out : nat) : pat -> pat -> Prop := clos_refl_sym_trans pat (linked q out).
 
-(* ---------- the check: edges with what is known of the region on their left, sorted *)
+(* ---------- the check: edges with what is known of the region on their left, sorted; on the way, that they cancel *)
 Open Scope positive_scope.
 Record reg := Reg { own : positive; label : positive; depth : positive; rmap : list Z }.
-Record tedge := T { lo : positive; hi : positive; up : bool; tag : reg }.
-Definition tagged (r : reg) (e : edge) : tedge :=
+Record tedge := T { lo : positive; hi : positive; up : bool; tag : option reg }.     (* no region: along the window, reversed *)
+Definition tagged (r : option reg) (e : edge) : tedge :=
   if Pos.ltb (fst e) (snd e) then T (fst e) (snd e) true r else T (snd e) (fst e) false r.
 Fixpoint number (n : positive) (ms : list (list Z)) (hints : list (positive * positive)) (acc : list reg) : option (list reg) :=
   match ms, hints with
@@ -29,23 +29,34 @@ Fixpoint number (n : positive) (ms : list (list Z)) (hints : list (positive * po
   end.
 Fixpoint tag_all (R : list (list (list named))) (rs : list reg) (acc : list tedge) : list tedge :=
   match R, rs with
-  | U :: R', r :: rs' => tag_all R' rs' (fold_left (fun acc k => rev_map (tagged r) (edges (map fst k)) acc) U acc)
+  | U :: R', r :: rs' => tag_all R' rs' (fold_left (fun acc k => rev_map (tagged (Some r)) (edges (map fst k)) acc) U acc)
   | _, _ => acc
   end.
 Definition tlt (e f : tedge) : bool :=
   match Pos.compare (lo e) (lo f) with Lt => true | Gt => false
   | Eq => match Pos.compare (hi e) (hi f) with Lt => true | Gt => false | Eq => negb (up e) && up f end end.
-Definition joined (e f : tedge) : bool :=   (* one edge, seen from two regions with one map *)
-  Pos.eqb (lo e) (lo f) && Pos.eqb (hi e) (hi f) && leq (rmap (tag e)) (rmap (tag f)).
+Definition joined (e f : tedge) : option (reg * reg) :=   (* one edge, seen from two regions with one map *)
+  match tag e, tag f with
+  | Some r, Some s => if Pos.eqb (lo e) (lo f) && Pos.eqb (hi e) (hi f) && leq (rmap r) (rmap s) then Some (r, s) else None
+  | _, _ => None
+  end.
 Definition mark (r s : reg) (marks : list positive) : list positive :=
   match Pos.compare (depth r) (depth s) with Lt => own s :: marks | Gt => own r :: marks | Eq => marks end.
 Fixpoint scan (e : tedge) (l : list tedge) (marks : list positive) : option (list positive) :=
   match l with
   | [] => Some marks
   | f :: t => if tlt e f then
-                if joined e f then if Pos.eqb (label (tag e)) (label (tag f)) then scan f t (mark (tag e) (tag f) marks) else None
-                else scan f t marks
+                match joined e f with
+                | Some (r, s) => if Pos.eqb (label r) (label s) then scan f t (mark r s marks) else None
+                | None => scan f t marks
+                end
               else None
+  end.
+(* every edge is followed by its reverse *)
+Fixpoint paired (l : list tedge) : bool :=
+  match l with
+  | [] => true
+  | e :: t => match t with f :: t' => Pos.eqb (lo e) (lo f) && Pos.eqb (hi e) (hi f) && negb (up e) && up f && paired t' | [] => false end
   end.
 Definition among (marks : list positive) : positive -> bool :=
   let m := fold_left (fun m i => PositiveMap.add i tt m) marks (PositiveMap.empty unit) in
@@ -53,15 +64,15 @@ Definition among (marks : list positive) : positive -> bool :=
 Definition is_root (r : reg) : bool := Pos.eqb (label r) (own r).
 Fixpoint tally {X} (f : X -> bool) (l : list X) (n : nat) : nat :=
   match l with [] => n | x :: t => tally f t (if f x then S n else n) end.
-Definition linear (R : list (list (list named))) (ms : list (list Z)) (hints : list (positive * positive)) : option nat :=
+Definition linear (R : list (list (list named))) (along : list edge) (ms : list (list Z)) (hints : list (positive * positive)) : option nat :=
   match number 1 ms hints [] with
   | None => None
-  | Some rs => match msort (fun e f => negb (tlt f e)) (tag_all R rs []) with
+  | Some rs => match msort (fun e f => negb (tlt f e)) (tag_all R rs (rev_map (tagged None) along [])) with
                | [] => None
                | e :: l => match scan e l [] with
                            | None => None
                            | Some marks => let m := among marks in
-                               if forallb (fun r => is_root r || m (own r)) rs then Some (tally is_root rs 0) else None
+                               if paired (e :: l) && forallb (fun r => is_root r || m (own r)) rs then Some (tally is_root rs 0) else None
                            end
                end
   end.
@@ -74,49 +85,67 @@ Proof.
 Qed.
 Lemma tlt_trans e f g : tlt e f = true -> tlt f g = true -> tlt e g = true.
 Proof. rewrite !tlt_spec. intros A B. destruct (up f); intuition (try lia; try congruence). Qed.
-Definition twins (e f : tedge) := lo e = lo f /\ hi e = hi f /\ up e = false /\ up f = true /\ rmap (tag e) = rmap (tag f).
+Definition twins (e f : tedge) (r s : reg) :=
+  lo e = lo f /\ hi e = hi f /\ up e = false /\ up f = true /\ tag e = Some r /\ tag f = Some s /\ rmap r = rmap s.
 Lemma leq_refl l : leq l l = true.
 Proof. induction l as [|x l IH]; [reflexivity|]. cbn [leq]. rewrite Z.eqb_refl. exact IH. Qed.
-Lemma joined_twins e f : tlt e f = true -> (joined e f = true <-> twins e f).
+Lemma joined_twins e f r s : tlt e f = true -> (joined e f = Some (r, s) <-> twins e f r s).
 Proof.
-  rewrite tlt_spec. unfold joined, twins. rewrite !andb_true_iff, !Pos.eqb_eq. intros H. split.
-  - intros ((A & B) & C). apply leq_ok in C. intuition (try lia; try congruence).
-  - intros (A & B & _ & _ & C). rewrite C. repeat split; auto. apply leq_refl.
+  rewrite tlt_spec. unfold joined, twins. intros H. split.
+  - destruct (tag e) as [r'|]; [|discriminate]. destruct (tag f) as [s'|]; [|discriminate].
+    destruct (_ && leq (rmap r') (rmap s')) eqn:E; [|discriminate]. intros X. injection X as -> ->.
+    rewrite !andb_true_iff, !Pos.eqb_eq in E. destruct E as ((A & B) & C). apply leq_ok in C.
+    intuition (try lia; try congruence).
+  - intros (A & B & _ & _ & -> & -> & C). rewrite A, B, C, !Pos.eqb_refl, leq_refl. reflexivity.
+Qed.
+Lemma scan_next e f l marks m : scan e (f :: l) marks = Some m -> tlt e f = true /\ exists marks', scan f l marks' = Some m.
+Proof.
+  cbn [scan]. destruct (tlt e f); [|discriminate]. intros H. split; [reflexivity|].
+  destruct (joined e f) as [[r s]|]; [destruct (Pos.eqb _ _); [|discriminate]|]; eauto.
 Qed.
 Lemma scan_head l : forall e marks m, scan e l marks = Some m -> forall f, In f l -> tlt e f = true.
 Proof.
-  induction l as [|g l IH]; intros e marks m H f I; [destruct I|]. cbn [scan] in H. destruct (tlt e g) eqn:L; [|discriminate].
-  destruct I as [<-|I]; [exact L|]. apply (tlt_trans e g f L).
-  destruct (joined e g); [destruct (Pos.eqb _ _); [|discriminate]|]; eapply IH; eauto.
+  induction l as [|g l IH]; intros e marks m H f I; [destruct I|]. apply scan_next in H. destruct H as (L & marks' & H).
+  destruct I as [<-|I]; [exact L|]. apply (tlt_trans e g f L). eapply IH; eauto.
 Qed.
-Lemma scan_labels l : forall e marks m, scan e l marks = Some m -> forall f g, In f (e :: l) -> In g (e :: l) -> twins f g -> label (tag f) = label (tag g).
+Lemma scan_labels l : forall e marks m, scan e l marks = Some m ->
+  forall f g r s, In f (e :: l) -> In g (e :: l) -> twins f g r s -> label r = label s.
 Proof.
-  induction l as [|h l IH]; intros e marks m H f g If Ig Tw.
-  - destruct If as [<-|[]], Ig as [<-|[]]. reflexivity.
-  - pose proof (scan_head _ _ _ _ H) as Hd. pose proof H as H0. cbn [scan] in H. destruct (tlt e h) eqn:L; [|discriminate].
-    assert (exists marks', scan h l marks' = Some m) as (marks' & S').
-    { destruct (joined e h); [destruct (Pos.eqb _ _); [|discriminate]|]; eauto. }
-    destruct If as [<-|If]; [|destruct Ig as [<-|Ig]; [|apply (IH h marks' m S'); assumption]].
+  induction l as [|h l IH]; intros e marks m H f g r s If Ig Tw.
+  - destruct If as [<-|[]], Ig as [<-|[]]. destruct Tw as (_ & _ & U1 & U2 & _). congruence.
+  - pose proof (scan_head _ _ _ _ H) as Hd. pose proof (scan_next _ _ _ _ _ H) as (L & marks' & S').
+    destruct If as [<-|If]; [|destruct Ig as [<-|Ig]; [|apply (IH h marks' m S' f g); assumption]].
     + destruct Ig as [<-|[<-|Ig]]; [destruct Tw as (_ & _ & U1 & U2 & _); congruence | |].
-      * apply (joined_twins _ _ L) in Tw. rewrite Tw in H. destruct (Pos.eqb_spec (label (tag e)) (label (tag h))); [assumption | discriminate].
+      * apply (joined_twins _ _ _ _ L) in Tw. cbn [scan] in H. rewrite L, Tw in H. destruct (Pos.eqb_spec (label r) (label s)); [assumption | discriminate].
       * exfalso. pose proof (scan_head _ _ _ _ S' g Ig) as M. apply tlt_spec in L, M. destruct Tw as (E1 & E2 & U1 & U2 & _).
         rewrite E1, E2 in L. destruct (up h); intuition (try lia; try congruence).
     + exfalso. specialize (Hd f If). apply tlt_spec in Hd. destruct Tw as (E1 & E2 & U1 & U2 & _). rewrite E1, E2 in Hd. intuition (try lia; try congruence).
 Qed.
-Lemma scan_marks l : forall e marks m, scan e l marks = Some m -> forall n, In n m -> In n marks \/
-  exists f g, In f (e :: l) /\ In g (e :: l) /\ (twins f g \/ twins g f) /\ own (tag f) = n /\ depth (tag g) < depth (tag f) /\ label (tag f) = label (tag g).
+Definition lower (l : list tedge) (n : positive) := exists f g r s, In f l /\ In g l /\ (twins f g r s \/ twins g f s r) /\
+  own r = n /\ depth s < depth r /\ label r = label s.
+Lemma scan_marks l : forall e marks m, scan e l marks = Some m -> forall n, In n m -> In n marks \/ lower (e :: l) n.
 Proof.
   induction l as [|h l IH]; intros e marks m H n I; cbn [scan] in H; [injection H as <-; auto|].
   destruct (tlt e h) eqn:L; [|discriminate].
-  assert (W : (exists f g, In f (h :: l) /\ In g (h :: l) /\ (twins f g \/ twins g f) /\ own (tag f) = n /\ depth (tag g) < depth (tag f) /\ label (tag f) = label (tag g)) ->
-    exists f g, In f (e :: h :: l) /\ In g (e :: h :: l) /\ (twins f g \/ twins g f) /\ own (tag f) = n /\ depth (tag g) < depth (tag f) /\ label (tag f) = label (tag g)).
-  { intros (f & g & A & B & C). exists f, g. simpl in *. tauto. }
-  destruct (joined e h) eqn:J; [|destruct (IH _ _ _ H n I) as [X|X]; auto].
-  destruct (Pos.eqb_spec (label (tag e)) (label (tag h))) as [El|]; [|discriminate]. apply (joined_twins _ _ L) in J.
+  assert (W : lower (h :: l) n -> lower (e :: h :: l) n).
+  { intros (f & g & r & s & A & B & C). exists f, g, r, s. simpl in *. tauto. }
+  destruct (joined e h) as [[r s]|] eqn:J; [|destruct (IH _ _ _ H n I) as [X|X]; auto].
+  destruct (Pos.eqb_spec (label r) (label s)) as [El|]; [|discriminate]. apply (joined_twins _ _ _ _ L) in J.
   destruct (IH _ _ _ H n I) as [X|X]; [|auto]. unfold mark in X.
-  destruct (Pos.compare_spec (depth (tag e)) (depth (tag h))) as [D|D|D]; [auto | |].
-  - destruct X as [<-|X]; [|auto]. right. exists h, e. simpl. auto 10.
-  - destruct X as [<-|X]; [|auto]. right. exists e, h. simpl. auto 10.
+  destruct (Pos.compare_spec (depth r) (depth s)) as [D|D|D]; [auto | |].
+  - destruct X as [<-|X]; [|auto]. right. exists h, e, s, r. simpl. auto 10.
+  - destruct X as [<-|X]; [|auto]. right. exists e, h, r, s. simpl. auto 10.
+Qed.
+Definition edge_of (e : tedge) : edge := if up e then (lo e, hi e) else (hi e, lo e).
+Lemma edge_of_tagged r e : edge_of (tagged r e) = e.
+Proof. destruct e as [a b]. unfold tagged. cbn [fst snd]. destruct (Pos.ltb a b); reflexivity. Qed.
+Lemma paired_ok : forall n l, (length l <= n)%nat -> paired l = true -> Permutation (map edge_of l) (map swap (map edge_of l)).
+Proof.
+  induction n as [|n IH]; intros [|e [|f l]] Ln H; simpl in Ln; try lia; try discriminate; [constructor | constructor|].
+  cbn [paired] in H. rewrite !andb_true_iff, !Pos.eqb_eq, negb_true_iff in H. destruct H as ((((A & B) & C) & D) & H).
+  cbn [map]. assert (E1 : swap (edge_of e) = edge_of f) by (unfold edge_of, swap; rewrite A, B, C, D; reflexivity).
+  assert (E2 : swap (edge_of f) = edge_of e) by (rewrite <- E1; destruct (edge_of e); reflexivity).
+  rewrite E1, E2. etransitivity; [apply perm_swap|]. do 2 constructor. apply IH; [lia | exact H].
 Qed.
 Lemma among_ok marks i : among marks i = true -> In i marks.
 Proof.
@@ -138,14 +167,14 @@ Proof.
     + rewrite (O k r E). f_equal. lia.
 Qed.
 Lemma tag_all_in R : forall rs acc e, In e (tag_all R rs acc) <-> In e acc \/
-  exists i U r k x, nth_error R i = Some U /\ nth_error rs i = Some r /\ In k U /\ In x (edges (map fst k)) /\ e = tagged r x.
+  exists i U r k x, nth_error R i = Some U /\ nth_error rs i = Some r /\ In k U /\ In x (edges (map fst k)) /\ e = tagged (Some r) x.
 Proof.
   induction R as [|U R IH]; intros [|r rs] acc e; cbn [tag_all].
   - split; [auto|]. intros [H|(i & U & s & k & x & A & _)]; [exact H | destruct i; discriminate].
   - split; [auto|]. intros [H|(i & U & s & k & x & A & _)]; [exact H | destruct i; discriminate].
   - split; [auto|]. intros [H|(i & U' & s & k & x & _ & B & _)]; [exact H | destruct i; discriminate].
-  - rewrite IH. assert (X : forall (V' : list (list named)) acc, In e (fold_left (fun acc k => rev_map (tagged r) (edges (map fst k)) acc) V' acc) <->
-       In e acc \/ exists k x, In k V' /\ In x (edges (map fst k)) /\ e = tagged r x).
+  - rewrite IH. assert (X : forall (V' : list (list named)) acc, In e (fold_left (fun acc k => rev_map (tagged (Some r)) (edges (map fst k)) acc) V' acc) <->
+       In e acc \/ exists k x, In k V' /\ In x (edges (map fst k)) /\ e = tagged (Some r) x).
     { clear. induction V' as [|k V' IH]; intros acc; cbn [fold_left].
       - split; [auto|]. intros [H|(k & x & [] & _)]. exact H.
       - rewrite IH, rev_map_ok, in_app_iff, <- in_rev, in_map_iff. split.
@@ -156,6 +185,13 @@ Proof.
     + intros [I|(i & U' & s & k & x & A & B & C)]; [auto|]. destruct i as [|i]; cbn [nth_error] in A, B.
       * injection A as <-. injection B as <-. left; right. exists k, x. exact C.
       * right. exists i, U', s, k, x. auto.
+Qed.
+Lemma tag_all_edges R : forall rs acc, length rs = length R ->
+  map edge_of (tag_all R rs acc) = all_edges (map (map (map fst)) R) (map edge_of acc).
+Proof.
+  induction R as [|U R IH]; intros [|r rs] acc L; simpl in L; try discriminate; [reflexivity|]. cbn [tag_all map all_edges].
+  rewrite IH by lia. f_equal. clear. revert acc. induction U as [|k U IH]; intros acc; [reflexivity|]. cbn [map fold_left]. rewrite IH. f_equal.
+  rewrite rev_map_ok, map_app, map_rev, map_map, rev_append_rev. do 2 f_equal. rewrite <- map_id. apply map_ext. intros e. apply edge_of_tagged.
 Qed.
 Lemma tally_ok {X} (f : X -> bool) l : forall n, tally f l n = (n + length (filter f l))%nat.
 Proof. induction l as [|x l IH]; intros n; cbn [tally filter]; [simpl; lia|]. rewrite IH. destruct (f x); simpl; lia. Qed.
@@ -255,9 +291,30 @@ Proof.
     rewrite !nth_error_app2 by lia. replace (length V' + x - length V')%nat with x by lia. replace (length V' + y - length V')%nat with y by lia. auto.
 Qed.
 
+Section balance.
+Variables (q : question) (a : answer) (out : nat) (R : list (list (list named))).
+Hypothesis R_is : Forall2 (Forall2 (Forall2 (fun i x => fst x = i /\ known q a out x))) (regions a) R.
+Lemma linear_balanced ms hints n : length ms = length R -> linear R (window_edges a) ms hints = Some n -> balanced a.
+Proof.
+  unfold linear. intros Lm H. destruct (number 1 ms hints []) as [rs|] eqn:Hn; [|discriminate].
+  apply number_ok in Hn. destruct Hn as (rs' & E0 & Mrs & _). simpl in E0. subst rs'.
+  set (L := tag_all R rs _) in *. pose proof (msort_perm (fun e f => negb (tlt f e)) L) as PL.
+  destruct (msort _ L) as [|e l]; [discriminate|]. destruct (scan e l []); [|discriminate]. cbn zeta in H.
+  destruct (paired (e :: l)) eqn:Pr; [|discriminate]. apply (paired_ok _ _ (le_n _)) in Pr.
+  assert (E : map edge_of L = all_edges (regions a) (rev (window_edges a))).
+  { unfold L. rewrite tag_all_edges by (rewrite <- Lm, <- Mrs, map_length; reflexivity). rewrite (R_names q a out R R_is). f_equal.
+    rewrite rev_map_ok, app_nil_r, map_rev, map_map. f_equal. rewrite <- (map_id (window_edges a)) at 2. apply map_ext. intros x. apply edge_of_tagged. }
+  apply (Permutation_map edge_of) in PL. rewrite E in PL.
+  assert (P1 : Permutation (all_edges (regions a) (window_edges a)) (map edge_of (e :: l))).
+  { etransitivity; [|exact PL]. etransitivity; [symmetry; apply all_edges_perm|]. etransitivity; [|apply all_edges_perm].
+    apply Permutation_app_head, Permutation_rev. }
+  unfold balanced. cbn zeta. etransitivity; [exact P1|]. etransitivity; [exact Pr|]. apply Permutation_map. symmetry. exact P1.
+Qed.
+End balance.
+
 Section linear.
 Variables (q : question) (a : answer) (out : nat).
-Hypothesis ok : check q a = true.
+Hypothesis ok : checked q a.
 Variable R : list (list (list named)).
 Hypothesis R_is : Forall2 (Forall2 (Forall2 (fun i x => fst x = i /\ known q a out x))) (regions a) R.
 Variable zs : list pat.
@@ -323,18 +380,20 @@ Proof.
   apply (edge_ne _ _ _ C (shape_edge a _ v v E1)). reflexivity.
 Qed.
 
-Theorem linear_regions hints n : linear R ms hints = Some n ->
+Theorem linear_regions hints n : linear R (window_edges a) ms hints = Some n ->
   exists roots : list pat, NoDup roots /\ length roots = n /\ (forall r, In r roots -> has_interior q r) /\
     forall z, has_interior q z -> exists r, In r roots /\ connected q out z r /\ forall r', In r' roots -> connected q out z r' -> r' = r.
 Proof.
   unfold linear. intros H. destruct (number 1 ms hints []) as [rs|] eqn:Hn; [|discriminate].
   apply number_ok in Hn. destruct Hn as (rs' & E0 & Mrs & Own). simpl in E0. subst rs'.
-  set (L := tag_all R rs []) in *. pose proof (msort_perm (fun e f => negb (tlt f e)) L) as PL.
+  set (L := tag_all R rs _) in *. pose proof (msort_perm (fun e f => negb (tlt f e)) L) as PL.
   destruct (msort _ L) as [|e l] eqn:Es; [discriminate|]. destruct (scan e l []) as [marks|] eqn:Hs; [|discriminate]. cbn zeta in H.
-  destruct (forallb _ rs) eqn:Hf; [|discriminate]. injection H as <-. rewrite forallb_forall in Hf.
+  destruct (paired _ && forallb _ rs) eqn:Hf; [|discriminate]. injection H as <-. apply andb_true_iff in Hf. destruct Hf as [_ Hf]. rewrite forallb_forall in Hf.
   assert (InL : forall x, In x (e :: l) <-> In x L) by (intros x; split; apply Permutation_in; [symmetry; exact PL | exact PL]).
-  assert (InT : forall x, In x L <-> exists i U r k y, nth_error R i = Some U /\ nth_error rs i = Some r /\ In k U /\ In y (edges (map fst k)) /\ x = tagged r y).
-  { intros x. unfold L. rewrite tag_all_in. split; [intros [[]|X]; exact X | auto]. }
+  assert (InT : forall x r, In x L -> tag x = Some r -> exists i U k y, nth_error R i = Some U /\ nth_error rs i = Some r /\ In k U /\ In y (edges (map fst k)) /\ x = tagged (Some r) y).
+  { intros x r I Tx. unfold L in I. apply tag_all_in in I. destruct I as [I|(i & U & r' & k & y & A & B & C & D & ->)].
+    - rewrite rev_map_ok, app_nil_r, <- in_rev in I. apply in_map_iff in I. destruct I as (y & <- & _). unfold tagged in Tx. destruct (Pos.ltb _ _); discriminate.
+    - assert (r' = r) by (unfold tagged in Tx; destruct (Pos.ltb _ _); cbn [tag] in Tx; congruence). subst r'. exists i, U, k, y. auto. }
   (* the three lists run in parallel *)
   assert (Lz : length zs = length R). { rewrite (Forall2_len _ _ _ zs_regions). unfold pieces. rewrite map_length, <- (R_names q a out R R_is), map_length. reflexivity. }
   assert (Lr : length rs = length R). { rewrite <- (map_length rmap rs), Mrs. symmetry. apply (Forall2_len _ _ _ ms_are). }
@@ -355,12 +414,10 @@ Proof.
   { unfold items. assert (X : length zs = length rs) by lia. revert X. generalize zs rs. clear. intros l1. induction l1 as [|x l1 IH]; intros [|y l2] X; simpl in X; try discriminate; [reflexivity|].
     simpl. f_equal. apply IH. lia. }
   (* twins are linked *)
-  assert (Twin : forall x y, In x L -> In y L -> twins x y -> exists z z', In (z, tag x) items /\ In (z', tag y) items /\ linked q out z z').
-  { intros x y Ix Iy (T1 & T2 & T3 & T4 & T5). apply InT in Ix, Iy.
-    destruct Ix as (i & U & r & k & [u v] & A1 & A2 & A3 & A4 & ->), Iy as (j & U' & r' & k' & [u' v'] & B1 & B2 & B3 & B4 & ->).
-    assert (TX : tag (tagged r (u, v)) = r) by (unfold tagged; destruct (Pos.ltb _ _); reflexivity).
-    assert (TY : tag (tagged r' (u', v')) = r') by (unfold tagged; destruct (Pos.ltb _ _); reflexivity).
-    rewrite TX, TY in *. unfold tagged in T1, T2, T3, T4. cbn [fst snd] in *.
+  assert (Twin : forall x y r r', In x L -> In y L -> twins x y r r' -> exists z z', In (z, r) items /\ In (z', r') items /\ linked q out z z').
+  { intros x y r r' Ix Iy (T1 & T2 & T3 & T4 & T5 & T6 & T7).
+    destruct (InT x r Ix T5) as (i & U & k & [u v] & A1 & A2 & A3 & A4 & ->), (InT y r' Iy T6) as (j & U' & k' & [u' v'] & B1 & B2 & B3 & B4 & ->).
+    unfold tagged in T1, T2, T3, T4. cbn [fst snd] in *.
     destruct (Pos.ltb u v); [discriminate|]. destruct (Pos.ltb u' v'); [|discriminate]. cbn [lo hi] in T1, T2. subst u' v'.
     assert (Zi : exists z, nth_error zs i = Some z). { destruct (nth_error zs i) eqn:E; [eauto|]. apply nth_error_None in E. assert (i < length R)%nat by (apply nth_error_Some; congruence). lia. }
     assert (Zj : exists z, nth_error zs j = Some z). { destruct (nth_error zs j) eqn:E; [eauto|]. apply nth_error_None in E. assert (j < length R)%nat by (apply nth_error_Some; congruence). lia. }
@@ -369,7 +426,7 @@ Proof.
     assert (F2 : fits z' U' (rmap r')) by (apply (fits_nth j); auto; rewrite <- Mrs, nth_error_map, B2; reflexivity).
     exists z, z'. split; [apply (Items' i); assumption|]. split; [apply (Items' j); assumption|]. split; [apply zs_in, F1|]. split; [apply zs_in, F2|]. split.
     - apply (edge_shared i j U U' z z' (rmap r) (rmap r') k k' u v); assumption.
-    - exists (forms_of q out (rmap r)). split; [apply (fits_map q a out ok R R_is zs z U _ F1)|]. rewrite T5. apply (fits_map q a out ok R R_is zs z' U' _ F2). }
+    - exists (forms_of q out (rmap r)). split; [apply (fits_map q a out ok R R_is zs z U _ F1)|]. rewrite T7. apply (fits_map q a out ok R R_is zs z' U' _ F2). }
   destruct (forest pat (linked q out) items) as (F1 & F2 & F3).
   - rewrite Fst. exact zs_once.
   - intros z z' (A & B & _). rewrite Fst. split; apply zs_in; assumption.
@@ -380,25 +437,26 @@ Proof.
     assert (Em : rmap r = rmap r').
     { apply (fits_inj q a out ok R R_is zs z z' U U' _ _ Z4 Y4).
       transitivity G; [symmetry; apply (fits_map q a out ok R R_is zs z U _ Z4), G1 | apply (fits_map q a out ok R R_is zs z' U' _ Y4), G2]. }
-    assert (E1 : In (tagged r (u, v)) (e :: l)) by (apply InL, InT; exists i, U, r, k, (u, v); auto 10).
-    assert (E2 : In (tagged r' (v, u)) (e :: l)) by (apply InL, InT; exists j, U', r', k', (v, u); auto 10).
-    assert (TX : tag (tagged r (u, v)) = r) by (unfold tagged; destruct (Pos.ltb _ _); reflexivity).
-    assert (TY : tag (tagged r' (v, u)) = r') by (unfold tagged; destruct (Pos.ltb _ _); reflexivity).
+    assert (InTag : forall i U r k y, nth_error R i = Some U -> nth_error rs i = Some r -> In k U -> In y (edges (map fst k)) -> In (tagged (Some r) y) (e :: l)).
+    { intros i0 U0 r0 k0 y0 A B C D. apply InL. unfold L. apply tag_all_in. right. exists i0, U0, r0, k0, y0. auto. }
+    pose proof (InTag i U r k (u, v) Z3 Z2 K1 K3) as E1. pose proof (InTag j U' r' k' (v, u) Y3 Y2 K2 K4) as E2.
     pose proof (scan_labels l e [] marks Hs) as SL.
-    assert (Tw : twins (tagged r (u, v)) (tagged r' (v, u)) \/ twins (tagged r' (v, u)) (tagged r (u, v))).
-    { unfold twins. rewrite TX, TY. unfold tagged. cbn [fst snd]. destruct (Pos.ltb_spec u v), (Pos.ltb_spec v u); try lia; cbn [lo hi up]; auto 10. }
-    rewrite <- TX, <- TY. destruct Tw as [Tw|Tw]; [|symmetry]; apply SL; assumption.
+    assert (Tw : twins (tagged (Some r) (u, v)) (tagged (Some r') (v, u)) r r' \/ twins (tagged (Some r') (v, u)) (tagged (Some r) (u, v)) r' r).
+    { unfold twins, tagged. cbn [fst snd]. destruct (Pos.ltb_spec u v), (Pos.ltb_spec v u); try lia; cbn [lo hi up tag]; auto 10. }
+    destruct Tw as [Tw|Tw]; [|symmetry].
+    + exact (SL _ _ _ _ E1 E2 Tw).
+    + exact (SL _ _ _ _ E2 E1 Tw).
   - intros z r Iz. destruct (Items z r Iz) as (i & U & Z1 & Z2 & Z3 & Z4). specialize (Hf r (nth_error_In _ _ Z2)). apply orb_true_iff in Hf.
     destruct Hf as [Hf|Hf]; [left; apply Pos.eqb_eq, Hf|]. right. apply among_ok in Hf.
-    destruct (scan_marks l e [] marks Hs _ Hf) as [[]|(f & g & If & Ig & Tw & Ow & Dp & Lb)]. apply InL in If, Ig.
+    destruct (scan_marks l e [] marks Hs _ Hf) as [[]|(f & g & r0 & r' & If & Ig & Tw & Ow & Dp & Lb)]. apply InL in If, Ig.
     assert (OwnInj : forall y s, In (y, s) items -> own s = own r -> y = z /\ s = r).
     { intros y s Iy Es'. destruct (Items y s Iy) as (j & U' & Y1 & Y2 & _). rewrite (Own i r Z2), (Own j s Y2) in Es'.
       assert (j = i) by lia. subst j. split; congruence. }
     destruct Tw as [Tw|Tw].
-    + destruct (Twin f g If Ig Tw) as (y & y' & I1 & I2 & Lk). destruct (OwnInj y (tag f) I1 Ow) as [-> E]. rewrite E in *.
-      exists y', (tag g). split; [exact I2|]. split; [apply rst_step, Lk|]. split; assumption.
-    + destruct (Twin g f Ig If Tw) as (y' & y & I2 & I1 & Lk). destruct (OwnInj y (tag f) I1 Ow) as [-> E]. rewrite E in *.
-      exists y', (tag g). split; [exact I2|]. split; [apply rst_sym, rst_step, Lk|]. split; assumption.
+    + destruct (Twin f g r0 r' If Ig Tw) as (y & y' & I1 & I2 & Lk). destruct (OwnInj y r0 I1 Ow) as [-> ->].
+      exists y', r'. split; [exact I2|]. split; [apply rst_step, Lk|]. split; assumption.
+    + destruct (Twin g f r' r0 Ig If Tw) as (y' & y & I2 & I1 & Lk). destruct (OwnInj y r0 I1 Ow) as [-> ->].
+      exists y', r'. split; [exact I2|]. split; [apply rst_sym, rst_step, Lk|]. split; assumption.
   - intros z r z' r' Iz Iz' Eo. destruct (Items z r Iz) as (i & U & Z1 & Z2 & _), (Items z' r' Iz') as (j & U' & Y1 & Y2 & _).
     rewrite (Own i r Z2), (Own j r' Y2) in Eo. assert (j = i) by lia. subst j. congruence.
   - exists (roots pat items). split; [exact F1|]. split; [|split].

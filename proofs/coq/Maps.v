@@ -113,7 +113,7 @@ Qed.
 
 Section maps.
 Variables (q : question) (a : answer) (out : nat).
-Hypothesis ok : check q a = true.
+Hypothesis ok : checked q a.
 
 (* what the table of vertices tells of a name *)
 Definition known (x : named) := nth_error (vertices a) (Pos.to_nat (fst x) - 1) = Some (npt x) /\ snd x = evalf out q (npt x).

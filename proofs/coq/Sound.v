@@ -517,23 +517,14 @@ Proof.
   intros H. apply increasing_NoDup in H. eapply Permutation_NoDup; [|exact H]. apply Permutation_sym, msort_perm.
 Qed.
 (* cancellation *)
-Lemma edges_eq_ok l : forall m, edges_eq l m = true -> l = m.
-Proof.
-  induction l as [|[a b] l IH]; intros [|[c d] m] H; simpl in H; try discriminate; [reflexivity|].
-  destruct (Pos.compare_spec a c), (Pos.compare_spec b d); try discriminate. subst. f_equal. apply IH, H.
-Qed.
 Lemma csum_perm p l m : Permutation l m -> csum p l = csum p m.
 Proof. induction 1; simpl; lia. Qed.
 Lemma csum_swap (f : positive -> pt) p l :
   csum p (map (fun e => (f (fst e), f (snd e))) (map swap l)) = (- csum p (map (fun e => (f (fst e), f (snd e))) l))%Z.
 Proof. induction l as [|e l IH]; simpl; [reflexivity|]. rewrite IH, (chi_anti (f (fst e))). lia. Qed.
-Lemma cancel_ok (f : positive -> pt) p E : cancel E = true -> csum p (map (fun e => (f (fst e), f (snd e))) E) = 0%Z.
+Lemma csum_balanced (f : positive -> pt) p E : Permutation E (map swap E) -> csum p (map (fun e => (f (fst e), f (snd e))) E) = 0%Z.
 Proof.
-  intros H. apply edges_eq_ok in H.
-  assert (Pm : Permutation E (map swap E)).
-  { etransitivity; [apply msort_perm|]. rewrite H. symmetry. etransitivity; [|apply msort_perm].
-    rewrite rev_map_ok, app_nil_r. apply Permutation_rev. }
-  apply (Permutation_map (fun e => (f (fst e), f (snd e)))) in Pm. apply (csum_perm p) in Pm. rewrite csum_swap in Pm. lia.
+  intros Pm. apply (Permutation_map (fun e => (f (fst e), f (snd e)))) in Pm. apply (csum_perm p) in Pm. rewrite csum_swap in Pm. lia.
 Qed.
 Lemma all_edges_perm rs : forall acc, Permutation (flat_map edges (concat rs) ++ acc) (all_edges rs acc).
 Proof.
@@ -561,19 +552,19 @@ Proof. destruct l as [|a l]; [reflexivity|]. unfold edges. cbn [map]. rewrite <-
 (* ---------- the theorem *)
 Section main.
 Variables (q : question) (a : answer).
-Hypothesis ok : check q a = true.
+Hypothesis ok : checked q a.
 
 Let find i := PositiveMap.find i (build q 1 (vertices a) (PositiveMap.empty vtx)).
 Lemma parts : wfZ (network q) = true /\ (forall h, In h (window q) -> (0 < hw h)%Z) /\ (forall h, In h (vertices a) -> (0 < hw h)%Z)
   /\ polyZ (window q) = true
   /\ (exists R cs, all_some (all_some (all_some find)) (regions a) = Some R /\ all_some region_code R = Some cs /\ NoDup (map flat cs))
   /\ sides_ok (fun i => option_map vp (find i)) (edges (window q)) (sides a) = true
-  /\ cancel (all_edges (regions a) (rev_map swap (side_edges (sides a)) [])) = true.
+  /\ balanced a.
 Proof.
-  pose proof ok as K. unfold check, check_with in K. rewrite !andb_true_iff in K.
-  destruct K as ((((((K1 & K2) & K3) & K4) & K5) & K6) & K7). rewrite forallb_forall in K2, K3. split; [exact K1|].
+  destruct ok as [K B]. unfold core_ok in K. rewrite !andb_true_iff in K.
+  destruct K as (((((K1 & K2) & K3) & K4) & K5) & K6). rewrite forallb_forall in K2, K3. split; [exact K1|].
   split; [intros h I; apply Z.ltb_lt, K2, I|]. split; [intros h I; apply Z.ltb_lt, K3, I|].
-  split; [exact K4|]. split; [|split; assumption].
+  split; [exact K4|]. split; [|split; [exact K6 | exact B]].
   destruct (codes _ (regions a) []) as [cs|] eqn:E; [|discriminate]. apply codes_ok in E. destruct E as (R & ks & H1 & H2 & ->).
   exists R, ks. split; [exact H1|]. split; [exact H2|]. apply all_different_ok in K5. rewrite app_nil_r in K5.
   eapply Permutation_NoDup; [symmetry; apply Permutation_rev | exact K5].
@@ -631,7 +622,7 @@ Lemma total_csum p L : total L p = csum p (flat_map edges L).
 Proof. induction L as [|l L IH]; simpl; [reflexivity|]. rewrite csum_app, IH. reflexivity. Qed.
 Lemma cancels p : total (concat (pieces a)) p = csum p (edges (windowR q)).
 Proof.
-  destruct parts as (_ & DW & _ & _ & _ & Sd & Cn). apply (cancel_ok (corner a) p) in Cn.
+  destruct parts as (_ & DW & _ & _ & _ & Sd & Cn). apply (csum_balanced (corner a) p) in Cn. unfold window_edges in Cn.
   rewrite (csum_perm p _ _ (Permutation_map _ (Permutation_sym (all_edges_perm _ _)))) in Cn.
   rewrite map_app, csum_app, rev_map_ok, app_nil_r in Cn.
   rewrite (csum_perm p _ _ (Permutation_map _ (Permutation_sym (Permutation_rev _)))), csum_swap in Cn. unfold side_edges in Cn.

@@ -10,12 +10,12 @@ Open Scope Z_scope.
 Definition check_all (b out : nat) (q : question) (a : answer) (labels : list (list Z) -> list (positive * positive))
     (ts : list (list positive * list Z)) : option (nat * nat) :=
   let fs := evaluated b out q (vertices a) in
-  if check_with (core_table fs) q a && vertices_ok (vertices a) then
+  if core_ok (core_table fs) q a && vertices_ok (vertices a) then
     match resolve (lookup (tab fs)) (regions a) [] with
     | None => None
     | Some R => match region_maps R [] with
                 | None => None
-                | Some ms => match different ms, linear R ms (labels ms) with
+                | Some ms => match different ms, linear R (window_edges a) ms (labels ms) with
                              | Some d, Some n => if ties_ok R ts then Some (n, tally (fun _ => true) d 0) else None
                              | _, _ => None
                              end
@@ -26,28 +26,31 @@ Definition check_all (b out : nat) (q : question) (a : answer) (labels : list (l
 Section whole.
 Variables (b out : nat) (q : question) (a : answer) (labels : list (list Z) -> list (positive * positive)) (ts : list (list positive * list Z)) (linears affines : nat).
 Hypothesis accepted : check_all b out q a labels ts = Some (linears, affines).
-Lemma steps_of : exists R ms d f, check q a = true /\ vertices_ok (vertices a) = true /\
+Lemma steps_of : exists R ms d f, checked q a /\ vertices_ok (vertices a) = true /\
   Forall2 (Forall2 (Forall2 (fun i x => fst x = i /\ known q a out x))) (regions a) R /\
-  Forall2 (fun U m => region_map U = Some m) R ms /\ different ms = Some d /\ length d = affines /\ linear R ms (labels ms) = Some linears /\
+  Forall2 (fun U m => region_map U = Some m) R ms /\ different ms = Some d /\ length d = affines /\ linear R (window_edges a) ms (labels ms) = Some linears /\
   look_all R = Some f /\ ties_ok R ts = true.
 Proof.
   pose proof accepted as H. unfold check_all in H. rewrite evaluated_ok in H.
-  destruct (check_with _ q a && vertices_ok (vertices a)) eqn:C; [|discriminate]. apply andb_true_iff in C. destruct C as [C V0].
-  rewrite core_table_ok in C. change (check q a = true) in C.
+  destruct (core_ok _ q a && vertices_ok (vertices a)) eqn:C; [|discriminate]. apply andb_true_iff in C. destruct C as [C V0].
+  rewrite core_table_ok in C.
   destruct (resolve _ (regions a) []) as [R|] eqn:E1; [|discriminate]. destruct (region_maps R []) as [ms|] eqn:E2; [|discriminate].
-  destruct (different ms) as [d|] eqn:E3; [|discriminate]. destruct (linear R ms (labels ms)) as [n|] eqn:E4; [|discriminate].
+  destruct (different ms) as [d|] eqn:E3; [|discriminate]. destruct (linear R (window_edges a) ms (labels ms)) as [n|] eqn:E4; [|discriminate].
   destruct (ties_ok R ts) eqn:E5; [|discriminate]. injection H as <- <-.
   apply resolve_ok in E1. destruct E1 as (R' & E & F1). simpl in E. subst R'.
   apply region_maps_ok in E2. destruct E2 as (ms' & E & F2). simpl in E. subst ms'.
   assert (X : exists f, look_all R = Some f).
   { unfold ties_ok in E5. cbn zeta in E5. destruct (look_all R) as [f|]; [exists f; reflexivity|]. rewrite andb_false_r in E5. discriminate. }
-  destruct X as (f & X). exists R, ms, d, f. repeat (split; [assumption|]). split.
+  destruct X as (f & X).
+  assert (F : Forall2 (Forall2 (Forall2 (fun i x => fst x = i /\ known q a out x))) (regions a) R).
   { eapply Forall2_imp; [|exact F1]. intros U U' G. eapply Forall2_imp; [|exact G]. intros k k' G'. eapply Forall2_imp; [|exact G'].
     intros i x L. apply (lookup_known q a out i x L). }
+  exists R, ms, d, f. split; [split; [exact C|]; apply (linear_balanced q a out R F ms (labels ms) n (eq_sym (Forall2_len _ _ _ F2)) E4)|].
+  split; [exact V0|]. split; [exact F|].
   split; [exact F2|]. split; [exact E3|]. split; [|repeat split; assumption].
   rewrite tally_ok. simpl. clear. induction d as [|x d IH]; simpl; congruence.
 Qed.
-Theorem core : check q a = true.
+Theorem core : checked q a.
 Proof. destruct steps_of as (R & ms & d & f & H & _). exact H. Qed.
 Theorem points_differ : NoDup (map hp (vertices a)).
 Proof.
