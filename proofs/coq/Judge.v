@@ -100,6 +100,7 @@ Proof. intros H p. split; intros (e & E & I); exists e; (split; [exact E|]); int
 Lemma closure_iff (A B : set) : (forall p, A p <-> B p) -> forall p, closure A p <-> closure B p.
 Proof. intros H p. split; intros C e E; destruct (C e E) as (q & Q & I); exists q; (split; [exact Q | apply H, I]). Qed.
 
+(* Theorem 18 *)
 Theorem judge_sound : sound judge.
 Proof.
   intros n s c sides nf sf cf H. unfold judge in H.

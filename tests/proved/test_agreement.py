@@ -48,7 +48,9 @@ def changed(asked: Question, rng: random.Random) -> list[Path]:
     files = [asked.network, asked.slice, asked.network.with_name("certificate")]
     lines = list(asked.lines)
     if where := rng.choice([None, None, None, 0, 1, 2]):
-        text = bytearray(files[where].read_bytes() if where < 2 else "\n".join([*lines, ""]).encode())
+        text = bytearray(
+            files[where].read_bytes() if where < 2 else "\n".join([*lines, ""]).encode()
+        )
         for _ in range(rng.choice([1, 1, 2])):
             text[rng.randrange(len(text))] = rng.choice(b'0123456789abcdef-/",[]{} \n')
         files[where] = asked.network.with_name(f"changed-{where}")
