@@ -1,4 +1,4 @@
-(* The checker, and what it proves. *)
+(* The checker. *)
 From Coq Require Import Reals Lra Psatz ZArith List Bool Permutation FMapPositive.
 From Exactcam Require Import Lists Plane Polygon Tiling Network Regions Evaluate.
 Import ListNotations.

@@ -1,4 +1,4 @@
-(* The network at a homogeneous integer point, in integers. *)
+(* The network at a homogeneous integer point, in integers over one denominator: Lemma 1. *)
 From Coq Require Import Reals Lra Psatz ZArith List Bool.
 From Exactcam Require Import Plane Polygon Network.
 Import ListNotations.

@@ -78,7 +78,10 @@ Definition readable (n : network) (s : slice) (c : certificate) (network_file sl
   && holds_fast network_file (print_network true n) && holds_fast slice_file (print_slice s)
   && holds_fast certificate_file (print_certificate c).
 Record hints := Hints { around_window : list (list positive); linear_labels : list (list Z) -> list (positive * positive) }.
-Definition named_ties (c : certificate) : list (list positive * list Z) := map (fun t => (map name (fst t), snd t)) (ties c).
+Definition named_tie (t : list Z * list Z) : list positive * list Z := (map name (fst t), snd t).
+Definition named_ties (c : certificate) : list (list positive * list Z) := rev_append (Lists.rev_map named_tie (ties c) []) [].
+Lemma named_ties_ok c : named_ties c = map named_tie (ties c).
+Proof. unfold named_ties. rewrite Lists.rev_map_ok, rev_append_rev, !app_nil_r. apply rev_involutive. Qed.
 Definition counted (k : nat) (c : certificate) : Z :=
   Z.of_nat (Linear.tally (fun t => Nat.eqb (dimension (fst t)) k) (ties c) 0).
 Fixpoint same_numbers (a b : list Z) : bool := match a, b with [], [] => true | x :: a', y :: b' => (x =? y) && same_numbers a' b' | _, _ => false end.
@@ -171,6 +174,7 @@ Proof.
 Qed.
 End drawn.
 
+(* Theorem 18 *)
 Theorem judge_sound : sound judge.
 Proof.
   intros n s c h nf sf cf H. unfold judge in H.
@@ -191,7 +195,7 @@ Proof.
   destruct (Sound.check_sound q a Core) as (S1 & S2 & S3 & S4 & zs & Z1 & Z2 & Z3).
   rewrite P, ?WN in *. rewrite forallb_forall in Ct.
   destruct (Whole.decision_boundary _ _ _ _ _ _ _ _ C6) as (B1 & B2 & B3 & B4 & B5).
-  assert (Tie : forall t, In t (ties c) -> In (map name (fst t), snd t) (named_ties c)) by (intros t I; apply in_map_iff; exists t; auto).
+  assert (Tie : forall t, In t (ties c) -> In (named_tie t) (named_ties c)) by (intros t I; rewrite named_ties_ok; apply in_map, I).
   assert (Diff : forall t t', In t (ties c) -> In t' (ties c) -> fst t <> fst t' -> map name (fst t) <> map name (fst t')).
   { intros t t' I I' D E. apply D, names_inj; auto. }
   assert (Face : forall t p, In t (ties c) -> (Boundary.face a (map name (fst t)) p <-> face c (fst t) p) /\ (Boundary.within a (map name (fst t)) p <-> within c (fst t) p)).
@@ -220,8 +224,8 @@ Proof.
     + intros fs. rewrite M4. split; intros (z & A & B); exists z; (split; [apply (active_ok n s W), A | apply (map_ok n s W), B]).
   - intros p. split.
     + intros [A B]. destruct (proj1 (B1 p)) as (t & I & J); [split; [rewrite WN; exact A | apply (tie_ok n s W), B]|].
-      apply in_map_iff in I. destruct I as (t' & <- & I). exists t'. split; [exact I | apply (Face t' p I), J].
-    + intros (t & I & J). destruct (proj2 (B1 p)) as [A B]; [exists (map name (fst t), snd t); split; [apply Tie, I | apply (Face t p I), J]|].
+      rewrite named_ties_ok in I. apply in_map_iff in I. destruct I as (t' & <- & I). exists t'. split; [exact I | apply (Face t' p I), J].
+    + intros (t & I & J). destruct (proj2 (B1 p)) as [A B]; [exists (named_tie t); split; [apply Tie, I | apply (Face t p I), J]|].
       split; [rewrite <- WN; exact A | apply (tie_ok n s W), B].
   - intros t I. destruct (B2 _ (Tie t I)) as (A1 & A2 & A3). cbn [fst snd] in *. split; [exact A1|]. intros k. split.
     + intros K. split; [apply A2, K|]. intros p J. apply (wins_ok n s W). rewrite <- (Z2Nat.id k) in K by (apply A2, K). revert p J.
@@ -231,8 +235,8 @@ Proof.
     split; [apply (Face t p I), A|]. intros J. apply B, (Face t' p I'), J.
   - intros t t' p I I' D J. destruct (B5 _ _ p (Tie t I) (Tie t' I') (Diff t t' I I' D)) as [A B]; [apply (Face t p I), J|]. cbn [fst] in A, B. split.
     + intros K. apply A, (Face t' p I'), K.
-    + intros L K. apply B; [unfold Boundary.dimension; rewrite !map_length; exact L | apply (Face t' p I'), K].
-  - unfold named_ties in B3. rewrite map_map in B3. cbn [fst] in B3. rewrite <- (map_map fst (map name)) in B3. apply NoDup_map_inv in B3. exact B3.
+    + intros L K. apply B; [unfold Boundary.dimension, named_tie; cbn [fst]; rewrite !map_length; exact L | apply (Face t' p I'), K].
+  - rewrite named_ties_ok, map_map in B3. cbn [named_tie fst] in B3. rewrite <- (map_map fst (map name)) in B3. apply NoDup_map_inv in B3. exact B3.
   - rewrite C5. cbn [skipn map]. unfold counted, ties_of. rewrite !Linear.tally_ok. reflexivity.
   - apply same_texts_ok, C2.
 Qed.

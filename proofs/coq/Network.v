@@ -1,4 +1,4 @@
-(* Networks over the reals; what corners say about a whole cell. *)
+(* Networks over the reals; what corners say about a whole cell: Lemmas 10, 11 and 12. *)
 From Coq Require Import Reals Lra Psatz ZArith List Bool.
 From Exactcam Require Import Plane Polygon.
 Import ListNotations.
@@ -301,6 +301,7 @@ Proof. destruct n; try reflexivity. simpl. rewrite !nth_evss, !evs_obsF, !evs_le
 Lemma grp_length n st : length (grp n st) = ngroups n.
 Proof. destruct n; try reflexivity. apply map_length. Qed.
 
+(* Lemmas 10 and 11, node by node: values are affine on the cell *)
 Theorem net_form N : forall SF, wf N ->
   agree (fun v => observed N (map (evs v) SF)) -> common (fun v => grouped N (map (evs v) SF)) (ngr N) ->
   exists OF GF VF, forall p, inP C p -> observed N (map (evs p) SF) = evs p OF /\
@@ -340,7 +341,7 @@ Proof.
   - rewrite app_nth2 by exact L. apply IH.
 Qed.
 
-(* inside the cell a sign is that of some corner that has one *)
+(* Lemma 12: inside the cell a sign is that of some corner that has one *)
 Theorem inside_signs N SF p : wf N -> inside C p ->
   agree (fun v => observed N (map (evs v) SF)) -> common (fun v => grouped N (map (evs v) SF)) (ngr N) ->
   (forall k, (0 < nth k (observed N (map (evs p) SF)) 0 <-> exists v, In v C /\ 0 < nth k (observed N (map (evs v) SF)) 0)

@@ -1,4 +1,4 @@
-(* Cells that tile, with one pattern inside each: the listed regions are the activation regions. *)
+(* Theorem 13: cells that tile, with one pattern inside each: the listed regions are the activation regions. *)
 From Coq Require Import Reals Lra Psatz ZArith List.
 From Exactcam Require Import Plane Polygon Tiling.
 Import ListNotations.

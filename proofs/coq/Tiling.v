@@ -1,4 +1,4 @@
-(* Polygons whose directed edges cancel down to those of the window tile it. *)
+(* Lemma 9: polygons whose directed edges cancel down to those of the window tile it. *)
 From Coq Require Import Reals Lra Psatz ZArith List.
 From Exactcam Require Import Plane Polygon.
 Import ListNotations.
