@@ -276,7 +276,10 @@ let judged echoing network_path slice_path certificate_path =
            network slice (if k = 0 then "" else Printf.sprintf "; %d substitution%s noted in the network" k (if k > 1 then "s" else "")))
 
 let () =
-  Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 17; space_overhead = 400 };
+  (* batches fit the second cache; what they leave behind is collected rarely while memory is small *)
+  let tune overhead = Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 17; space_overhead = overhead } in
+  tune 2000;
+  ignore (Gc.create_alarm (fun () -> tune (if (Gc.quick_stat ()).Gc.heap_words < 1 lsl 24 then 2000 else 120)));
   let status, verdict = (match List.tl (Array.to_list Sys.argv) with
     | ["--trust"] -> (0, trust)
     | arguments ->
