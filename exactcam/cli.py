@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import re
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from types import ModuleType
@@ -85,14 +83,16 @@ def _say(line: str) -> None:
         streams.abandon(2)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, final: bool = False) -> int:
     """Run the command line.
 
     Parameters
     ----------
     argv : sequence of str, optional
-        The words after the program's name; those of this process unless given. Without them
-        the process is to end with what is returned: signals are no longer answered then.
+        The words after the program's name; those of this process unless given.
+    final : bool
+        The process ends with what is returned (`__main__`): signals are no longer answered then,
+        and its standard streams are replaced by ones whose errors name them.
 
     Returns
     -------
@@ -108,8 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     came: list[int] = []
     try:
-        with signals.stopping(final=argv is None) as came:
-            streams.prepare()
+        with signals.stopping(final) as came:
+            streams.prepare(final)
             return _answered(list(sys.argv[1:] if argv is None else argv))
     except (KeyboardInterrupt, SystemError) as error:
         if not interrupted(error):
@@ -175,7 +175,4 @@ def _ended(came: list[int]) -> int:
     _say("\nexactcam: interrupted" if number == 2 else f"exactcam: ended by signal {number}")
     with suppress(OSError):
         sys.stdout.flush()
-    # Python would wait for a pool's own thread, which may wait for a worker that is gone.
-    if any(not t.daemon for t in threading.enumerate() if t is not threading.main_thread()):
-        os._exit(128 + number)
     return 128 + number

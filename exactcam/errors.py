@@ -5,6 +5,23 @@ fault and says what to do about it. Nothing else in the package raises for bad
 input, and nothing catches these except the command line.
 """
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def escaped(text: str) -> str:
+    """The text as one line of printable characters; others are written as Python escapes them.
+
+    Files and those who name them choose names: a line break or an escape sequence of a terminal
+    in one could forge what a report says.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
 
 class ExactcamError(Exception):
     """The base of every error exactcam raises on purpose: catch this to catch them all.
@@ -12,6 +29,9 @@ class ExactcamError(Exception):
     Raised itself for a wrong argument (`engine`, `jobs`, `level`, a point outside the
     window) and for a helper process that died.
     """
+
+    def __str__(self) -> str:
+        return escaped(super().__str__())
 
 
 class NumberError(ExactcamError, ValueError):
@@ -51,7 +71,7 @@ class FileWriteError(ExactcamError, OSError):
     """A file that cannot be written; `filename` and `errno` are those of the system's error."""
 
     def __str__(self) -> str:
-        return f"{self.filename}: cannot be written ({self.strerror})"
+        return escaped(f"{self.filename}: cannot be written ({self.strerror})")
 
 
 class MissingExtraError(ExactcamError, ImportError):
@@ -60,6 +80,17 @@ class MissingExtraError(ExactcamError, ImportError):
 
 class InvariantError(ExactcamError, AssertionError):
     """A computed result contradicts a theorem: always a defect of exactcam, please report it."""
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn every OSError raised inside into a FileWriteError with the file's name."""
+    try:
+        yield
+    except (BrokenPipeError, FileWriteError):  # the reader of a pipe went away: no fault
+        raise
+    except OSError as error:
+        raise FileWriteError(error.errno, error.strerror or str(error), str(path)) from None
 
 
 def interrupted(error: BaseException | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -19,6 +20,8 @@ settings.load_profile("unhurried")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile the kernels once, before workers start: else each would compile all of them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that began us with `&`
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # tests send Ctrl-C to commands
     here = not hasattr(config, "workerinput") and not config.option.collectonly
     if here and getattr(config.option, "numprocesses", None):
         compile_kernels()

@@ -47,13 +47,17 @@ __all__ = [
     "root_sums",
     "shortened",
     "sign",
+    "spread",
     "to_float",
     "to_hex",
 ]
 
 _HEX = re.compile(r"-?[1-9a-f][0-9a-f]*|0", re.ASCII)
 _HEXES = re.compile(rf"(?:{_HEX.pattern})(?:,(?:{_HEX.pattern}))*+", re.ASCII)
-_TEXT = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII)
+# Possessive: where a long text is no number, digits are not tried in every division.
+_TEXT = re.compile(
+    r"([+-]?)(?:(\d++)/(\d++)|(\d++\.?\d*+|\.\d++)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII
+)
 _MAX_EXPONENT = 9999
 _BITS = 1 << 33  # of numbers brought over one denominator
 _LEAST, _MOST = 2.0**-1022, sys.float_info.max  # of normal floats
@@ -65,8 +69,7 @@ Real = float | mpq
 def objects(values: Iterable[object], shape: tuple[int, ...] | None = None) -> np.ndarray:
     """A numpy object array of the given values, never guessed into another shape."""
     entries = list(values)
-    out = np.empty(len(entries), dtype=object)
-    out[:] = entries
+    out = np.fromiter(entries, object, len(entries))  # assigning a list looks into each entry
     return out if shape is None else out.reshape(shape)
 
 
@@ -168,6 +171,17 @@ def _dyadic(array: np.ndarray, where: str) -> tuple[np.ndarray, mpz]:
     pairs = zip(mantissas.ravel().tolist(), (exponents - lowest).ravel().tolist(), strict=True)
     numbers = (mpz(m) << e if m else mpz(0) for m, e in pairs)
     return objects(numbers, array.shape), mpz(1) << -lowest
+
+
+def spread(values: Any) -> int:
+    """How many bits floats of 64 bits may need over one scale; 0 for narrower numbers.
+
+    A float has 53 bits; beside one that is far smaller it has as many more as lie between.
+    """
+    if not isinstance(values, np.ndarray) or values.dtype != np.float64:
+        return 0
+    exponents = np.frexp(values[values != 0.0])[1]
+    return int(np.ptp(exponents)) + 53 if len(exponents) else 0
 
 
 def common_integers(values: Iterable[mpq]) -> tuple[list[mpz], mpz]:

@@ -40,6 +40,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-check", action="store_true", help="do not compare with the model's own forward pass"
     )
+    parser.add_argument(
+        "--model-output", metavar="I|NAME", help="which output of a model that has several"
+    )
 
 
 def add_partition_options(parser: argparse.ArgumentParser) -> None:
@@ -132,10 +135,17 @@ def _from_file(path: str, option: str) -> list[mpq]:
     """The numbers of a text file or of a .npy array."""
     if path.endswith(".npy"):
         array = read_npy(path)
-        if array.size > _ENTRIES:
-            raise FileFormatError(f"{path}: holds {array.size:,} numbers, more than {_ENTRIES:,}")
+        _check_count(array.size, path)
         return [rational(x, f"{path}[{k}]") for k, x in enumerate(array.ravel())]
-    return _numbers(read_text(path), path)
+    text = read_text(path)
+    _check_count(1 + text.count(","), path)
+    return _numbers(text, path)
+
+
+def _check_count(entries: int, path: str) -> None:
+    """Refuse a file of more numbers than a network may have inputs."""
+    if entries > _ENTRIES:
+        raise FileFormatError(f"{path}: holds {entries:,} numbers, more than {_ENTRIES:,}")
 
 
 def _numbers(text: str, where: str) -> list[mpq]:

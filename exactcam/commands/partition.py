@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +84,12 @@ def _through_file(args: argparse.Namespace) -> Partition | None:
         )
     if not args.totals:
         return read_run(engine, args.output)
-    found = {**asdict(totals), "edges": totals.edges, "vertices": totals.vertices}
-    lines = (f"{name.replace('_', ' '):20}{value:,}" for name, value in found.items())
+    counts = ("activation_regions", "corners", "outer_edges", "edges", "vertices")
+    found: dict[str, Any] = {name: getattr(totals, name) for name in counts}
+    areas = {name: getattr(totals, name) for name in ("area", "area_error")}
+    lines = [f"{name.replace('_', ' '):20}{value:,}" for name, value in found.items()]
+    lines += [f"{name.replace('_', ' '):20}{digits(value, 17)}" for name, value in areas.items()]
+    found |= {name: json_number(value) for name, value in areas.items()}
     print(json.dumps(found) if args.json else "\n".join(lines))
     return None
 

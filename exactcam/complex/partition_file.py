@@ -57,6 +57,7 @@ _LONGEST = 1 << 28  # characters a line: refuses a file made to fill the memory
 # A line has at most so many JSON values, and so many for each byte of the file: packed, some
 # hundred kilobytes of brackets would become gigabytes of lists.
 _VALUES, _VALUES_A_BYTE = 1 << 22, 16
+_OF_CELLS = 1 << 19  # and all lines of cells together so many, and as many for each byte
 _PACKED = b"\x1f\x8b"
 _HEAD = 200  # bytes in which a result file says what it is
 _DIGITS = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
@@ -296,7 +297,8 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
     """(number, value) of every line; whether the file is packed is told from its first bytes."""
     number = 0
     with open_file(path) as raw:
-        values = _VALUES + _VALUES_A_BYTE * raw.seek(0, 2)
+        packed_values = _VALUES_A_BYTE * raw.seek(0, 2)
+        values, left = _VALUES + packed_values, _OF_CELLS + packed_values
         raw.seek(0)
         packed = raw.read(2) == _PACKED
         raw.seek(0)
@@ -312,7 +314,8 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
                 raise FileFormatError(f"{path}: line {number} cannot be read ({error})") from None
             if not text:
                 return
-            if many > values:
+            left -= many if number > 1 else 0
+            if many > values or left < 0:
                 raise FileFormatError(
                     f"{path}: line {number} holds {many:,} values, far too many for the file's size"
                 )

@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from ..runtime.processes import Workers, lost
@@ -32,10 +32,11 @@ def regions(engine: Engine, number: int, batches: Iterable[Batch]) -> Regions:
     return Regions.joined(pieces(engine, batches))
 
 
-Finish = Callable[[Engine, int, Iterable[Batch]], Any]
+T = TypeVar("T")
+Finish = Callable[[Engine, int, Iterable[Batch]], T]
 
 
-def solve(engine: Engine, job: Job, finish: Finish = regions) -> Any:
+def solve(engine: Engine, job: Job, finish: Finish[T] = regions) -> T:  # type: ignore[assignment]
     """Find the activation regions inside a job's cells and return what `finish` makes of them.
 
     `finish(engine, number of the job, batches)` gets the regions in canonical order, batch by
@@ -49,9 +50,9 @@ def solved(
     engine: Engine,
     jobs: list[Job],
     executor: Executor | None,
-    finish: Finish = regions,
+    finish: Finish[T] = regions,  # type: ignore[assignment]
     ahead: int = 32,
-) -> Iterator[Any]:
+) -> Iterator[T]:
     """Solve jobs and yield the results in job order, with about `ahead` submissions under way.
 
     Workers that are forked from now on know the jobs and the setting; others are sent them.
@@ -91,8 +92,9 @@ def solved(
             share = max(1, min(16, int(_SHARE * len(part) / max(seconds, 1e-9))))
             yield from solutions
     finally:
-        for _, future in waiting:
-            future.cancel()
+        if not isinstance(executor, Workers):  # which end with their processes
+            for _, future in waiting:
+                future.cancel()
         del _known[token]
 
 
@@ -110,8 +112,8 @@ _known: OrderedDict[str, _Known] = OrderedDict()  # by token: runs of this proce
 
 
 def _share(
-    token: str, jobs: list[Any], finish: Finish, setting: bytes
-) -> tuple[list[Any], float] | None:
+    token: str, jobs: list[Any], finish: Finish[T], setting: bytes
+) -> tuple[list[T], float] | None:
     """Solve some jobs in a worker: (results, seconds), or None if it does not know the run.
 
     Jobs are given themselves or by number; `setting` is the pickled setting, empty at first.

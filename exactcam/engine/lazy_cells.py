@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -88,7 +88,13 @@ class LazyVertices(Vertices):
     def __len__(self) -> int:
         return len(self._corners)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Point: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Point, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Point | tuple[Point, ...]:
         wanted = range(len(self))[index]
         if isinstance(wanted, range):
             self.prefetch(wanted)

@@ -31,7 +31,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from ..arithmetic.constants import TINY
-from ..arithmetic.rational import mpq, shortened, to_float
+from ..arithmetic.rational import Real, mpq, nearest, shortened
 from ..complex.partition import Partition, proving
 from ..complex.patterns import following
 from ..errors import ExactcamError, FileFormatError
@@ -55,7 +55,6 @@ __all__ = ["REPLAYED", "RunTotals", "read_run", "write_run"]
 _VERSION = 3
 _CELLS = 4096  # a line has at least so many regions, save a job's last,
 _CODES = 1 << 25  # or so many codes of units
-_LEAST = 2.0**-1022  # covers an area too small for a float, and its unit
 _LARGEST = 1 << 30  # bytes of one array: refuses a file made to fill the memory
 _LONGEST = 1 << 28  # bytes of a line
 _VALUES = 1 << 22  # JSON values in a line: only the header's slice has more than a few
@@ -70,14 +69,26 @@ class RunTotals:
     """Counts and area of a run, added up batch by batch.
 
     Edges and vertices follow from the corners by edge-to-edge fit and Euler's formula;
-    the exact sum of all areas lies within `area_error` of `area`.
+    the exact sum of all areas lies within `area_error` of `area`. Both are floats, or beyond the
+    range of floats rationals; they are added up in units of the local square, `unit`.
     """
 
     activation_regions: int = 0
     corners: int = 0
     outer_edges: int = 0
-    area: float = 0.0
-    area_error: float = 0.0
+    local_area: float = 0.0
+    local_error: float = 0.0
+    unit: mpq = field(default_factory=mpq)
+
+    @property
+    def area(self) -> Real:
+        """The sum of the areas, rounded."""
+        return nearest(mpq(self.local_area) * self.unit)
+
+    @property
+    def area_error(self) -> Real:
+        """How far the exact sum may be from `area`."""
+        return nearest(mpq(self.local_error * (1.0 + 2.0**-50)) * self.unit)
 
     @property
     def edges(self) -> int:
@@ -94,9 +105,10 @@ class RunTotals:
         self.activation_regions += other.activation_regions
         self.corners += other.corners
         self.outer_edges += other.outer_edges
-        self.area += other.area
-        self.area_error += other.area_error
-        self.area_error += 2.0**-50 * abs(self.area)
+        self.local_area += other.local_area
+        self.local_error += other.local_error
+        self.local_error += 2.0**-50 * abs(self.local_area)
+        self.unit = other.unit
 
     @classmethod
     def of(cls, engine: Engine, batch: Batch) -> RunTotals:
@@ -111,11 +123,10 @@ class RunTotals:
         moved = 2.0 * (d + d[after]) * (1.0 + d + d[after])
         sizes = float((np.abs(x) + np.abs(y)).sum())
         rounding = 2.0**-52 * (float(np.abs(x - y).sum()) * (len(u) + 8.0) + sizes) + TINY
-        unit = to_float(engine.frame.scale**2)  # the area of the local unit square
-        area = unit * float((x - y).sum()) / 2.0
-        error = unit * (float(moved.sum()) + rounding) * (1.0 + 2.0**-20) + _LEAST
+        area = float((x - y).sum()) / 2.0
+        error = (float(moved.sum()) + rounding) * (1.0 + 2.0**-20) + 2.0**-50 * abs(area)
         outer = int((batch.labels < 0).sum())
-        return cls(len(batch), len(batch.labels), outer, area, error + 2.0**-50 * abs(area))
+        return cls(len(batch), len(batch.labels), outer, area, error, engine.frame.scale**2)
 
 
 def write_run(
@@ -420,13 +431,11 @@ def _refuse(batch: Batch, wrong: np.ndarray, why: str) -> None:
 
 def _prove_area(path: Path, engine: Engine, totals: RunTotals) -> None:
     """Raise FileFormatError where the areas of a finished run do not sum to the window's."""
-    if not np.isfinite(totals.area_error):  # a window whose area is no float
-        return
-    apart = abs(mpq(totals.area) - engine.window.area)
-    if apart > mpq(totals.area_error):
+    apart = abs(mpq(totals.local_area) * totals.unit - engine.window.area)
+    if apart > mpq(totals.local_error) * totals.unit:
         raise FileFormatError(
-            f"{path}: is no partition: its areas sum to {totals.area!r}, the window's is "
-            f"{shortened(engine.window.area)}; delete it to begin anew"
+            f"{path}: is no partition: its areas sum to {shortened(mpq(totals.area))}, the "
+            f"window's is {shortened(engine.window.area)}; delete it to begin anew"
         )
 
 

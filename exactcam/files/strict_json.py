@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import FileFormatError
+from ..errors import FileFormatError, escaped
 
 __all__ = ["Json", "count", "counts", "dump", "fields", "items", "parse", "printable"]
 
@@ -32,15 +32,10 @@ _LONGEST = 4096  # characters of a name or note
 def printable(text: str) -> str:
     """The text as one line of printable characters, at most 4,096 of them.
 
-    Files name layers; a line break or an escape sequence of a terminal in a name could forge
-    what a report says. Such characters are written as Python escapes them.
+    Files name layers: see `escaped`.
     """
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST - 3] + "..."
-    if text.isprintable():
-        return text
-    escaped = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return escaped if len(escaped) <= _LONGEST else escaped[: _LONGEST - 3] + "..."
+    out = escaped(text[: _LONGEST + 1])
+    return out if len(out) <= _LONGEST else out[: _LONGEST - 3] + "..."
 
 
 def dump(value: Json) -> str:

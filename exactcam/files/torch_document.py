@@ -31,6 +31,7 @@ _TARGET = re.compile(
     r"torch\.ops\.aten\.(?!__)\w{1,100}\.(?!_)\w{1,100}|_operator\.getitem", re.ASCII
 )
 _STACK = re.compile(r"[A-Za-z0-9_.,;@'\[\]()<>-]{0,10000}", re.ASCII)
+_BRACKETS = re.compile(r"[\[(][^\[\]()]*+[\])]")
 _PAYLOAD = re.compile(r"(?:weight|tensor)_\d{1,9}", re.ASCII)
 _ITEM = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 12: 1, 13: 2}  # bytes of a ScalarType
 _ITEM |= dict.fromkeys((29, 30, 31, 32), 1)  # float8
@@ -196,7 +197,10 @@ def _node(value: Any, where: str) -> dict[str, Any]:
 
 
 def _splits(stack: str) -> bool:
-    return all(re.sub(r"[\[(][^\])]*[\])]", "", item).count(",") == 2 for item in stack.split(";"))
+    """Whether every item has three fields. torch searches each bracket's end anew: all are closed,
+    and none is inside another, so that it ends soon."""
+    items = [_BRACKETS.sub("", item) for item in stack.split(";")]
+    return all(item.count(",") == 2 and not set(item) & set("[]()") for item in items)
 
 
 def _target(value: Any, where: str) -> str:

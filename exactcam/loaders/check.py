@@ -20,13 +20,14 @@ from ..errors import NetworkError
 from ..model.network import Network
 from ..model.nodes import Pointwise
 from .float_network import Ball, FloatNetwork
-from .forms import Tensor
+from .forms import Mass, Tensor
 from .probes import Probes
 
 __all__ = ["Forward", "Traced", "compare"]
 
 Traced = dict[str, tuple[str, Tensor]]  # layer and tensor by the name of the model's value
-_BLOCK = 8  # columns that are evaluated together
+_BLOCK = 8  # columns that are evaluated together, more where they hold few entries
+_ENTRIES = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,16 @@ class Forward:
         that are cut and this one.
     whole : callable, optional
         The output at a flat point, computed by other means, to be compared too.
+    roundoffs : callable, optional
+        For a value of the model, the largest unit roundoff between the values that are cut
+        and this one, where that may be less than `roundoff`.
     """
 
     cut: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
     roundoff: float
     depths: Callable[[set[str]], Mapping[str, int]]
     whole: Callable[[np.ndarray], np.ndarray] | None = None
+    roundoffs: Callable[[set[str]], Mapping[str, float]] | None = None
 
 
 class _Cut(NamedTuple):
@@ -80,7 +85,7 @@ class _Seen:
 
 def compare(
     network: Network,
-    masses: Sequence[np.ndarray],
+    masses: Sequence[Mass],
     traced: Traced,
     output: str,
     forward: Forward,
@@ -91,9 +96,8 @@ def compare(
     ----------
     network : Network
         What was read.
-    masses : sequence of ndarray
-        For every node and row, the sum of the magnitudes of the constants added there
-        (see `forms.Form`), float64.
+    masses : sequence of Mass
+        For every node what its model may round beyond its numbers.
     traced : dict
         The layer's name and the tensor that stands for it, by the value's name in the
         model, in the order of computation, beginning with the input.
@@ -113,20 +117,22 @@ def compare(
         Naming the first layer that differs by more than rounding can explain.
     """
     cuts = _cuts(network, traced, output)
-    depths = forward.depths({cut.name for cut in cuts if cut.probed})
+    ends = {cut.name for cut in cuts if cut.probed}
+    depths = forward.depths(ends)
     operators = max((depths.get(cut.name, 1) for cut in cuts), default=1)
-    floats = FloatNetwork(network, masses, forward.roundoff, operators)
+    floats = FloatNetwork(network, masses, _roundoffs(network, cuts, ends, forward), operators)
     probes = Probes(network, {cut.value for cut in cuts if cut.probed}, floats)
     seen = {c.value: _Seen(np.zeros(network.sizes[c.value], bool)) for c in cuts}
     probed, others = ([c for c in cuts if c.probed is flag] for flag in (True, False))
-    for start in range(0, probes.columns, _BLOCK):
-        stop = min(start + _BLOCK, probes.columns)
+    block = max(_BLOCK, _ENTRIES // sum(network.sizes))
+    for start in range(0, probes.columns, block):
+        stop = min(start + block, probes.columns)
         given = {v: probes.block(v, start, stop) for v in probes.cuts}
         computed = floats.run(given)
         theirs: dict[str, list[np.ndarray]] = {}
+        fed = {c.name: _columns(given[c.value], c.places) for c in probed}
         for p in range(stop - start):
-            fed = {v: np.append(x[:, p], 0.0) for v, x in given.items()}
-            handed = {c.name: np.asarray(fed[c.value][c.places], order="C") for c in probed}
+            handed = {name: x[p] for name, x in fed.items()}
             found = forward.cut(handed)
             # Of an output that was probed and then rearranged, what was handed on counts.
             found |= {
@@ -144,16 +150,33 @@ def compare(
     return notes
 
 
+def _roundoffs(network: Network, cuts: list[_Cut], ends: set[str], forward: Forward) -> np.ndarray:
+    """The unit roundoff that the model computes each value of the network with."""
+    out = np.full(len(network.sizes), forward.roundoff)
+    if forward.roundoffs is not None:
+        found = forward.roundoffs(ends)
+        out[[cut.value for cut in cuts]] = 0.0
+        for cut in cuts:
+            out[cut.value] = max(out[cut.value], found.get(cut.name, 0.0))
+    return np.maximum(out, 2.0**-53)
+
+
 def _cuts(network: Network, traced: Traced, output: str) -> list[_Cut]:
     cuts = [
         _Cut(name, layer, tensor.form.value, tensor.index)
         for name, (layer, tensor) in traced.items()
-        if tensor.form.value is not None
+        if tensor.form.value is not None and tensor.form.cuts
     ]
     if all(cut.value != network.output for cut in cuts):
         index = np.arange(network.outputs).reshape(traced[output][1].shape)
         cuts.append(_Cut(output, traced[output][0], network.output, index, probed=False))
     return cuts
+
+
+def _columns(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The tensor that each column of a value is: (columns, *shape)."""
+    out = _entries(rows, places.ravel()).T
+    return np.ascontiguousarray(out).reshape(-1, *places.shape)
 
 
 def _entries(rows: np.ndarray, index: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ import numpy as np
 from ..arithmetic.matrix import Convolution, Dense, Matrix
 from ..arithmetic.rational import to_float
 from ..model.network import Network
-from ..model.nodes import Affine, MaxGroups, Pointwise
-from .forms import floats
+from ..model.nodes import Affine, Cpwl, MaxGroups, Pointwise
+from .forms import Mass, floats
 
 __all__ = ["Ball", "FloatMatrix", "FloatNetwork"]
 
@@ -29,11 +29,10 @@ class FloatNetwork:
     ----------
     network : Network
         The network.
-    masses : sequence of ndarray
-        For every node and row, the sum of the magnitudes of the constants added there
-        (see `forms.Form`), float64.
-    roundoff : float
-        The unit roundoff of the arithmetic that the model is run in.
+    masses : sequence of Mass
+        For every node what its model may round beyond its numbers.
+    roundoffs : ndarray (values,)
+        The unit roundoff of the arithmetic in which the model computes each value.
     operators : int
         The most operators that the model performs one after another before it is compared.
 
@@ -46,19 +45,23 @@ class FloatNetwork:
     """
 
     def __init__(
-        self, network: Network, masses: Sequence[np.ndarray], roundoff: float, operators: int
+        self, network: Network, masses: Sequence[Mass], roundoffs: np.ndarray, operators: int
     ) -> None:
         self.network, self.masses = network, masses
-        self.roundoff, self.operators = max(roundoff, 2.0**-53), operators
-        self.counts_zeros = roundoff > 1e-10  # in float64 the bound is narrow without
-        self.tiny = 1e-300 if roundoff < 1e-10 else 1e-37  # underflow, once an entry
+        self.off = {
+            k: FloatMatrix(m.weights, 1) for k, m in enumerate(masses) if m.weights is not None
+        }
+        self.roundoffs, self.operators = roundoffs, operators
+        self.counts_zeros = roundoffs > 1e-10  # in float64 the bound is narrow without
+        self.tiny = np.where(self.counts_zeros, 1e-37, 1e-300)  # underflow, once an entry
         affine = {k: n for k, n in enumerate(network.nodes) if isinstance(n, Affine)}
         self.matrices = {
             k: [FloatMatrix(m, node.scale) for m in node.matrices] for k, node in affine.items()
         }
         self.biases = {k: floats(node.bias, node.scale) for k, node in affine.items()}
         units = {k: n for k, n in enumerate(network.nodes) if isinstance(n, Pointwise)}
-        self.knots = {k: _knots(n) for k, n in units.items()}
+        self.tables = {k: [_table(f) for f in n.functions] for k, n in units.items()}
+        self.knots = {k: _knots(n, self.tables[k]) for k, n in units.items()}
         self.below = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
         self.above = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
 
@@ -92,42 +95,49 @@ class FloatNetwork:
                     computed[k + 1] = _max_groups(node, read[0])
         return computed
 
-    def _gamma(self, count: int | np.ndarray) -> np.ndarray:
-        k = (np.asarray(count) + 4 * self.operators + 16) * self.roundoff
+    def _gamma(self, node: int, count: int | np.ndarray) -> np.ndarray:
+        k = (np.asarray(count) + 4 * self.operators + 16) * self.roundoffs[node + 1]
         return np.asarray(k / (1 - k) * (1 + 2.0**-20))
 
     def _affine(self, k: int, inputs: list[Ball]) -> Ball:
         bias, matrices = self.biases[k], self.matrices[k]
         middle = np.repeat(bias[:, None], inputs[0][0].shape[1], axis=1)
         spread = np.zeros_like(middle)
-        gamma = self._gamma(sum(m.fan_in for m in matrices))
+        gamma: np.ndarray = self._gamma(k, sum(m.fan_in for m in matrices))
         # A product with zero is exact, and so is the addition of zero.
-        if self.counts_zeros and any(2 * np.count_nonzero(x) < x.size for x, _ in inputs):
-            counts = [
-                m.apply_pattern((x != 0) | (radius != 0))
-                for m, (x, radius) in zip(matrices, inputs, strict=True)
-            ]
-            gamma = self._gamma(np.sum(counts, axis=0))
+        filled = (
+            [(x != 0) | (radius != 0) for x, radius in inputs] if self.counts_zeros[k + 1] else []
+        )
+        sparse = np.any([2 * p.sum(axis=0) < len(p) for p in filled], axis=0)
+        if sparse.any():
+            counts = [m.apply_pattern(p[:, sparse]) for m, p in zip(matrices, filled, strict=True)]
+            gamma = np.full(middle.shape, gamma)
+            gamma[:, sparse] = self._gamma(k, np.sum(counts, axis=0))
         for matrix, (x, radius) in zip(matrices, inputs, strict=True):
             middle = middle + matrix.apply(x)
-            if radius.any():
-                spread = spread + matrix.apply_absolute(radius * (1 + 2 * gamma.max()))
+            moved = radius * (1 + 2 * gamma.max()) if radius.any() else None
+            if gamma.ndim == 0:
+                size = gamma * np.abs(x)
+                spread = spread + matrix.apply_absolute(size if moved is None else size + moved)
+                continue
+            if moved is not None:
+                spread = spread + matrix.apply_absolute(moved)
             spread = spread + gamma * matrix.apply_absolute(np.abs(x))
-        constant = np.maximum(self.masses[k], np.abs(bias))
-        return middle, spread * (1 + 2.0**-20) + gamma * constant[:, None] + self.tiny
+        if k in self.off:
+            spread = spread + self.roundoffs[k + 1] * self.off[k].apply(np.abs(inputs[0][0]))
+        constant = np.maximum(self.masses[k].constants, np.abs(bias))
+        return middle, spread * (1 + 2.0**-20) + gamma * constant[:, None] + self.tiny[k + 1]
 
     def _pointwise(self, k: int, node: Pointwise, ball: Ball) -> Ball:
         x, radius = ball
         middle, error = np.empty_like(x), np.empty_like(x)
-        gamma = self._gamma(4)
+        gamma = self._gamma(k, 4)
         far = np.where(np.isfinite(radius), 4 * radius, np.inf)
         unit, knots = self.knots[k][0], self.knots[k][1][:, None]
         self.below[k] |= (x[unit] + far[unit] < knots).any(axis=1)
         self.above[k] |= (x[unit] - far[unit] > knots).any(axis=1)
-        for f, function in enumerate(node.functions):
+        for f, (breakpoints, pieces) in enumerate(self.tables[k]):
             rows = np.nonzero(node.which == f)[0]
-            breakpoints = np.asarray([to_float(t) for t in function.breakpoints])
-            pieces = np.asarray([[to_float(s), to_float(c)] for s, c in function.pieces])
             at, wide = x[rows], far[rows]
             span = np.abs(breakpoints).max(initial=0.0)
             reach = np.abs(at) + 2 * radius[rows] + span
@@ -140,12 +150,20 @@ class FloatNetwork:
             slope = np.where(low == high, np.abs(pieces[piece, 0]), steepest)
             shift = np.where(low == high, np.abs(pieces[piece, 1]), shift)
             error[rows] = slope * radius[rows] + gamma * (slope * reach + shift)
-        return middle, error * (1 + 2.0**-20) + self.tiny
+        return middle, error * (1 + 2.0**-20) + self.tiny[k + 1]
 
 
-def _knots(node: Pointwise) -> tuple[np.ndarray, np.ndarray]:
+def _table(function: Cpwl) -> tuple[np.ndarray, np.ndarray]:
+    """Breakpoints and pieces (slope, intercept), each rounded to the nearest float64."""
+    breakpoints = np.asarray([to_float(t) for t in function.breakpoints])
+    return breakpoints, np.asarray([[to_float(s), to_float(c)] for s, c in function.pieces])
+
+
+def _knots(
+    node: Pointwise, functions: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
     """The unit of every breakpoint and the breakpoint, in the order of `Pointwise.knots`."""
-    tables = [np.asarray([to_float(t) for t in f.breakpoints]) for f in node.functions]
+    tables = [breakpoints for breakpoints, _ in functions]
     counts = np.asarray([len(t) for t in tables])[node.which]
     starts = np.cumsum([0, *(len(t) for t in tables)])[node.which]
     unit = np.repeat(np.arange(node.size), counts)
@@ -173,6 +191,9 @@ class FloatMatrix:
         else:
             self.numbers = floats(matrix.data, scale)
             self.fan_in = int(np.diff(matrix.indptr).max(initial=0))
+        self.places = 1  # at which each number stands
+        if isinstance(matrix, Convolution):
+            self.places = matrix.shape[0] // matrix.target[0]
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         return self._product(self.numbers, x)

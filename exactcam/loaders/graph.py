@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 
 from ..arithmetic.matrix import Matrix, Sparse
-from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, rational
+from ..arithmetic.rational import integer_matrix, mpq, mpz, objects, rational, spread
 from ..errors import NetworkError, UnsupportedLayerError
 from ..files.strict_json import printable
 from ..model.network import Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from .forms import (
     Form,
+    Mass,
     Operand,
     Result,
     Tensor,
@@ -47,6 +48,7 @@ _LARGEST = 1 << 23  # entries of one tensor, or products of one sparse map
 _FREE, _RATIO = 1 << 24, 64  # entries of all tensors of a file, and so many more for each byte
 _TERM = 256  # what one matrix of a sum costs besides its rows, in entries
 _WIDE = 1024  # a number of more bits counts as several entries
+_LONG = 256  # a float that needs more bits beside smaller ones, likewise
 _WIDEST = 1 << 20  # bits of a number
 
 
@@ -59,8 +61,8 @@ class Graph:
         The name of the layer that is being translated, for messages and names of nodes.
     nodes, names, notes : list
         As in `Network`.
-    masses : list of ndarray
-        For every node the `mass` of its form, zeros for an activation.
+    masses : list of Mass
+        For every node what rounding may add to it in the model, beyond what its numbers say.
     input : Tensor
         The network's input.
     """
@@ -75,7 +77,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.names: list[str] = []
         self.notes: list[str] = []
-        self.masses: list[np.ndarray] = []
+        self.masses: list[Mass] = []
         self.input = Tensor(Form(size, "input", value=0), np.arange(size).reshape(shape))
 
     def limit(self, shape: Iterable[int], bits: int = 0) -> None:
@@ -107,6 +109,11 @@ class Graph:
                 "its file; such a network is out of reach"
             )
 
+    def integers(self, values: Any, what: str) -> tuple[np.ndarray, mpz]:
+        """Constants as integers over one scale, long ones within the budget of the graph."""
+        self.charge(np.size(values) * (spread(values) // _LONG))
+        return integer_matrix(values, f"layer {self.layer}: {what}")
+
     def refuse(self, kind: str, why: str) -> UnsupportedLayerError:
         """Make (not raise) the error that says why the present layer is not supported."""
         return UnsupportedLayerError(f"layer {self.layer} ({kind}): {why}")
@@ -129,7 +136,7 @@ class Graph:
     def _push(self, node: Node, name: str, mass: np.ndarray) -> int:
         self.nodes.append(node)
         self.names.append(name)
-        self.masses.append(mass)
+        self.masses.append(Mass(mass))
         return len(self.nodes)
 
     def make(self, form: Form) -> int:
@@ -176,6 +183,7 @@ class Graph:
             terms: list[Term] = [(form.value, Sparse.selection(form.size, picks), mpz(1))]
             return Form(len(picks), self.layer, terms, zeros(len(picks)), mass=np.zeros(len(picks)))
         self.charge(sum(_taken_entries(m, picks) for _, m, _ in form.terms))
+        form.folded = True
         terms = [
             (value, matrix.take_rows(picks), scale)
             for value, matrix, scale in form.terms
@@ -224,7 +232,7 @@ class Graph:
         a = self._broadcast(a, b)
         if not isinstance(b, Tensor):
             a = self.whole(a)
-            numbers, scale = integer_matrix(b, self._where())
+            numbers, scale = self.integers(b, "constant")
             bits = max(a.form.bits, _bits(numbers)) + scale.bit_length()
             self.limit(a.shape, bits)
             numbers = np.broadcast_to(numbers, a.shape)
@@ -271,10 +279,12 @@ class Graph:
             assert not isinstance(b, Tensor)
             return self._constants(np.multiply, a, b)
         if isinstance(b, Tensor):
-            why = "a product of two computed tensors is not piecewise linear; multiply by constants only"
-            raise self.refuse("product", why)
+            names = f"the values of the layers {a.form.name} and {b.form.name}"
+            raise self.refuse(
+                "product", f"of {names} is not piecewise linear; multiply by constants only"
+            )
         a = self.whole(self._broadcast(a, b))
-        numbers, scale = integer_matrix(b, self._where())
+        numbers, scale = self.integers(b, "constant")
         bits = a.form.bits + _bits(numbers) + scale.bit_length()
         self.limit(a.shape, bits)
         factors = zeros(a.form.size)
@@ -292,8 +302,10 @@ class Graph:
     def divide(self, a: Operand, b: Operand) -> Operand:
         """a / b, exactly, by a constant b without zeros."""
         if isinstance(b, Tensor):
-            why = "dividing by a computed tensor is not piecewise linear; divide by constants only"
-            raise self.refuse("division", why)
+            raise self.refuse(
+                "division",
+                f"by the value of layer {b.form.name} is not piecewise linear; divide by constants only",
+            )
         below = exact(b, self._where())
         if any(entry == 0 for entry in below.ravel()):
             raise NetworkError(f"layer {self.layer}: division by zero")
@@ -355,18 +367,31 @@ class Graph:
         return self.concatenate(expanded, axis)
 
     def entries(
-        self, a: Tensor, size: int, rows: np.ndarray, places: np.ndarray, weights: np.ndarray
+        self, a: Tensor, size: int, rows: np.ndarray, places: np.ndarray, weights: np.ndarray | mpq
     ) -> Term:
         """The term of a sparse map of `size` rows, given by its entries.
 
-        Entry k of the map adds weights[k] times a.flat[places[k]] to row rows[k].
+        Entry k of the map adds weights[k] times a.flat[places[k]] to row rows[k]; a single
+        weight is that of all.
         """
         cols = a.index.ravel()[places]
         kept = cols >= 0
-        numbers, scale = integer_matrix(weights, self._where())
+        if isinstance(weights, np.ndarray):
+            numbers, scale = self.integers(weights, "constant")
+        else:
+            numbers, scale = objects([weights.numerator]).repeat(len(rows)), weights.denominator
         value = self.make(a.form)
         shape = (size, a.form.size)
         return value, Sparse.of_entries(shape, rows[kept], cols[kept], numbers[kept]), scale
+
+    def rounded_weights(self, out: Tensor, off: Matrix) -> None:
+        """Say that the model computes the weights of the map `out` in floats.
+
+        Each may be off by as many units of roundoff as `off` says. The map becomes a node, so
+        that the self-check can allow for this.
+        """
+        value = self.make(out.form)
+        self.masses[value - 1] = self.masses[value - 1]._replace(weights=off)
 
     # Activations
 
@@ -395,9 +420,9 @@ class Graph:
         groups = [list(group) for group in groups]
         if (a.index < 0).any():
             a = self.packed(a)
-        flat = a.index.ravel()
+        flat = a.index.ravel().tolist()
         # Equal members would only be second names for one value.
-        members = tuple(tuple(dict.fromkeys(flat[group].tolist())) for group in groups)
+        members = tuple(tuple(dict.fromkeys([flat[k] for k in group])) for group in groups)
         if all(len(group) == 1 for group in members):
             return Tensor(
                 a.form, np.asarray([g[0] for g in members], dtype=np.int64).reshape(shape)

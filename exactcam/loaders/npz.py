@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arithmetic.rational import spread
 from ..errors import FileFormatError
 from ..files.arrays import read_npz_arrays
 from ..files.reading import reading
@@ -17,6 +18,7 @@ __all__ = ["read_npz"]
 
 _LAYER = re.compile(r"(?:weight|bias)\d+", re.ASCII)
 _FREE, _RATIO = 1 << 22, 16  # entries any file may hold, and so many more for each of its bytes
+_LONG = 256  # bits of a number that counts as one
 
 
 def read_npz(path: str | Path) -> Network:
@@ -39,7 +41,9 @@ def read_npz(path: str | Path) -> Network:
     arrays = read_npz_arrays(
         path, lambda name: name == "negative_slope" or bool(_LAYER.fullmatch(name))
     )
-    entries, most = sum(a.size for a in arrays.values()), _FREE + _RATIO * Path(path).stat().st_size
+    # A float is long beside far smaller ones, and then counts as several.
+    entries = sum(a.size * (1 + spread(a) // _LONG) for a in arrays.values())
+    most = _FREE + _RATIO * Path(path).stat().st_size
     if entries > most:
         raise FileFormatError(f"{path}: holds {entries:,} numbers, far more than its size allows")
     layers: list[tuple[np.ndarray, np.ndarray]] = []

@@ -2,8 +2,8 @@
 
 The model is cut at the tensors that are compared: what is computed becomes an output, and
 what is computed from it reads an input of its own, so that one run feeds every layer a probe.
-onnxruntime runs the model in float64 if it has float64 kernels for all of it, else in
-the model's own precision, always without graph optimisation, so that what runs is what
+onnxruntime runs the model in float64, the operators that it has no float64 kernels for in
+float32; or, where that fails, in the model's own precision; always without graph optimisation, so that what runs is what
 the file says. Without onnxruntime, onnx's reference evaluator runs it in float64,
 except where that is known to be wrong.
 """
@@ -22,7 +22,7 @@ from .casts import FORMATS
 from .check import Forward, Traced
 from .onnx_types import FLOATS, cast_types, element_types
 
-__all__ = ["forward_of"]
+__all__ = ["forward_of", "run_alone"]
 
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, IndexError)
@@ -38,6 +38,19 @@ _RUNTIME_FAILURES = (
     "NoSuchFile",
     "ModelLoaded",
 )
+_SINGLE = {
+    "AveragePool",
+    "Conv",
+    "ConvTranspose",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "PRelu",
+    "ThresholdedRelu",
+}  # operators without float64 kernels in onnxruntime
+_SINGLE_ROUNDOFF = 2.0**-24
 Run = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
 
 
@@ -72,7 +85,7 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
     attempts: list[_Host] = []
     if onnxruntime is not None:
         attempts = [
-            _Host(double, source, 2.0**-53, onnxruntime),
+            _Host(_with_float32(double, model), source, 2.0**-53, onnxruntime),
             _Host(model, source, 2.0**-24, onnxruntime),
         ]
     elif not any(n.op_type == "BatchNormalization" for n in model.graph.node) or _opset(model) > 13:
@@ -84,7 +97,7 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
             continue
         try:
             forward = host.forward(traced, output)
-            shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.value is not None}
+            shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
             forward.cut({name: np.zeros(shape) for name, shape in shapes.items()})
         except (*_FAILURES, *_failures(host.runtime)) as error:
             why = f"not checked: the model does not run ({_first_line(error)})"
@@ -93,6 +106,18 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
     if attempts[-1:] and attempts[-1].runtime is not None:
         attempts[-1].check_valid(traced[source][1].shape, output)
     return None, why
+
+
+def run_alone(model: Any, outputs: list[str]) -> list[np.ndarray] | None:
+    """The outputs of a model without inputs, by onnxruntime; None where it is absent or cannot."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    try:
+        return _Host(model, "", 2.0**-24, onnxruntime)._runner(model, outputs)({})
+    except (*_FAILURES, *_failures(onnxruntime)):
+        return None
 
 
 def _first_line(error: BaseException) -> str:
@@ -127,7 +152,7 @@ class _Host:
         return next(e.type.tensor_type.elem_type for e in entries if e.name == self.source)
 
     def forward(self, traced: Traced, output: str) -> Forward:
-        shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.value is not None}
+        shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
         model, renamed = _cut_model(self.model, self.source, shapes, output, self.input_type)
         outputs = [entry.name for entry in model.graph.output]
         run = self._runner(model, outputs)
@@ -139,7 +164,11 @@ class _Host:
             computed = {name: np.asarray(x, np.float64) for name, x in found}
             return {self.source: handed[self.source], **computed}
 
-        return Forward(cut, self.roundoff, self._depths)
+        kinds = {n.op_type for n in self.model.graph.node}
+        mixed = self.roundoff < _SINGLE_ROUNDOFF and kinds & _SINGLE
+        if not mixed:
+            return Forward(cut, self.roundoff, self._depths)
+        return Forward(cut, _SINGLE_ROUNDOFF, self._depths, None, self._roundoffs)
 
     def check_valid(self, shape: Sequence[int], output: str) -> None:
         """Raise NetworkError where the library finds the model itself, uncut, invalid."""
@@ -164,6 +193,15 @@ class _Host:
         for node in self.model.graph.node:
             before = [0 if name in cut else out.get(name, 0) for name in node.input]
             out.update(dict.fromkeys(node.output, 1 + max(before, default=0)))
+        return out
+
+    def _roundoffs(self, cut: set[str]) -> dict[str, float]:
+        """For every value, the largest unit roundoff of the operators since the last cuts."""
+        out: dict[str, float] = {}
+        for node in self.model.graph.node:
+            own = _SINGLE_ROUNDOFF if node.op_type in _SINGLE else self.roundoff
+            before = [0.0 if name in cut else out.get(name, 0.0) for name in node.input]
+            out.update(dict.fromkeys(node.output, max(own, *before, 0.0)))
         return out
 
     def _runner(self, model: Any, outputs: list[str]) -> Run:
@@ -194,12 +232,9 @@ def _cut_model(
     copy = ModelProto()
     copy.CopyFrom(model)
     graph = copy.graph
-    taken = {name for node in graph.node for name in (*node.input, *node.output)}
     read = {name for node in graph.node for name in node.input}
     ends = {name for node in graph.node for name in node.output}
-    mark = "probe_"
-    while any(name.startswith(mark) for name in taken):
-        mark += "_"
+    mark = _mark(graph, "probe_")
     renamed = {name: mark + name for name in shapes if name != source and name in read & ends}
     for node in graph.node:
         for place, name in enumerate(node.input):
@@ -210,6 +245,50 @@ def _cut_model(
     del graph.output[:]
     graph.output.extend(helper.make_empty_tensor_value_info(name) for name in wanted)
     return copy, {source: source, **renamed}
+
+
+def _mark(graph: Any, mark: str) -> str:
+    """A beginning of names that no value of the graph has."""
+    taken = {name for node in graph.node for name in (*node.input, *node.output)}
+    while any(name.startswith(mark) for name in taken):
+        mark += "_"
+    return mark
+
+
+def _with_float32(double: Any, model: Any) -> Any:
+    """A float64 model whose operators without float64 kernels are run in float32.
+
+    Numbers beyond float32 would be lost: a model that stores float64 is left as it is.
+    """
+    from onnx import ModelProto, helper
+
+    stored = {tensor.data_type for tensor in model.graph.initializer}
+    kinds = {entry.type.tensor_type.elem_type for entry in model.graph.input}
+    if _DOUBLE in stored | kinds or not any(n.op_type in _SINGLE for n in double.graph.node):
+        return double
+    mark = _mark(double.graph, "single_")
+    nodes: list[Any] = []
+    known: set[str] = set()
+    for node in double.graph.node:
+        if node.op_type not in _SINGLE:
+            nodes.append(node)
+            continue
+        inner = type(node).FromString(node.SerializeToString())
+        for place, name in enumerate(node.input):
+            if name and name not in known:
+                nodes.append(helper.make_node("Cast", [name], [mark + "of_" + name], to=_FLOAT))
+                known.add(name)
+            inner.input[place] = mark + "of_" + name if name else ""
+        for place, name in enumerate(node.output):
+            inner.output[place] = mark + "to_" + name if name else ""
+        nodes.append(inner)
+        for name in filter(None, node.output):
+            nodes.append(helper.make_node("Cast", [mark + "to_" + name], [name], to=_DOUBLE))
+    copy = ModelProto()
+    copy.CopyFrom(double)
+    del copy.graph.node[:]
+    copy.graph.node.extend(nodes)
+    return copy
 
 
 def _widen_casts(model: Any, types: dict[str, int], traced: Traced) -> None:

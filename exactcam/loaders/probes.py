@@ -3,7 +3,7 @@
 A probe is a vector for one value of the network. Column p of every value belongs to run p of
 the model. Column 0 is zero; the dense columns after it put the inputs of pointwise units on
 both sides of every breakpoint and make each member of a maximum the largest; a few are plain
-normal numbers of several sizes; the sparse columns at the end hide most entries, so that a
+normal numbers of two sizes; the sparse columns at the end hide most entries, so that a
 single weight shows also in float32.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Probes"]
 _SEED = 20231128
 _MOST = 36  # dense columns for the wants of one value
 _SPARSE = 8  # sparse columns in float32
-_PLAIN = (1.0, 8.0, 1000.0, 0.0625)  # sizes of the columns without wants
+_PLAIN = (1.0, 1000.0)  # sizes of the columns without wants
 _TRIED = 6  # columns for a breakpoint
 
 
@@ -38,11 +38,10 @@ class _Lines(NamedTuple):
 
 
 class _Knot(NamedTuple):
-    """One breakpoint of some entries of a value: where it is, and the room around it."""
+    """One breakpoint of some entries of a value: what these are in turn, (turns, rows)."""
 
     rows: np.ndarray
-    at: np.ndarray
-    room: np.ndarray
+    numbers: np.ndarray
     start: int
 
 
@@ -66,6 +65,7 @@ class Probes:
 
     def __init__(self, network: Network, cuts: Iterable[int], floats: FloatNetwork) -> None:
         self.network, self.floats, self.cuts = network, floats, set(cuts)
+        self.rng = np.random.default_rng(_SEED)
         self.knots: dict[int, list[_Knot]] = {v: [] for v in self.cuts}
         self.boosts: dict[int, dict[int, list[_Boost]]] = {v: {} for v in self.cuts}
         self.untried: list[tuple[int, int]] = []
@@ -81,61 +81,60 @@ class Probes:
         self.dense = 1 + min(_MOST, max(self.taken.values())) + len(_PLAIN)
         self.hidden = {v: self._groups(v) for v in self.cuts}
         most = max(count for count in self.hidden.values())
-        self.columns = self.dense + (min(_SPARSE, most) if floats.counts_zeros else 2)
+        self.columns = self.dense + min(_SPARSE, most)
 
     def block(self, value: int, start: int, stop: int) -> np.ndarray:
         """Columns start to stop of a value's probes, float64 (size, columns)."""
-        columns = [self._column(value, p) for p in range(start, stop)]
-        with np.errstate(over="ignore"):
-            out = np.stack(columns, axis=1).astype(np.float32)
+        out = np.zeros((self.network.sizes[value], stop - start))
+        first, last = max(start, 1), min(stop, self.dense)
+        if first < last:
+            self._fill(value, np.arange(first, last), out[:, first - start : last - start])
+        for p in range(max(start, self.dense), stop):
+            self._hide(value, p - self.dense, out[:, p - start])
         largest = np.finfo(np.float32).max
-        return np.clip(out, -largest, largest).astype(np.float64)
+        return np.clip(out, -largest, largest).astype(np.float32).astype(np.float64)
 
-    def _column(self, value: int, p: int) -> np.ndarray:
-        size = self.network.sizes[value]
-        if p == 0:
-            return np.zeros(size)
-        rng = np.random.default_rng([_SEED, value, p])
-        if p >= self.dense:
-            return self._sparse(value, p - self.dense, rng)
-        place = p - 1 - self.taken[value]
-        out = rng.standard_normal(size) * (_PLAIN[place % len(_PLAIN)] if place >= 0 else 1.0)
+    def _fill(self, value: int, columns: np.ndarray, out: np.ndarray) -> None:
+        """Write dense columns."""
+        place = columns - 1 - self.taken[value]
+        scales = np.where(place < 0, 1.0, np.take(_PLAIN, place % len(_PLAIN)))
+        out[...] = self.rng.standard_normal(out.shape) * scales
         for knot in self.knots[value]:
-            turn = (p - 1 - knot.start) % _MOST
-            if turn < _TRIED:
-                out[knot.rows] = _beside(knot, (turn + np.arange(len(knot.rows))) % _TRIED)
-        for boost in self.boosts[value].get(p, []):
-            out[boost.rows] = boost.numbers
-        return out
+            turns = (columns - 1 - knot.start) % _MOST
+            for k in np.nonzero(turns < _TRIED)[0].tolist():
+                out[knot.rows, k] = knot.numbers[turns[k]]
+        for k, column in enumerate(columns.tolist()):
+            for boost in self.boosts[value].get(column, []):
+                out[boost.rows, k] = boost.numbers
 
-    def _sparse(self, value: int, place: int, rng: np.random.Generator) -> np.ndarray:
-        size, count = self.network.sizes[value], self.hidden[value]
+    def _hide(self, value: int, place: int, out: np.ndarray) -> None:
+        """Write a sparse column into zeros."""
+        count = self.hidden[value]
         if not count:
-            return np.zeros(size)
+            return
         key = (value, place // count)
         if key not in self.labels:
-            order = np.random.default_rng([_SEED, *key, 1]).permutation(size)
-            self.labels[key] = (order % count).astype(np.int8)
-        labels = self.labels[key]
-        shown = np.nonzero(labels == place % count)[0]
-        out = np.zeros(size)
-        out[shown] = rng.choice([-1.0, 1.0], len(shown)) * rng.uniform(16, 32, len(shown))
-        return out
+            order = self.rng.permutation(len(out))
+            self.labels[key] = (order % count).astype(np.int32)
+        shown = np.nonzero(self.labels[key] == place % count)[0]
+        sizes = self.rng.uniform(-16, 16, len(shown))
+        out[shown] = sizes + np.copysign(16, sizes)
 
     def _groups(self, value: int) -> int:
-        """Into how many groups, each alone in one column, its entries fall; 0: no map reads it."""
-        fans = [
-            m.fan_in
-            for k, matrices in self.floats.matrices.items()
-            for source, m in zip(self.network.nodes[k].inputs, matrices, strict=True)
-            if source == value
-        ]
-        if not fans:
-            return 0
-        fan_in = max([2, *fans])
-        if not self.floats.counts_zeros:
-            return 2
-        return -(-fan_in // max(2, -(-fan_in // _SPARSE)))
+        """Into how many groups, each alone in one column, its entries fall.
+
+        0 where float64 shows every weight in a sum of many.
+        """
+        groups = [0]
+        for k, matrices in self.floats.matrices.items():
+            if not self.floats.counts_zeros[k + 1]:
+                continue
+            for source, m in zip(self.network.nodes[k].inputs, matrices, strict=True):
+                if source == value:
+                    # A convolution shows each weight at many places: few entries each will do.
+                    columns = max(_SPARSE, m.places)
+                    groups.append(max(2, -(-m.fan_in // max(2, -(-m.fan_in // columns)))))
+        return max(groups)
 
     # What the activations want to see
 
@@ -175,21 +174,21 @@ class Probes:
         lines = self.lines(node.source)
         first = np.searchsorted(unit, np.arange(node.size))
         order = np.arange(len(unit)) - first[unit]  # the how many-th breakpoint of its unit
-        apart = np.where(unit[1:] == unit[:-1], np.diff(at), np.inf)
-        room = np.minimum(np.append(apart, np.inf), np.append(np.inf, apart)) / 2
-        used = (lines.value[unit] >= 0) & (lines.a[unit] != 0)
-        for v in np.unique(lines.value[unit[used]]):
-            mine = used & (lines.value[unit] == v)
+        apart = np.full(len(unit) + 1, np.inf)
+        apart[1:-1] = np.where(unit[1:] == unit[:-1], at[1:] - at[:-1], np.inf)
+        source, a = lines.value[unit], lines.a[unit]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            x = (at - lines.b[unit]) / a
+            room = np.minimum(apart[1:], apart[:-1]) / 2 / np.abs(a)
+        known = (source >= 0) & np.isfinite(x)
+        for v in sorted(set(source[known].tolist())):
+            mine = known & (source == v)
             for n in range(int(order[mine].max(initial=-1)) + 1):
                 which = np.nonzero(mine & (order == n))[0]
-                a, b = lines.a[unit[which]], lines.b[unit[which]]
-                with np.errstate(over="ignore", invalid="ignore"):
-                    x, free = (at[which] - b) / a, room[which] / np.abs(a)
-                known = np.isfinite(x)
-                rows = lines.row[unit[which]]
-                start = self.taken[int(v)] % _MOST
-                self.knots[int(v)].append(_Knot(rows[known], x[known], free[known], start))
-                self.taken[int(v)] += _TRIED
+                beside = _beside(x[which], room[which])
+                start = self.taken[v] % _MOST
+                self.knots[v].append(_Knot(lines.row[unit[which]], beside, start))
+                self.taken[v] += _TRIED
 
     def _want_members(self, k: int, node: MaxGroups) -> None:
         lines = self.lines(node.source)
@@ -198,7 +197,6 @@ class Probes:
         if not values:
             return
         top = 8 * np.abs(lines.a).max() + 2 * np.abs(lines.b).max()
-        rng = np.random.default_rng([_SEED, k])
         seen = {n: ~free[members] for n, (_, members) in enumerate(node.by_length)}
         start = max(self.taken[v] for v in values)
         for turn in range(max(0, _MOST - start)):
@@ -208,9 +206,9 @@ class Probes:
             for n, (_, members) in enumerate(node.by_length):
                 wanted = ~seen[n]
                 groups = np.nonzero(wanted.any(axis=1))[0]
-                chosen = np.argmax(wanted[groups] * rng.random(wanted[groups].shape), axis=1)
+                chosen = np.argmax(wanted[groups] * self.rng.random(wanted[groups].shape), axis=1)
                 rows = members[groups, chosen]
-                heights[rows] = top * (1 + rng.random(len(rows)))
+                heights[rows] = top * (1 + self.rng.random(len(rows)))
             for n, (_, members) in enumerate(node.by_length):
                 at = heights[members]
                 best = np.argmax(at, axis=1)
@@ -231,12 +229,15 @@ class Probes:
             self.taken[v] = max(self.taken[v], min(p, _MOST))
 
 
-def _beside(knot: _Knot, turn: np.ndarray) -> np.ndarray:
-    """Candidate number `turn` for every entry: next to the breakpoint, beside it and far away."""
+def _beside(at: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Entries next to breakpoints, beside them and far away, on either side: (turns, entries).
+
+    What is entry k's at one turn is entry k + 1's at the next, so that units differ.
+    """
     largest = float(np.finfo(np.float32).max)
-    at = np.clip(knot.at, -largest, largest).astype(np.float32).astype(np.float64)
+    at = np.clip(at, -largest, largest).astype(np.float32).astype(np.float64)
     size = np.maximum(np.abs(at), 2.0**-20)
-    middle = np.minimum(knot.room, 1.5)
-    steps = np.stack([2.0**-22 * size, middle, np.full_like(at, 24.0)])
+    steps = np.stack([2.0**-22 * size, np.minimum(room, 1.5), np.full_like(at, 24.0)])
+    turn = (np.arange(_TRIED)[:, None] + np.arange(len(at))) % _TRIED
     side = np.where(turn % 2 == 0, 1.0, -1.0)
     return np.asarray(at + side * steps[turn // 2, np.arange(len(at))])

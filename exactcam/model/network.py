@@ -19,10 +19,10 @@ import numpy as np
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
 from ..errors import NetworkError
 from ..files.strict_json import dump, printable
-from ..runtime.arguments import listed
+from ..runtime.arguments import expect, listed
 from ..runtime.cached import WithoutCaches, cached_property
 from .node_document import node_document
-from .nodes import Activation, Affine, Block, Node, check_node
+from .nodes import Activation, Affine, Block, MaxGroups, Node, Pointwise, check_node
 
 __all__ = ["AffineRun", "Layer", "Network"]
 
@@ -128,6 +128,7 @@ class Network(WithoutCaches):
         )
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if not self.names:
             object.__setattr__(self, "names", tuple(str(k) for k in range(len(self.nodes))))
         for name in ("inputs", "output"):
@@ -151,6 +152,18 @@ class Network(WithoutCaches):
         if not 0 <= self.output < len(sizes):
             raise NetworkError(f"output {self.output} is not a value of the network")
         object.__setattr__(self, "sizes", tuple(sizes))
+
+    def _check_kinds(self) -> None:
+        """Make tuples of nodes, names and notes; NetworkError for what is none of the kind."""
+        kind = "an Affine, Pointwise or MaxGroups"
+        wanted = {"nodes": f"a tuple, each node {kind}", "names": "a str for each node or ()"}
+        for name in ("nodes", "names", "notes"):
+            given = getattr(self, name)
+            given = () if name == "names" and given is None else given
+            entries = listed(given, name, wanted.get(name, "a tuple of str"), NetworkError)
+            object.__setattr__(self, name, tuple(entries))
+        for k, node in enumerate(self.nodes):
+            expect(node, (Affine, Pointwise, MaxGroups), f"nodes[{k}]", kind, NetworkError)
 
     def _check_texts(self) -> None:
         """Raise NetworkError for a name or note that could forge lines of a report."""

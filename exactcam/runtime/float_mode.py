@@ -128,12 +128,10 @@ if hasattr(os, "register_at_fork"):  # another thread may be about to enter or t
 def _limit(library: Any, threads: int) -> None:
     """Set the number of threads of a BLAS, from whatever thread. threadpoolctl 3.7 and later
     listens to one thread only, the first that sets a limit, and ignores others in silence."""
-    listen = getattr(library, "clear_controlling_thread", None)
-    if listen is not None:
-        listen(force=True)
     library.set_num_threads(threads)
-    if listen is not None:
-        listen(force=True)
+    if library.get_num_threads() != threads and hasattr(library, "clear_controlling_thread"):
+        library.clear_controlling_thread(force=True)
+        library.set_num_threads(threads)
 
 
 @cache

@@ -23,7 +23,7 @@ from typing import IO, TypeVar
 
 import numpy as np
 
-from ..errors import ExactcamError
+from ..errors import ExactcamError, naming
 from .float_mode import only_thread
 from .processes import FORKS, at_once, serve, starting
 
@@ -31,6 +31,7 @@ __all__ = ["chunks", "spread"]
 
 _MOST = 1024  # tasks: their numbers, four bytes each, fit in the smallest pipe
 _ALIGNED = 64  # bytes: arrays in a file begin at multiples of it
+_FILE = "a temporary file of a process (TMPDIR)"
 
 Found = TypeVar("Found", bound=Sized)
 Work = Iterator[tuple[int, Found]]  # (number of a task, its result), in the order of completion
@@ -144,7 +145,9 @@ def _helper(work: Work[Found]) -> Iterator[tuple[Connection, IO[bytes]]]:
     """Fork a process that does some work, killed when the block is left; see `_help`."""
     context = get_context("fork")
     done, say = context.Pipe(duplex=False)
-    with done, TemporaryFile() as file:
+    with naming(_FILE):
+        file = TemporaryFile()  # noqa: SIM115
+    with done, file:
         child = context.Process(target=_help, args=(os.getpid(), work, file, say), daemon=True)
         heard = False
         try:
@@ -170,10 +173,11 @@ def _help(parent: int, work: Work[Found], file: IO[bytes], say: Connection) -> N
             arrays: list[pickle.PickleBuffer] = []
             head = pickle.dumps(solved, 5, buffer_callback=arrays.append)
             written.append([])
-            for piece in (pickle.PickleBuffer(head), *arrays):
-                written[-1].append(size := file.write(piece.raw()))
-                file.write(bytes(-size % _ALIGNED))
-        file.flush()
+            with naming(_FILE):
+                for piece in (pickle.PickleBuffer(head), *arrays):
+                    written[-1].append(size := file.write(piece.raw()))
+                    file.write(bytes(-size % _ALIGNED))
+                file.flush()
         answer: object = written
     except (ExactcamError, MemoryError, OSError) as error:
         answer = error

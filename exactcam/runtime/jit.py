@@ -26,7 +26,7 @@ from numba.core.registry import CPUDispatcher
 
 from ..errors import interrupted
 from .float_mode import hold, let_go
-from .signals import Deferred
+from .signals import deferred
 
 __all__ = ["Compiler", "cache_folder"]
 
@@ -89,7 +89,6 @@ class Compiler:
 
 
 _call = CPUDispatcher.__call__
-_deferred = Deferred()
 _MAIN = main_thread().ident
 
 
@@ -99,7 +98,7 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc]
     def __call__(self, *given: Any) -> Any:
         try:
             if get_ident() == _MAIN and self.overloads:
-                with _deferred:
+                with deferred:
                     return _call(self, *given)
             return _call(self, *given)
         except SystemError as error:

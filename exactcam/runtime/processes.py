@@ -17,7 +17,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
 )
 from contextlib import contextmanager
-from multiprocessing import get_all_start_methods, get_context
+from multiprocessing import connection, get_all_start_methods, get_context
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
@@ -28,6 +28,7 @@ __all__ = ["FORKS", "Workers", "at_once", "checked", "lost", "serve", "starting"
 
 # A forked process shares its parent's memory copy-on-write. Libraries of macOS do not survive it.
 FORKS = "fork" in get_all_start_methods() and sys.platform != "darwin"
+_WATCHED = 0.25  # seconds between looks at the processes of a pool
 _LIMIT = "EXACTCAM_PROCESSES"  # environment: the most processes, instead of the processors
 
 T = TypeVar("T")
@@ -60,13 +61,19 @@ def at_once(jobs: int, tasks: int) -> int:
 
 class Workers(Executor):
     """A pool of processes that starts them with the first task, and only as many as `at_once`
-    allows."""
+    allows.
+
+    One that dies while it sends a result would leave the pool's own thread waiting for the rest,
+    for ever, and with it whoever waits for the pool: a thread watches for that.
+    """
 
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
         self._tasks = sys.maxsize
         self._pool: ProcessPoolExecutor | None = None
         self._started: dict[int, BaseProcess] = {}
+        self._results: Any = None
+        self._over = threading.Event()
 
     def expect(self, tasks: int) -> None:
         """Say how many tasks there will be, before the first."""
@@ -79,17 +86,36 @@ class Workers(Executor):
                 context = get_context("fork" if FORKS else "spawn")
                 number = at_once(self.jobs, self._tasks)
                 self._pool = ProcessPoolExecutor(number, context, serve, (os.getpid(),))
+                self._results = getattr(self._pool, "_result_queue", None)
             future = self._pool.submit(fn, *args, **kwargs)
+            if not self._started:
+                threading.Thread(target=self._watch, daemon=True).start()
             self._started.update(getattr(self._pool, "_processes", None) or {})
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes; without waiting, kill them."""
+        self._over.set()
         if self._pool is not None:
             self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
         if not wait:
-            for child in self._started.values():
-                child.kill()
+            self._kill()
+
+    def _watch(self) -> None:
+        """Kill all processes when one has died."""
+        while not self._over.wait(_WATCHED):
+            sentinels = [child.sentinel for child in list(self._started.values())]
+            if connection.wait(sentinels, timeout=0) and not self._over.is_set():
+                self._kill()
+                return
+
+    def _kill(self) -> None:
+        """Kill the processes, and end the pipe of their results."""
+        for child in list(self._started.values()):
+            child.kill()
+        writer = getattr(self._results, "_writer", None)
+        if writer is not None and not writer.closed:
+            writer.close()
 
 
 @contextmanager
@@ -122,7 +148,8 @@ def workers(jobs: int, executor: Executor | None = None) -> Iterator[Executor | 
         yield pool
         finished = True
     finally:
-        pool.shutdown(wait=finished, cancel_futures=True)
+        # Before Python 3.12 the thread of a pool that is killed fails at a cancelled task.
+        pool.shutdown(wait=finished, cancel_futures=finished)
 
 
 @contextmanager

@@ -9,63 +9,70 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-__all__ = ["ENDING", "Deferred", "deferrable", "masked", "stopping"]
+__all__ = ["ENDING", "deferrable", "deferred", "masked", "stopping"]
 
 ENDING = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+_SIGINT, _INTERRUPT, _getsignal = _signal.SIGINT, _signal.default_int_handler, _signal.getsignal
 _SAME = 2.0  # seconds: a signal so soon after another is the same wish
 
 
-class Deferred:
+class _Deferred:
     """A block of the main thread in which no signal raises: it does so at the block's end.
 
     numba makes Python objects of a kernel's results, which may run Python code and with it the
     handler of a signal; an exception there became a SystemError, or crashed the process.
     """
 
-    inside = False
-    pending: list[int] = []  # noqa: RUF012 - of the process, as its signals are
+    __slots__ = ("inside", "pending", "swapped")
+
+    def __init__(self) -> None:
+        self.inside = self.swapped = False
+        self.pending: list[int] = []
 
     def __enter__(self) -> None:
-        self.swapped = _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler
+        self.swapped = _getsignal(_SIGINT) is _INTERRUPT
         if self.swapped:
-            _signal.signal(_signal.SIGINT, _later)
-        Deferred.inside = True
+            _signal.signal(_SIGINT, _later)
+        self.inside = True
 
     def __exit__(self, *exc: object) -> None:
-        Deferred.inside = False
+        self.inside = False
         if self.swapped:
-            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
-        if Deferred.pending:
-            number = Deferred.pending[0]
-            Deferred.pending.clear()
+            _signal.signal(_SIGINT, _INTERRUPT)
+        if self.pending:
+            number = self.pending[0]
+            self.pending.clear()
             handler = signal.getsignal(number)
             if callable(handler):
                 handler(number, None)
 
 
+deferred = _Deferred()  # the process's, as its signals are
+
+
 def _later(number: int, frame: object) -> None:
-    Deferred.pending.append(number)
+    deferred.pending.append(number)
 
 
 @contextmanager
 def deferrable() -> Iterator[None]:
-    """Let Ctrl-C wait for `Deferred` blocks inside, which then need not change its handler: that
+    """Let Ctrl-C wait for `deferred` blocks inside, which then need not change its handler: that
     costs a microsecond, and there are thousands of them."""
     here = threading.current_thread() is threading.main_thread()
-    if not (here and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler):
+    if not (here and _getsignal(_SIGINT) is _INTERRUPT):
         yield
         return
-    _signal.signal(_signal.SIGINT, _unless_deferred)
+    _signal.signal(_SIGINT, _unless_deferred)
     try:
         yield
     finally:
-        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+        _signal.signal(_SIGINT, _INTERRUPT)
 
 
 def _unless_deferred(number: int, frame: object) -> None:
-    (_later if Deferred.inside else _signal.default_int_handler)(number, frame)
+    (_later if deferred.inside else _INTERRUPT)(number, frame)
 
 
 @contextmanager
@@ -87,7 +94,7 @@ def stopping(final: bool) -> Iterator[list[int]]:
 
     def stop(number: int, frame: object) -> None:
         nonlocal last
-        if Deferred.inside:
+        if deferred.inside:
             _later(number, frame)
             return
         now = monotonic()

@@ -86,8 +86,10 @@ Definition wfZ (N : net) : bool :=
 
 (* ---------- the certificate and the checker *)
 Record answer := A { vertices : list hpt; regions : list (list (list positive)); sides : list (list positive) }.
-Fixpoint build (q : question) (k : positive) (l : list hpt) (m : PositiveMap.t vtx) : PositiveMap.t vtx :=
-  match l with [] => m | h :: t => build q (Pos.succ k) t (PositiveMap.add k (evalv q h) m) end.
+Fixpoint tabulate {X} (l : list X) (k : positive) (m : PositiveMap.t X) : PositiveMap.t X :=
+  match l with [] => m | x :: t => tabulate t (Pos.succ k) (PositiveMap.add k x m) end.
+Definition tab {X} (l : list X) : PositiveMap.t X := tabulate l 1 (PositiveMap.empty X).
+Definition table (q : question) (l : list hpt) : PositiveMap.t vtx := tab (map (evalv q) l).
 Fixpoint sides_ok (P : positive -> option hpt) (W : list (hpt * hpt)) (s : list (list positive)) : bool :=
   match W, s with
   | [], [] => true
@@ -119,4 +121,4 @@ Definition window_edges (a : answer) : list edge := rev_map swap (side_edges (si
 Definition balanced (a : answer) : Prop :=
   let E := all_edges (regions a) (window_edges a) in Permutation E (map swap E).
 Definition checked (q : question) (a : answer) : Prop :=
-  core_ok (build q 1 (vertices a) (PositiveMap.empty vtx)) q a = true /\ balanced a.
+  core_ok (table q (vertices a)) q a = true /\ balanced a.

@@ -238,7 +238,7 @@ Lemma side_left u v p : In (u, v) (side_edges (sides a)) -> inP (windowR q) p ->
 Proof.
   destruct (parts q a ok) as (_ & DW & _ & _ & _ & Sd & _). intros I J.
   assert (G : forall W s, (forall e, In e W -> (0 < hw (fst e))%Z /\ (0 < hw (snd e))%Z /\ 0 <= orient (hp (fst e)) (hp (snd e)) p) ->
-    sides_ok (fun i => option_map vp (PositiveMap.find i (build q 1 (vertices a) (PositiveMap.empty vtx)))) W s = true ->
+    sides_ok (fun i => option_map vp (PositiveMap.find i (table q (vertices a)))) W s = true ->
     In (u, v) (side_edges s) -> 0 <= orient (corner a u) (corner a v) p).
   { clear - ok. induction W as [|[b c] W IH]; intros [|[|i t] s] D H I; cbn [sides_ok] in H; try discriminate; [destruct I|].
     destruct (PositiveMap.find i _) as [vi|] eqn:Fi; cbn [option_map] in H; [|discriminate].

@@ -127,10 +127,9 @@ Lemma known_good x : known x -> good q (fv (snd x)).
 Proof.
   intros K. split; [apply known_corner, K|]. destruct K as [_ E]. unfold npt in E. rewrite E at 1. rewrite evalf_ok. reflexivity.
 Qed.
-Lemma known_find x : known x -> PositiveMap.find (fst x) (build q 1 (vertices a) (PositiveMap.empty vtx)) = Some (fv (snd x)).
+Lemma known_find x : known x -> PositiveMap.find (fst x) (table q (vertices a)) = Some (fv (snd x)).
 Proof.
-  intros [H E]. rewrite build_spec. replace (Pos.ltb (fst x) 1) with false by (symmetry; apply Pos.ltb_ge; lia).
-  change (Pos.to_nat 1) with 1%nat. rewrite H, E, evalf_ok. reflexivity.
+  intros [H E]. unfold table. rewrite tab_find, nth_error_map, H, E, evalf_ok. reflexivity.
 Qed.
 Lemma lookup_known i x : lookup (tab (map (evalf out q) (vertices a))) i = Some x -> fst x = i /\ known x.
 Proof.
@@ -174,7 +173,7 @@ Lemma R_ok k : In k (concat R) -> (forall x, In x k -> known x) /\ piece_ok (map
 Proof.
   intros I. apply in_concat in I. destruct I as (U & IU & Ik). pose proof (R_known U k IU Ik) as K. split; [exact K|].
   destruct (parts q a ok) as (_ & _ & _ & _ & (Rv & cs & HR & Hc & _) & _).
-  assert (X : all_some (all_some (all_some (fun i => PositiveMap.find i (build q 1 (vertices a) (PositiveMap.empty vtx))))) (regions a)
+  assert (X : all_some (all_some (all_some (fun i => PositiveMap.find i (table q (vertices a))))) (regions a)
               = Some (map (map (map (fun x => fv (snd x)))) R)).
   { pose proof R_is as X. clear - X ok. induction X as [|A B rs R' H _ IH]; [reflexivity|]. cbn [all_some map]. rewrite IH.
     replace (all_some (all_some _) A) with (Some (map (map (fun x => fv (snd x))) B)); [reflexivity|].

@@ -96,40 +96,15 @@ Proof.
   destruct room as [|r]; rewrite IH; cbn [rev app]; [|rewrite <- app_assoc; reflexivity].
   rewrite map_app, rev_app_distr, <- app_assoc. reflexivity.
 Qed.
-(* ---------- the table of vertices, made of a list that is walked from its end *)
-Fixpoint tabulate {X} (l : list X) (k : positive) (m : PositiveMap.t X) : PositiveMap.t X :=
-  match l with [] => m | x :: t => tabulate t (Pos.succ k) (PositiveMap.add k x m) end.
-Lemma tabulate_find {X} (l : list X) : forall k m i, PositiveMap.find i (tabulate l k m) =
-  if Pos.ltb i k then PositiveMap.find i m else
-  match nth_error l (Pos.to_nat i - Pos.to_nat k) with Some x => Some x | None => PositiveMap.find i m end.
-Proof.
-  induction l as [|x l IH]; intros k m i; cbn [tabulate].
-  - destruct (Pos.ltb i k); [reflexivity|]. destruct (Pos.to_nat i - Pos.to_nat k)%nat; reflexivity.
-  - rewrite IH. destruct (Pos.ltb_spec i k) as [L|L].
-    + replace (Pos.ltb i (Pos.succ k)) with true by (symmetry; apply Pos.ltb_lt; lia). apply PositiveMap.gso. lia.
-    + destruct (Pos.eq_dec i k) as [->|N].
-      * replace (Pos.ltb k (Pos.succ k)) with true by (symmetry; apply Pos.ltb_lt; lia).
-        rewrite PositiveMap.gss, Nat.sub_diag. reflexivity.
-      * replace (Pos.ltb i (Pos.succ k)) with false by (symmetry; apply Pos.ltb_ge; lia).
-        replace (Pos.to_nat i - Pos.to_nat k)%nat with (S (Pos.to_nat i - Pos.to_nat (Pos.succ k)))%nat by lia.
-        cbn [nth_error]. destruct (nth_error l (Pos.to_nat i - Pos.to_nat (Pos.succ k))); [reflexivity|]. apply PositiveMap.gso. congruence.
-Qed.
-Definition tab {X} (l : list X) : PositiveMap.t X := tabulate l 1 (PositiveMap.empty X).
-Lemma tab_find {X} (l : list X) i : PositiveMap.find i (tab l) = nth_error l (Pos.to_nat i - 1).
-Proof.
-  unfold tab. rewrite tabulate_find. replace (Pos.ltb i 1) with false by (symmetry; apply Pos.ltb_ge; lia).
-  rewrite PositiveMap.gempty. change (Pos.to_nat 1) with 1%nat. destruct (nth_error l _); reflexivity.
-Qed.
 Definition evaluated (b out : nat) (q : question) (l : list hpt) : list full := rev_append (fulls b out q (prepared (network q)) l b [] []) [].
 Lemma evaluated_ok b out q l : evaluated b out q l = map (evalf out q) l.
 Proof. unfold evaluated. rewrite rev_append_rev, fulls_ok, !app_nil_r, rev_involutive. reflexivity. Qed.
 (* the table that the core of the checker reads *)
 Definition core_table (fs : list full) : PositiveMap.t vtx := tab (rev_append (rev_map fv fs []) []).
-Lemma core_table_ok out q l : core_table (map (evalf out q) l) = build q 1 l (PositiveMap.empty vtx).
+Lemma core_table_ok out q l : core_table (map (evalf out q) l) = table q l.
 Proof.
-  unfold core_table. rewrite rev_map_ok, app_nil_r, rev_append_rev, rev_involutive, app_nil_r, map_map. unfold tab.
-  generalize 1%positive, (PositiveMap.empty vtx).
-  induction l as [|h l IH]; intros k m; cbn [map tabulate build]; [reflexivity|]. rewrite IH, evalf_ok. reflexivity.
+  unfold core_table, table. rewrite rev_map_ok, app_nil_r, rev_append_rev, rev_involutive, app_nil_r, map_map. f_equal.
+  apply map_ext. intros h. rewrite evalf_ok. reflexivity.
 Qed.
 
 (* ---------- over the reals *)

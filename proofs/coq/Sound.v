@@ -441,21 +441,25 @@ Definition pieces (a : answer) : list (list (list pt)) := map (map (map (corner 
 Definition windowR (q : question) : list pt := map hp (window q).
 
 (* ---------- the table of vertices *)
-Lemma build_spec q l : forall k m i, PositiveMap.find i (build q k l m) =
+Lemma tabulate_find {X} (l : list X) : forall k m i, PositiveMap.find i (tabulate l k m) =
   if Pos.ltb i k then PositiveMap.find i m else
-  match nth_error l (Pos.to_nat i - Pos.to_nat k) with Some h => Some (evalv q h) | None => PositiveMap.find i m end.
+  match nth_error l (Pos.to_nat i - Pos.to_nat k) with Some x => Some x | None => PositiveMap.find i m end.
 Proof.
-  induction l as [|h l IH]; intros k m i; simpl.
+  induction l as [|x l IH]; intros k m i; cbn [tabulate].
   - destruct (Pos.ltb i k); [reflexivity|]. destruct (Pos.to_nat i - Pos.to_nat k)%nat; reflexivity.
   - rewrite IH. destruct (Pos.ltb_spec i k) as [L|L].
-    + replace (Pos.ltb i (Pos.succ k)) with true by (symmetry; apply Pos.ltb_lt; lia).
-      apply PositiveMap.gso. lia.
+    + replace (Pos.ltb i (Pos.succ k)) with true by (symmetry; apply Pos.ltb_lt; lia). apply PositiveMap.gso. lia.
     + destruct (Pos.eq_dec i k) as [->|N].
       * replace (Pos.ltb k (Pos.succ k)) with true by (symmetry; apply Pos.ltb_lt; lia).
         rewrite PositiveMap.gss, Nat.sub_diag. reflexivity.
       * replace (Pos.ltb i (Pos.succ k)) with false by (symmetry; apply Pos.ltb_ge; lia).
         replace (Pos.to_nat i - Pos.to_nat k)%nat with (S (Pos.to_nat i - Pos.to_nat (Pos.succ k)))%nat by lia.
-        simpl. destruct (nth_error l (Pos.to_nat i - Pos.to_nat (Pos.succ k))); [reflexivity|]. apply PositiveMap.gso. congruence.
+        cbn [nth_error]. destruct (nth_error l (Pos.to_nat i - Pos.to_nat (Pos.succ k))); [reflexivity|]. apply PositiveMap.gso. congruence.
+Qed.
+Lemma tab_find {X} (l : list X) i : PositiveMap.find i (tab l) = nth_error l (Pos.to_nat i - 1).
+Proof.
+  unfold tab. rewrite tabulate_find. replace (Pos.ltb i 1) with false by (symmetry; apply Pos.ltb_ge; lia).
+  rewrite PositiveMap.gempty. change (Pos.to_nat 1) with 1%nat. destruct (nth_error l _); reflexivity.
 Qed.
 Lemma all_some_spec {X Y} (f : X -> option Y) l m : all_some f l = Some m -> Forall2 (fun x y => f x = Some y) l m.
 Proof.
@@ -554,7 +558,7 @@ Section main.
 Variables (q : question) (a : answer).
 Hypothesis ok : checked q a.
 
-Let find i := PositiveMap.find i (build q 1 (vertices a) (PositiveMap.empty vtx)).
+Let find i := PositiveMap.find i (table q (vertices a)).
 Lemma parts : wfZ (network q) = true /\ (forall h, In h (window q) -> (0 < hw h)%Z) /\ (forall h, In h (vertices a) -> (0 < hw h)%Z)
   /\ polyZ (window q) = true
   /\ (exists R cs, all_some (all_some (all_some find)) (regions a) = Some R /\ all_some region_code R = Some cs /\ NoDup (map flat cs))
@@ -571,8 +575,7 @@ Proof.
 Qed.
 Lemma find_good i v : find i = Some v -> good q v /\ hp (vp v) = corner a i.
 Proof.
-  unfold find. rewrite build_spec. replace (Pos.ltb i 1) with false by (symmetry; apply Pos.ltb_ge; lia).
-  rewrite PositiveMap.gempty. change (Pos.to_nat 1) with 1%nat.
+  unfold find, table. rewrite tab_find, nth_error_map.
   destruct (nth_error (vertices a) (Pos.to_nat i - 1)) as [h|] eqn:E; [|discriminate]. intros H. injection H as <-.
   assert (X : vp (evalv q h) = h) by (unfold evalv; destruct (observedZ _ _ _); reflexivity).
   split; [split|].

@@ -486,6 +486,37 @@ def test_siblings_errors_cover(data: st.DataObject) -> None:
     assert_covered(found, truth)
 
 
+@pytest.mark.parametrize("closely", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+@settings(max_examples=25, deadline=None)
+@given(size=st.integers(32, 96), seed=st.integers(0, 1000))
+def test_siblings_bounds_hold_all_that_is_added(
+    size: int, seed: int, sparse: bool, closely: bool
+) -> None:
+    """Lemma 21's second remark where it is tight: every entry changes its sign.
+
+    What is added has the moduli |w x| and |w (x' - x)| = 2 |w x|, in 3 n terms; a sum in an
+    unlucky order is off by as many roundings of them all.
+    """
+    rng = np.random.default_rng(seed)
+    last = 1.0 + rng.integers(1, 1 << 20, (4, size)) * 2.0**-52
+    weights = last[:1] * rng.choice([-1, 1], (1, size))
+    numbers, scale = integer_matrix(weights, "weights")
+    matrix = Sparse.of_entries((1, size), np.zeros(size, int), np.arange(size), numbers[0])
+    terms = [(matrix if sparse else Dense(numbers), scale)]
+    node = Affine.combine([0], terms, (objects([mpz(0)]), mpz(1)))
+    ready = FloatPointwise(Pointwise(0, (Cpwl.through([0], [-1, 1]),), np.zeros(size, int)))
+    source = FloatValue(FloatForms(last[None, 1:], np.zeros((1, 2, size)), np.zeros(1, int)), None)
+    codes = np.repeat([[0], [2]], size, axis=1)
+    follower, cells = FloatAffine(node), np.zeros(2, int)
+    family = ready.family(source, cells, codes, follower, 0, closely)
+    found = follower.apply_siblings([ready.heads(source, family)], family, closely)
+    a, b, c = (3 * sum(map(mpq, np.abs(weights[0] * x).tolist())) for x in last[1:])
+    unit = mpq(3 * size) / (1 << 53)
+    assert mpq(found.forms.errors[0, 0, 0]) >= unit * (a + b)
+    assert mpq(found.forms.errors[0, 1, 0]) >= unit * c
+
+
 def test_an_error_never_becomes_zero() -> None:
     slight, infinite = np.full((1, 2, 2), TINY), np.full((1, 2, 2), np.inf)
     assert (widest(slight, np.full(2, 2.0**-200)) >= TINY).all()

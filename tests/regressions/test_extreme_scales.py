@@ -304,3 +304,20 @@ def test_slopes_in_a_page_are_right_where_their_squares_are_no_floats(tmp_path: 
             part.forms.shape
         )
         assert _norms(part, forms) == pytest.approx([float(s) for s in slopes(part)], rel=1e-12)
+
+
+@pytest.mark.parametrize("size", ["1e-200", "1", "3e153", "1e200"])
+def test_totals_of_a_run_have_areas(
+    size: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = exactcam.from_arrays([([[1, 2], [-2, 1]], [0, 0]), ([[1, -1]], [0])])
+    write_network(network, tmp_path / "n.json")
+    window = ["--window", f"-{size}", f"-{size}", size, size]
+    command = ["partition", str(tmp_path / "n.json"), *window, "-o", str(tmp_path / "a.run")]
+    assert main([*command, "--totals", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out, parse_constant=None)
+    area, error = (mpq(found[name]) for name in ("area", "area_error"))
+    exact = (2 * mpq(Fraction(size))) ** 2
+    assert abs(area - exact) <= error < 100 * exact
+    assert main([*command, "--totals"]) == 0
+    assert not re.search("nan|inf", capsys.readouterr().out)

@@ -17,7 +17,7 @@ import pytest
 import exactcam
 from exactcam import Network, load_partition
 from exactcam.cli import main
-from exactcam.complex.partition_file import is_result
+from exactcam.complex.partition_file import _lines, is_result
 from exactcam.errors import FileFormatError
 from exactcam.grading import EngineOutput
 from exactcam.grading.adapters import polygons
@@ -256,3 +256,17 @@ def test_mutated_results_load_right_or_are_refused(good: Lines, tmp_path: Path) 
 @pytest.mark.slow
 def test_many_mutated_results(good: Lines, tmp_path: Path) -> None:
     fuzz(good, tmp_path / "x.jsonl", range(150, 20_000))
+
+
+def test_cells_that_pack_to_nothing_are_not_read_one_by_one(good: Lines, tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl.gz"
+    first, second = (json.dumps(line).encode() + b"\n" for line in good[:2])
+    junk = b'{"vertices":[' + b'"0",' * 40_000 + b'"0"],"corners":[]}\n'
+    path.write_bytes(gzip.compress(first + second + junk * 80, 9))
+    with pytest.raises(FileFormatError, match="line 3"):  # the first that is no batch
+        load_partition(path)
+    pieces = [line for _, line in zip(range(2), _lines(path), strict=False)]
+    assert len(pieces) == 2
+    with pytest.raises(FileFormatError, match="far too many for the file's size"):
+        for _ in _lines(path):
+            pass

@@ -13,7 +13,7 @@ import pytest
 import exactcam
 from exactcam.cli import main
 from exactcam.errors import FileFormatError
-from exactcam.grading.adapters import polygons
+from exactcam.grading.adapters import edges, polygons, syrenn
 from exactcam.grading.adapters.arrays import context, read_arrays
 from tools.audit import said_of, within_a_gigabyte
 
@@ -146,3 +146,84 @@ def test_a_pipe_is_not_waited_for(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
     os.mkfifo(path)
     assert "not a regular file" in said_of(exactcam.load, path)
+
+
+LONG = {"digits that end as no number": "9" * 1_000_000 + "x", "many powers": "1e9999," * (1 << 23)}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_a_long_text_of_numbers_is_refused_soon(text: str, tmp_path: Path) -> None:
+    archive(tmp_path / "m.npz", GOOD)
+    (tmp_path / "a.txt").write_text(text)
+    status, said = within_a_gigabyte(
+        "partition", tmp_path / "m.npz", "--at", f"@{tmp_path / 'a.txt'}"
+    )
+    assert (status, said.count("\n")) == (2, 1), said
+    assert f"{tmp_path / 'a.txt'}" in said
+
+
+WRONG = {
+    "offsets": {"offsets": [0, 2]},
+    "vertices": {"vertices": np.zeros(2)},
+    "patterns": {"patterns": np.zeros(3)},
+    "skeleton": {"vs": np.zeros((1, 2)), "edges": [[0, 5]], "v_sv": [[0] * 5], "units": 1},
+    "combinations": {
+        "combinations": np.ones((3, 9)),
+        "window": np.float64([[0, 0], [1, 0], [0, 1]]),
+    },
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_arrays_that_do_not_fit_name_the_file(wrong: dict[str, object], tmp_path: Path) -> None:
+    right = {"vertices": np.float64([[0, 0], [1, 0], [0, 1]]), "offsets": [0, 3]}
+    path = tmp_path / "found.npz"
+    np.savez(path, **{**right, **wrong})  # type: ignore[arg-type]
+    read = {"skeleton": edges.read, "combinations": syrenn.read}
+    (name,) = (name for name in WRONG if WRONG[name] is wrong)
+    assert said_of(read.get(name, polygons.read), path).startswith(f"{path}: ")
+
+
+def test_combinations_of_no_number_raise_no_warning(tmp_path: Path) -> None:
+    path = tmp_path / "found.npz"
+    corners = np.float64([[0, 0], [1, 0], [0, 1]])
+    for number in (np.inf, np.nan, 1e308):
+        np.savez(path, combinations=np.full((3, 3), number), offsets=[0, 3], window=10 * corners)
+        assert not said_of(syrenn.read, path)
+
+
+CORNERS = np.float64([[0, 0], [1, 0], [0, 1]])
+MANY: dict[str, tuple[str, dict[str, object]]] = {
+    "edges": ("edges", {"vs": CORNERS, "edges": np.zeros((1 << 24, 2), np.int8), "units": 1}),
+    "polygons": ("polygons", {"vertices": CORNERS[:0], "offsets": np.zeros(1 << 24, np.int8)}),
+    "corners": ("splinecam", {"window": np.zeros((1 << 19, 2), np.float32), "offsets": [0]}),
+    "halfspaces": (
+        "relucent",
+        {"halfspaces": np.zeros((2, 1 << 18, 3), "<f2"), "ss": np.zeros((2, 1 << 18), np.int8)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("engine", "arrays"), MANY.values(), ids=MANY)
+def test_zeros_that_pack_to_nothing_are_not_looked_at_one_by_one(
+    engine: str, arrays: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "found.npz"
+    members = {"v_sv": np.zeros((3, 5), np.int8), "window": CORNERS, "vertices": CORNERS} | arrays
+    archive(path, [(f"{name}.npy", stored(array)) for name, array in members.items()])
+    status, said = within_a_gigabyte("compare", engine, path)
+    assert status == 2
+    assert said.count("\n") == 1
+    assert "far too many for the file's size" in said
+
+
+def test_floats_of_very_different_size_do_not_become_a_gigabyte(tmp_path: Path) -> None:
+    wide = np.tile([1e308, 5e-324], 1 << 20)[None]
+    path = archive(
+        tmp_path / "m.npz", [("weight0.npy", stored(wide)), ("bias0.npy", stored([0.0]))]
+    )
+    status, said = within_a_gigabyte("info", path)
+    assert (status, said.count("\n")) == (2, 1), said
+    assert "far more than its size allows" in said
+    few = archive(path, [("weight0.npy", stored(wide[:, :200])), ("bias0.npy", stored([0.0]))])
+    assert not said_of(exactcam.load, few)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -20,7 +27,7 @@ import exactcam
 from exactcam import ExactcamError, Network
 from exactcam.cli import main
 from exactcam.engine.kernels import jit
-from exactcam.runtime.processes import FORKS, Workers, at_once
+from exactcam.runtime.processes import FORKS, Workers, at_once, lost, workers
 
 pytestmark = [
     pytest.mark.xdist_group("processes"),
@@ -211,6 +218,92 @@ def test_a_killed_worker_is_one_line_and_a_run_goes_on(
         assert not out.exists()
 
 
+def stop_while_sending(how: int, sent: Path) -> None:
+    """Make this process send half a result, and then end by signal `how`, or sleep (0)."""
+
+    def half(self: Connection, buffer: bytes) -> None:
+        os.write(self.fileno(), struct.pack("!i", 1000) + bytes(500))
+        sent.touch()
+        if how:
+            os.kill(os.getpid(), how)
+        time.sleep(600)
+
+    Connection._send_bytes = half  # type: ignore[attr-defined]
+
+
+def pool_threads() -> list[Thread]:
+    """The threads whose end Python waits for."""
+    return [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+
+
+@pytest.mark.skipif(not FORKS, reason="processes cannot be forked here")
+@pytest.mark.parametrize("how", [0, signal.SIGKILL])
+def test_a_worker_that_ends_while_it_sends_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: int
+) -> None:
+    """The pool's own thread waited for the rest: a run on a full disk never ended."""
+    monkeypatch.setenv("EXACTCAM_PROCESSES", "2")
+    sent = tmp_path / "sent"
+
+    def work() -> None:
+        with workers(2) as pool, lost():
+            assert pool is not None
+            future = pool.submit(stop_while_sending, how, sent)
+            while how or not sent.exists():
+                with suppress(FutureTimeout):
+                    future.result(timeout=0.01)
+            raise ExactcamError("the disk is full")
+
+    with pytest.raises(ExactcamError, match="worker process died" if how else "the disk is full"):
+        work()
+    for thread in pool_threads():
+        thread.join(120)
+    assert not pool_threads()
+
+
+def test_a_run_that_fails_while_workers_are_busy_says_so_alone(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before Python 3.12 a thread failed, since the tasks under way had been cancelled."""
+    monkeypatch.setenv("EXACTCAM_PROCESSES", "2")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size in (100, 30_000, 300_000):
+        (tmp_path / "x.run").unlink(missing_ok=True)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            assert (
+                main(["partition", str(model), "--jobs", "2", "-o", str(tmp_path / "x.run")]) == 2
+            )
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        for thread in pool_threads():
+            thread.join(120)
+        err = capsys.readouterr().err
+        assert err == f"exactcam: error: {tmp_path / 'x.run'}: File too large\n"
+
+
+def test_main_never_ends_the_process_of_its_caller(
+    small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After a signal it did, where another thread of the caller was running."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    go_on = threading.Event()
+    thread = Thread(target=go_on.wait, args=(120,))
+    thread.start()
+    try:
+        monkeypatch.setattr("exactcam.commands.common.partition", interrupted)
+        monkeypatch.setattr(sys, "argv", ["exactcam", "partition", str(small)])
+        assert main() == main(sys.argv[1:]) == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        go_on.set()
+        thread.join(120)
+    assert capsys.readouterr().err.strip() == "exactcam: interrupted\n\nexactcam: interrupted"
+
+
 def test_no_more_processes_than_tasks_or_processors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EXACTCAM_PROCESSES", raising=False)
     cores = len(os.sched_getaffinity(0))
@@ -325,6 +418,7 @@ def test_streams_that_cannot_be_written(small: Path, words: list[str]) -> None:
         )
         assert done.returncode == code, (redirect, done)
         assert done.stderr.count("\n") == (code == 2 and "2>" not in redirect), redirect
+        assert ("standard output" in done.stderr) == (redirect == ">/dev/full"), redirect
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "w") as nobody:

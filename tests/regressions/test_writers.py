@@ -20,7 +20,7 @@ from exactcam.analysis.tables import region_table, write_csv
 from exactcam.cli import main
 from exactcam.engine.refine import Engine
 from exactcam.engine.run_file import write_run
-from exactcam.files.writing import locked
+from exactcam.files.writing import locked, write_bytes, writing
 from exactcam.grading import EngineOutput
 from exactcam.grading.adapters import polygons
 from exactcam.model.slice_file import write_slice
@@ -151,15 +151,18 @@ def test_a_command_on_a_full_disk_keeps_the_old_file(
 
 def end_a_child(work: Callable[[], object], seconds: float, how: int) -> None:
     """Run something in a child and send it a signal after a while."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # until it is answered in the child
     child = os.fork()
     if child == 0:
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
             work()
         except KeyboardInterrupt:
             os._exit(130)
         finally:
             os._exit(0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     time.sleep(seconds)
     os.kill(child, how)
     os.waitpid(child, 0)
@@ -182,10 +185,9 @@ def trial(part: Partition, folder: Path, seed: int) -> None:
         polygons.read(path)
     else:
         assert found in (OLD, whole.read_bytes()), (seed, name, how, len(found))
-    left = list(folder.glob(".*"))
-    assert how == signal.SIGKILL or not left
-    for beside in left:
-        beside.unlink()
+    assert how == signal.SIGKILL or not list(folder.glob(".*"))
+    WRITERS[name](part, path)
+    assert not list(folder.glob(".*")), "the next writer removes what a killed one left"
 
 
 def run_trial(engine: Engine, whole: bytes, path: Path, seed: int) -> None:
@@ -214,6 +216,50 @@ def test_killed_and_interrupted_writers(part: Partition, tmp_path: Path) -> None
 def test_many_killed_and_interrupted_writers(part: Partition, tmp_path: Path) -> None:
     for seed in range(24, 600):
         trial(part, tmp_path, seed)
+
+
+def test_only_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    path, victim = tmp_path / "x.json", tmp_path / "victim"
+    victim.write_bytes(OLD)
+
+    def killed() -> None:
+        with writing(path) as stream:
+            stream.write(OLD)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    end_a_child(killed, 0.5, signal.SIGKILL)
+    (left,) = tmp_path.glob(".*")
+    link, pipe = left.with_name(f"{left.name}1"), left.with_name(f"{left.name}2")
+    link.symlink_to(victim)
+    os.mkfifo(pipe)
+    with writing(path) as slow:
+        slow.write(b"slow\n")
+        assert not left.exists()
+        write_bytes(path, b"quick\n")  # another writer meanwhile
+        assert path.read_bytes() == b"quick\n"
+        assert len(list(tmp_path.glob(".*"))) == 3
+    assert path.read_bytes() == b"slow\n"
+    assert sorted(tmp_path.glob(".*")) == [link, pipe]
+    assert victim.read_bytes() == OLD
+
+
+@pytest.mark.parametrize("name", ["☃" * 80, "x" * 255])
+def test_a_long_name_can_be_written(tmp_path: Path, name: str) -> None:
+    write_bytes(tmp_path / name, OLD)
+    assert (tmp_path / name).read_bytes() == OLD
+
+
+def test_a_file_system_without_locks(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    write_bytes(tmp_path / "x.json", OLD)
+    assert (tmp_path / "x.json").read_bytes() == OLD
+    with pytest.raises(ExactcamError, match=r"x\.run: its file system cannot lock files"):
+        write_run(engine, tmp_path / "x.run")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,29 +19,42 @@ from exactcam.errors import ExactcamError
 TOKEN = "exactcam_payload"
 EVENTS: list[str] = []
 WATCHING = [False]
+READ: set[str] = set()  # the files that may be read and written while watched
 _STARTS = ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "os.spawn", "os.fork")
+_STARTS += ("os.startfile", "ctypes.dlopen", "os.remove", "os.rename", "os.mkdir", "shutil.rmtree")
+# What libraries import when they first need it.
+_LIBRARIES = sys.stdlib_module_names - {"this", "antigravity"}
+_LIBRARIES |= {"exactcam", "numpy", "gmpy2", "onnx", "onnxruntime", "google", "ml_dtypes"}
+_LIBRARIES |= {"torch", "sympy", "mpmath", "functorch", "torchgen", "optree", "networkx", "numba"}
+_PLACES = tuple({sys.prefix, sys.base_prefix, str(Path(exactcam.__file__).parent), "/proc", "/sys"})
+_PLACES += (str(Path(__file__).parents[1]),)  # sources that a traceback quotes
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
     if not WATCHING[0]:
         return
-    if event == "import" and arguments[0] not in sys.modules and str(arguments[0]) == "this":
-        EVENTS.append(f"import {arguments[0]}")
+    if event == "import" and arguments[0] not in sys.modules:
+        if str(arguments[0]).partition(".")[0] not in _LIBRARIES:
+            EVENTS.append(f"import {arguments[0]}")
     elif event in _STARTS or event.startswith("socket.") or event == "pickle.find_class":
         EVENTS.append(event)
     elif event in ("compile", "exec") and TOKEN in str(arguments[0]):
         EVENTS.append(f"{event} {str(arguments[0])[:200]}")
-    elif event == "open" and isinstance(arguments[2], int) and arguments[2] & 0o1103:
-        EVENTS.append(f"open {arguments[0]!r} to write")
+    elif event == "open" and str(arguments[0]) not in READ and not isinstance(arguments[0], int):
+        writes = isinstance(arguments[2], int) and arguments[2] & 0o1103
+        if writes or not str(arguments[0]).startswith(_PLACES):
+            EVENTS.append(f"open {arguments[0]!r}{' to write' if writes else ''}")
 
 
 sys.addaudithook(_watch)
 
 
 @contextmanager
-def watching() -> Iterator[None]:
-    """Fail if what is inside imports, runs, or opens anything to write."""
+def watching(*files: str | Path) -> Iterator[None]:
+    """Fail if what is inside imports, runs, or opens anything but `files` and its libraries."""
     EVENTS.clear()
+    READ.clear()
+    READ.update(map(str, files))
     WATCHING[0] = True
     try:
         yield
@@ -51,13 +64,23 @@ def watching() -> Iterator[None]:
     assert TOKEN not in vars(sys.modules["builtins"])
 
 
-def said_of(read: Any, *arguments: Any, **options: Any) -> str:
-    """The one line that a reader refuses with, empty where it reads; fails for anything else."""
+def said_of(
+    read: Any,
+    *arguments: Any,
+    beside: Sequence[Path] = (),
+    refusals: tuple[type[Exception], ...] = (),
+    **options: Any,
+) -> str:
+    """The one line that a reader refuses with, empty where it reads; fails for anything else.
+
+    Paths among the arguments and `beside` may be opened; `refusals` are exceptions besides those
+    of exactcam.
+    """
     said = ""
-    with watching():
+    with watching(*(a for a in arguments if isinstance(a, (str, Path))), *beside):
         try:
             read(*arguments, **options)
-        except ExactcamError as error:
+        except (ExactcamError, *refusals) as error:
             said = str(error) or "an error without a message\n"
     assert said.isprintable(), said
     return said

@@ -16,10 +16,12 @@ from exactcam.arithmetic.rational import (
     integer_matrix,
     mpq,
     mpz,
+    objects,
     rational,
     rational_from_hex,
     rational_to_hex,
     root_sum,
+    spread,
     to_float,
     to_hex,
 )
@@ -209,3 +211,23 @@ def test_root_sum_of_irrational_roots() -> None:
     # 1 + sqrt(2) 2^-60 is nearer to 1 than to its neighbour, however many are added one by one.
     assert root_sum([mpq(1), mpq(2, 4**60)]) == 1.0
     assert root_sum([mpq(1), *[mpq(2, 4**60)] * 128]) == 1 + 2**-52
+
+
+def test_objects_are_never_guessed_into_another_shape() -> None:
+    entries = [[1, 2], (3, 4), np.zeros(2), None, rational("1/3")]
+    for values in (entries, iter(entries)):
+        array = objects(values)
+        assert array.shape == (5,)
+        assert all(a is b for a, b in zip(array, entries, strict=True))
+    assert type(objects([rational(1).numerator])[0]) is type(rational(1).numerator)
+    assert objects(range(6), (2, 3)).shape == (2, 3)
+    assert objects([]).shape == (0,)
+
+
+def test_spread_bounds_the_bits_of_floats_over_one_scale() -> None:
+    rng = np.random.default_rng(0)
+    for power in (0, 30, 1000):
+        values = np.ldexp(rng.standard_normal(50), rng.integers(-power, power + 1, 50))
+        numbers, _ = integer_matrix(values, "x")
+        assert max(int(abs(n)).bit_length() for n in numbers) <= spread(values) <= 2 * power + 70
+    assert spread(np.zeros(3)) == spread(np.float64([])) == spread(np.float32([1e30, 1e-30])) == 0

@@ -23,7 +23,9 @@ from ...model.network import Network
 from ...model.network_file import network_document, network_from_document
 from ...model.slice import Slice, Window
 
-__all__ = ["context", "context_arrays", "read_arrays", "whole_number"]
+__all__ = ["check_rows", "context", "context_arrays", "read_arrays", "whole_number"]
+
+_ROWS, _ROWS_A_BYTE = 1 << 17, 16  # of any array of a file, and so many more for each byte
 
 
 def read_arrays(
@@ -46,14 +48,23 @@ def read_arrays(
     Raises
     ------
     FileFormatError
-        Where one that is needed is missing, or the file is damaged.
+        Where one that is needed is missing, one has far more rows than the file's size allows,
+        or the file is damaged.
     """
     names = {*needed, *optional}
     held = read_npz_arrays(path, lambda name: name in names)
+    for name, array in held.items():
+        check_rows(path, name, len(array) if array.ndim else 0)
     for name in needed:
         if name not in held:
             raise FileFormatError(f"{path}: holds no array {name}; it needs {', '.join(needed)}")
     return held
+
+
+def check_rows(path: str | Path, name: str, rows: int) -> None:
+    """Refuse far more rows than a file's size allows: each is looked at alone, and zeros pack."""
+    if rows > _ROWS + _ROWS_A_BYTE * Path(path).stat().st_size:
+        raise FileFormatError(f"{path}: {name} has {rows:,} rows, far too many for the file's size")
 
 
 def whole_number(held: dict[str, np.ndarray], name: str, path: str | Path) -> int | None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
+from ...files.reading import reading
 from .. import EngineOutput
 from ..output import engine_output
 from .arrays import context, read_arrays, whole_number
@@ -92,7 +93,8 @@ def read(path: str | Path) -> EngineOutput:
         raise FileFormatError(f"{path}: needs units, the number of hidden units, or the network")
     units = whole_number(held, "units", path)
     units = facts["network"].units if units is None else units
-    return from_skeleton(held["vs"], held["edges"], held["v_sv"], units, **facts)
+    with reading(path):
+        return from_skeleton(held["vs"], held["edges"], held["v_sv"], units, **facts)
 
 
 def _cycles(sides: list[tuple[int, int]]) -> list[list[int]]:

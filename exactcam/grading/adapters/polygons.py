@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...files.reading import reading
 from ...files.writing import writing
 from .. import EngineOutput
 from .arrays import context, context_arrays, read_arrays, whole_number
@@ -28,16 +29,17 @@ def read(path: str | Path) -> EngineOutput:
         return EngineOutput(np.empty((0, 2)), np.zeros(1, dtype=np.int64), **facts)
     fields = ("patterns", "affine", "boundary", "affine_value", "boundary_unclear")
     held = read_arrays(path, ("vertices", "offsets"), fields)
-    return EngineOutput(
-        held["vertices"],
-        held["offsets"],
-        held.get("patterns"),
-        held.get("affine"),
-        whole_number(held, "affine_value", path),
-        held.get("boundary"),
-        bool(whole_number(held, "boundary_unclear", path)),
-        **facts,
-    )
+    with reading(path):
+        return EngineOutput(
+            held["vertices"],
+            held["offsets"],
+            held.get("patterns"),
+            held.get("affine"),
+            whole_number(held, "affine_value", path),
+            held.get("boundary"),
+            bool(whole_number(held, "boundary_unclear", path)),
+            **facts,
+        )
 
 
 def write(output: EngineOutput, path: str | Path) -> None:

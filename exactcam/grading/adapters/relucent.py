@@ -17,11 +17,12 @@ import numpy as np
 
 from ...arithmetic.rational import integer_matrix, to_float
 from ...errors import FileFormatError
+from ...files.reading import reading
 from ...model.geometry import Polygon, cartesian, clip
 from ...model.slice import Window
 from .. import EngineOutput
 from ..output import engine_output
-from .arrays import context, read_arrays
+from .arrays import check_rows, context, read_arrays
 
 __all__ = ["from_polyhedra", "read"]
 
@@ -60,7 +61,9 @@ def read(path: str | Path) -> EngineOutput:
         raise FileFormatError(
             f"{path}: halfspaces {held['halfspaces'].shape} and ss {held['ss'].shape} do not fit"
         )
-    return _output(list(held["halfspaces"]), list(held["ss"]), **facts)
+    check_rows(path, "halfspaces", held["ss"].size)
+    with reading(path):
+        return _output(list(held["halfspaces"]), list(held["ss"]), **facts)
 
 
 def _output(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...files.reading import reading
 from ...model.network import Network
 from .. import EngineOutput
 from .arrays import context, read_arrays, whole_number
@@ -39,15 +40,16 @@ def read(path: str | Path) -> EngineOutput:
         path, ("vertices", "offsets"), ("region_affine", "boundary", "boundary_is_none")
     )
     unclear = bool(whole_number(held, "boundary_is_none", path))
-    return EngineOutput(
-        held["vertices"],
-        held["offsets"],
-        affine=held.get("region_affine"),
-        affine_value=_last_hidden(facts.get("network")),
-        boundary=None if unclear else held.get("boundary"),
-        boundary_unclear=unclear,
-        **facts,
-    )
+    with reading(path):
+        return EngineOutput(
+            held["vertices"],
+            held["offsets"],
+            affine=held.get("region_affine"),
+            affine_value=_last_hidden(facts.get("network")),
+            boundary=None if unclear else held.get("boundary"),
+            boundary_unclear=unclear,
+            **facts,
+        )
 
 
 def _last_hidden(network: Network | None) -> int | None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileFormatError
+from ...files.reading import reading
 from ...model.slice import Window
 from .. import EngineOutput
 from ..output import engine_output
@@ -55,11 +56,13 @@ def read(path: str | Path) -> EngineOutput:
     facts = context(path)
     held = read_arrays(path, ("offsets",), ("preimages", "combinations"))
     if "preimages" in held:
-        return EngineOutput(held["preimages"], held["offsets"], **facts)
+        with reading(path):
+            return EngineOutput(held["preimages"], held["offsets"], **facts)
     if "combinations" not in held or "window" not in facts:
         raise FileFormatError(f"{path}: needs preimages, or combinations and window")
-    vertices = _coordinates(held["combinations"], facts["window"])
-    return EngineOutput(vertices, held["offsets"], **facts)
+    with reading(path):
+        vertices = _coordinates(held["combinations"], facts["window"])
+        return EngineOutput(vertices, held["offsets"], **facts)
 
 
 def _coordinates(combinations: np.ndarray, window: Window) -> np.ndarray:
@@ -70,5 +73,5 @@ def _coordinates(combinations: np.ndarray, window: Window) -> np.ndarray:
             f"combinations: are {combinations.dtype} {combinations.shape}, give floats "
             f"(vertices, {len(corners)})"
         )
-    with np.errstate(over="ignore"):  # infinite vertices are phantoms
+    with np.errstate(over="ignore", invalid="ignore"):  # such vertices are phantoms
         return combinations.astype(np.float64) @ corners
