@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import exactcam
+from exactcam import Network, Slice, Window
 from exactcam.arithmetic.matrix import Convolution, Dense, Matrix, Sparse
 from exactcam.arithmetic.rational import mpz, objects
 from exactcam.engine import float_products
@@ -19,19 +21,20 @@ from exactcam.engine.float_products import FloatProduct, float_product
 from exactcam.engine.kernels.arrays import Pieces, Siblings
 from exactcam.engine.kernels.forms import add_differences
 from exactcam.engine.value_numbers import _Rows
-from exactcam.model.nodes import Affine
+from exactcam.model.nodes import Affine, Cpwl, Pointwise
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite
-def convolutions(draw: Any) -> Convolution:
+def convolutions(draw: Any, space: int = 3, size: int = 5) -> Convolution:
     """Any convolution of one to three space dimensions: strided, dilated, padded, in groups,
     depthwise, transposed."""
-    space = draw(st.integers(1, 3))
+    space = draw(st.integers(1, space))
+    size = size if space < 3 else 3
     small = st.tuples(*[st.integers(1, 3 if space < 3 else 2)] * space)
-    sizes = st.tuples(*[st.integers(1, 5 if space < 3 else 3)] * space)
-    groups = draw(st.integers(1, 3))
+    sizes = st.tuples(*[st.integers(1, size)] * space)
+    groups = draw(st.integers(1, 3 if size > 3 else 2))
     wide, narrow = groups * draw(st.integers(1, 2)), groups * draw(st.integers(1, 2))
     kernel = (narrow, wide // groups, *draw(small))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
@@ -153,3 +156,43 @@ def test_rows_share_a_class_if_their_entries_are_equal(
         assert seen.setdefault(number, (own, entries)) == (own, entries)
     assert len(seen) == len(set(seen.values()))
     assert free == 3 + len(set(classes) - {0})
+
+
+@st.composite
+def convolutional_networks(draw: Any) -> Network:
+    """Two inputs, a layer of units, a convolution of any kind and its units, one output."""
+    matrix = draw(convolutions(space=2, size=2))
+    rows, columns = matrix.shape
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+
+    def numbers(*shape: int) -> np.ndarray:
+        """Small integers, so that many ties occur."""
+        return rng.integers(-3, 4, shape)
+
+    def relu(source: int, size: int) -> Pointwise:
+        return Pointwise(source, (Cpwl.relu(),), np.zeros(size, dtype=np.int64))
+
+    shift = objects(map(mpz, numbers(rows).tolist()))
+    nodes = (
+        Affine.dense(0, numbers(columns, 2), numbers(columns)),
+        relu(1, columns),
+        Affine.combine([2], [(matrix, mpz(draw(st.sampled_from([1, 3]))))], (shift, mpz(2))),
+        relu(3, rows),
+        Affine.dense(4, numbers(1, rows), numbers(1)),
+    )
+    return Network(2, nodes, len(nodes))
+
+
+@settings(SETTINGS, max_examples=15)
+@given(convolutional_networks(), st.sampled_from([0, 1 << 15]))
+def test_partitions_are_the_references(network: Network, small: int) -> None:
+    """Every kind of convolution, with weights that are floats and others that are rounded."""
+    case = network, Slice.plane(2), Window.rectangle(-1, -1, 1, 1)
+    truth = exactcam.partition(*case, engine="reference")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(float_products, "_SMALL", small)
+        ours = exactcam.partition(*case, engine="fast")
+    assert np.array_equal(ours.patterns, truth.patterns)
+    assert np.array_equal(ours.corners, truth.corners)
+    assert list(ours.vertices) == list(truth.vertices)
+    assert (ours.forms * truth.form_scale == truth.forms * ours.form_scale).all()
