@@ -25,6 +25,7 @@ from .rational import mpz, objects
 __all__ = ["Convolution", "Dense", "Matrix", "Sparse", "Stencil"]
 
 _CHUNK = 1 << 18  # products held at once by a sparse product: bounds memory, not a decision
+_SMALL = 1 << 15  # entries of a convolution up to which its columns, expanded, are read faster
 _GATHER = 1 << 24  # places of a convolution times taps of its kernel: a table of them is built
 
 
@@ -283,6 +284,11 @@ class Convolution(WithoutCaches):
         channels = len(self.kernel) if self.transpose else self.kernel.shape[1] * self.groups
         return channels // self.groups * math.prod(self.kernel.shape[2:])
 
+    @property
+    def small(self) -> bool:
+        """Whether the matrix may be expanded for its columns."""
+        return len(self.gather) * self.kernel.size <= _SMALL
+
     def arranged(self, numbers: np.ndarray) -> np.ndarray:
         """Numbers in file order as (target channels, source channels / groups, taps)."""
         taps = math.prod(self.kernel.shape[2:])
@@ -332,8 +338,10 @@ class Convolution(WithoutCaches):
     def reads(self) -> Stencil:
         """Which places of a source channel each position of a target channel reads."""
         positions, taps = np.nonzero(self.gather >= 0)
+        places = self.gather[positions, taps]
+        order = np.lexsort((places, positions))  # a transposed one reads them in reverse
         counts = np.bincount(positions, minlength=len(self.gather))
-        return Stencil(_starts(counts), self.gather[positions, taps], taps)
+        return Stencil(_starts(counts), places[order], taps[order])
 
     @cached_property
     def readers(self) -> Stencil:
@@ -342,6 +350,8 @@ class Convolution(WithoutCaches):
 
     def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Times a block whose rows outside `which` are zero; `columns` is (len(which), k)."""
+        if self.small:
+            return self._sparse.apply_columns(which, columns)
         starts, positions, taps = self.readers
         kernel, width = self.arranged(self.kernel), columns.shape[1]
         share, plane = self.target[0] // self.groups, math.prod(self.source[1:])
@@ -355,8 +365,12 @@ class Convolution(WithoutCaches):
         return out.reshape(-1, width)
 
     def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(indptr, indices, data) of the non-zero entries, row by row: as large as the products
-        of one `apply`, so only for small matrices."""
+        """(indptr, indices, data) of the non-zero entries, row by row; only for small matrices."""
+        return self._sparse.csr()
+
+    @cached_property
+    def _sparse(self) -> Sparse:
+        """The convolution as a sparse matrix."""
         starts, places, taps = self.reads
         kernel, target = self.arranged(self.kernel), np.arange(self.target[0])[:, None, None]
         numbers = kernel[:, :, taps]
@@ -365,7 +379,7 @@ class Convolution(WithoutCaches):
         rows = target * len(self.gather) + np.repeat(np.arange(len(self.gather)), np.diff(starts))
         columns = channels * math.prod(self.source[1:]) + places
         rows, kept = np.broadcast_to(rows, numbers.shape), numbers != 0
-        return Sparse.of_entries(self.shape, rows[kept], columns[kept], numbers[kept]).csr()
+        return Sparse.of_entries(self.shape, rows[kept], columns[kept], numbers[kept])
 
 
 def _starts(counts: np.ndarray) -> np.ndarray:

@@ -23,7 +23,6 @@ from .kernels.forms import gather_patches, sparse_product
 __all__ = ["FloatProduct", "float_product"]
 
 _PATCH = 1 << 18  # numbers in the patches that are multiplied at once: 2 MB, a core's cache
-_SMALL = 1 << 15  # products up to which the columns of a convolution, expanded, are read faster
 
 _NO_INTS, _NO_FLOATS = np.zeros(0, dtype=np.int64), np.zeros(0)
 _NOTHING = Weights(
@@ -176,7 +175,7 @@ class _ConvolutionProduct(FloatProduct):
 
     @cached_property
     def weights(self) -> Weights:
-        if self._kernel.size * len(self._matrix.gather) <= _SMALL:
+        if self._matrix.small:
             rounded = self._matrix.with_numbers(self._numbers)
             return _columns(Sparse(self._matrix.shape, *rounded.csr()))
         starts, positions, taps = self._matrix.readers

@@ -120,7 +120,7 @@ def test_siblings_differ_by_columns(matrix: Matrix, small: int, data: st.DataObj
     pieces = Pieces(np.zeros(units, dtype=np.int64), slopes, intercepts)
     out = np.empty((3, 3, rows))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(float_products, "_SMALL", small)
+        patch.setattr("exactcam.arithmetic.matrix._SMALL", small)
         weights = prepared(matrix).weights
     changed = add_differences(base, bias, siblings, pieces, weights, np.zeros((1, 2)), out)
     assert changed == np.count_nonzero(codes, axis=1).max()
@@ -190,7 +190,7 @@ def test_partitions_are_the_references(network: Network, small: int) -> None:
     case = network, Slice.plane(2), Window.rectangle(-1, -1, 1, 1)
     truth = exactcam.partition(*case, engine="reference")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(float_products, "_SMALL", small)
+        patch.setattr("exactcam.arithmetic.matrix._SMALL", small)
         ours = exactcam.partition(*case, engine="fast")
     assert np.array_equal(ours.patterns, truth.patterns)
     assert np.array_equal(ours.corners, truth.corners)
