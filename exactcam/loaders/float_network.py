@@ -51,9 +51,7 @@ class FloatNetwork:
         self.off = {
             k: FloatMatrix(m.weights, 1) for k, m in enumerate(masses) if m.weights is not None
         }
-        self.roundoffs, self.operators = roundoffs, operators
-        self.counts_zeros = roundoffs > 1e-10  # in float64 the bound is narrow without
-        self.tiny = np.where(self.counts_zeros, 1e-37, 1e-300)  # underflow, once an entry
+        self.compute_in(roundoffs, operators)
         affine = {k: n for k, n in enumerate(network.nodes) if isinstance(n, Affine)}
         self.matrices = {
             k: [FloatMatrix(m, node.scale) for m in node.matrices] for k, node in affine.items()
@@ -64,6 +62,12 @@ class FloatNetwork:
         self.knots = {k: _knots(n, self.tables[k]) for k, n in units.items()}
         self.below = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
         self.above = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
+
+    def compute_in(self, roundoffs: np.ndarray, operators: int) -> None:
+        """Let the bounds be those of other roundoffs and another number of operators."""
+        self.roundoffs, self.operators = roundoffs, operators
+        self.counts_zeros = roundoffs > 1e-10  # in float64 the bound is narrow without
+        self.tiny = np.where(self.counts_zeros, 1e-37, 1e-300)  # underflow, once an entry
 
     def run(self, given: Mapping[int, np.ndarray]) -> dict[int, Ball]:
         """Evaluate every node on columns of points.
