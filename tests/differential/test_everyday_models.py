@@ -1,4 +1,4 @@
-"""Forty small models as people write and export them: each loads, with the values of its library."""
+"""Small models as people write and export them: each loads, with the values of its library."""
 
 import numpy as np
 import pytest
@@ -157,6 +157,7 @@ GRAPHS = {
         ("Einsum", "x,w", "m", {"equation": "bi,io->bo"}), ("Relu", "m", "y"), w=floats(4, 3)
     ),
     "gathered": model(("GatherND", "x,i", "s"), ("Relu", "s", "y"), i=np.array([[0, 1], [0, 3]])),
+    "powers of one and zero": model(("Pow", "x,p", "m"), ("Relu", "m", "y"), p=whole(1, 0, 0, 1)),
     "dead sigmoid": model(("Sigmoid", "x", "u"), ("Relu", "x", "y")),
     "unused input": model(("Relu", "x", "y"), more=[("m", (1, 4))]),
     "function": with_function(),
@@ -265,6 +266,10 @@ MODULES = {
         (4,),
     ),
     "number of a buffer": (Module(lambda m, x: F.relu(x) * m.w.max().item(), w=WEIGHT), (2,)),
+    "powers of one and zero": (
+        Module(lambda m, x: F.relu(x) ** 1 + x**0 + x ** torch.tensor([1, 0])),
+        (2,),
+    ),
     "smallest entry": (Module(lambda m, x: 2 * x.min()), (4,)),
 }
 
