@@ -101,7 +101,9 @@ class FloatNetwork:
 
     def _gamma(self, node: int, count: int | np.ndarray) -> np.ndarray:
         k = (np.asarray(count) + 4 * self.operators + 16) * self.roundoffs[node + 1]
-        return np.asarray(k / (1 - k) * (1 + 2.0**-20))
+        bounded = k < 1
+        gamma = k / (1 - np.where(bounded, k, 0)) * (1 + 2.0**-20)
+        return np.asarray(np.where(bounded, gamma, np.inf))
 
     def _affine(self, k: int, inputs: list[Ball]) -> Ball:
         bias, matrices = self.biases[k], self.matrices[k]
