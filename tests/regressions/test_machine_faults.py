@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
+from multiprocessing import active_children
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
@@ -400,6 +401,38 @@ def test_out_of_memory_is_one_line(
         err = capsys.readouterr().err
         assert err.count("\n") == 1
         assert "out of memory" in err
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3, "a worker's"])
+def test_a_thread_that_cannot_start_is_one_line(
+    small: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    failing: int | str,
+) -> None:
+    """It was a traceback where memory was too short for the stack of a thread, or never ended."""
+    parent, right, started = os.getpid(), Thread.start, []
+
+    def start(self: Thread) -> None:
+        here = os.getpid() == parent
+        started.extend([here] * here)
+        if failing == len(started) if here else failing == "a worker's":
+            raise RuntimeError("can't start new thread")
+        right(self)
+
+    monkeypatch.setenv("EXACTCAM_PROCESSES", "2")
+    monkeypatch.setattr(Thread, "start", start)
+    assert main(["partition", str(small), "--jobs", "2", "-o", str(tmp_path / "x.run")]) == 2
+    assert started == [True] * min(3, failing if isinstance(failing, int) else 3)
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1, err
+    assert "memory" in err
+    for thread in pool_threads():
+        thread.join(120)
+    for child in active_children():
+        child.join(120)
+    assert not active_children()
 
 
 @pytest.mark.parametrize("words", [["info"], ["partition", "--engine", "reference"]])
