@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import resource
@@ -423,6 +424,8 @@ def test_a_thread_that_cannot_start_is_one_line(
 
     monkeypatch.setenv("EXACTCAM_PROCESSES", "2")
     monkeypatch.setattr(Thread, "start", start)
+    # What a pool logs goes to stderr, but under pytest.
+    monkeypatch.setattr(logging.getLogger("concurrent.futures"), "propagate", False)
     assert main(["partition", str(small), "--jobs", "2", "-o", str(tmp_path / "x.run")]) == 2
     assert started == [True] * min(3, failing if isinstance(failing, int) else 3)
     err = capfd.readouterr().err
