@@ -404,6 +404,27 @@ def test_out_of_memory_is_one_line(
         assert "out of memory" in err
 
 
+def test_matplotlib_says_nothing_of_a_home_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It warns in two lines when it is imported; the figure is written all the same."""
+    from exactcam.render.plots import _new_figure
+
+    (tmp_path / "matplotlib").mkdir()
+    says = "import logging\nlogging.getLogger(__name__).warning('mkdir -p failed')\n"
+    (tmp_path / "matplotlib" / "__init__.py").write_text(says)
+    (tmp_path / "matplotlib" / "figure.py").write_text(says + "Figure = dict\n")
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    try:
+        assert _new_figure(1, 2)
+    finally:
+        for name in ("matplotlib.figure", "matplotlib"):
+            sys.modules.pop(name, None)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("failing", [1, 2, 3, "a worker's"])
 def test_a_thread_that_cannot_start_is_one_line(
     small: Path,
