@@ -42,6 +42,7 @@ from .value_numbers import Ties
 __all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon", "gathered"]
 
 _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
+_STACK_BYTES = 1 << 29  # of the forms of all layers, which wait while deeper ones are cut
 _LOSS = 2.0**24  # where bounds would lose more than this over all layers, each unit has its own
 _UNITS = 512  # so many units of a wide layer cut at a time, lest a large cell fill the memory
 
@@ -159,7 +160,8 @@ class Engine:
         self._reader = self._sole_readers()
         cells = _BATCH_BYTES // (24 * max(network.sizes))
         # Weights that do not fit beside the forms are at least read for more cells at once.
-        self.batch_size = int(min(4096, max(16, cells if cells >= 128 else 2 * cells)))
+        most = max(1, _STACK_BYTES // (24 * sum(network.sizes)))
+        self.batch_size = min(4096, most, max(16, cells if cells >= 128 else 2 * cells))
 
     def _loss(self) -> float:
         """Estimate by what factor bounds outgrow the values over the network, if each layer takes
