@@ -18,7 +18,6 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..model.network import Network
-from ..model.nodes import Pointwise
 from .float_network import Ball, FloatNetwork
 from .forms import Mass, Tensor
 from .probes import Probes
@@ -28,6 +27,7 @@ __all__ = ["Forward", "Traced", "Whole", "compare"]
 Traced = dict[str, tuple[str, Tensor]]  # layer and tensor by the name of the model's value
 _BLOCK = 8  # columns that are evaluated together, more where they hold few entries
 _ENTRIES = 1 << 17
+_NAMED = 20  # units that a note names; the rest are counted
 
 
 class Whole(NamedTuple):
@@ -290,15 +290,14 @@ def _notes(
                 f"{len(rows.compared)} entries are not compared, their values or error bounds "
                 "being beyond the range of floats"
             )
-    for k, node in enumerate(network.nodes):
-        if isinstance(node, Pointwise):
-            units = np.unique(floats.knots[k][0][~(floats.below[k] & floats.above[k])])
-            if len(units):
-                named = ", ".join(map(str, units[:20])) + (", ..." if len(units) > 20 else "")
-                notes.append(
-                    f"layer {network.names[k]}: self-check: seen on one side of a breakpoint only, "
-                    f"{len(units)} of {node.size} units: {named}"
-                )
+    for k, units in floats.one_sided().items():
+        if len(units):
+            named, more = ", ".join(map(str, units[:_NAMED])), len(units) - _NAMED
+            notes.append(
+                f"layer {network.names[k]}: self-check: seen on one side of a breakpoint only, "
+                f"{len(units)} of {network.nodes[k].size} units: {named}"
+                + (f" and {more} more" if more > 0 else "")
+            )
     for k, left in probes.untried:
         notes.append(
             f"layer {network.names[k]}: self-check: {left} members of maxima were never made the "

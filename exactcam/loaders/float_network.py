@@ -99,6 +99,13 @@ class FloatNetwork:
                     computed[k + 1] = _max_groups(node, read[0])
         return computed
 
+    def one_sided(self) -> dict[int, np.ndarray]:
+        """By pointwise node, its units with a breakpoint that was seen on one side only so far."""
+        return {
+            k: np.unique(unit[~(self.below[k] & self.above[k])])
+            for k, (unit, _) in self.knots.items()
+        }
+
     def _gamma(self, node: int, count: int | np.ndarray) -> np.ndarray:
         k = (np.asarray(count) + 4 * self.operators + 16) * self.roundoffs[node + 1]
         bounded = k < 1
