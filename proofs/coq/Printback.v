@@ -23,13 +23,21 @@ Qed.
 Fixpoint eat_bytes (f : file) (i : nat) (b : bytes) : option nat :=
   match b with [] => Some i | c :: t => if f i =? c then eat_bytes f (S i) t else None end.
 (* numbers are compared where they lie, from the last digit, sixty bits at a time, so that most steps are on small numbers *)
+Definition four := 4.   (* with names, so that the program computes them once *)
+Definition ten := 10.
+Definition fifteen := 15.
+Definition zero_sign := 48.
+Definition before_a := 87.
+Definition sixty := 60.
+Definition low_sixty := Z.ones sixty.
+Definition sign_of (d : Z) : Z := if d <? ten then zero_sign + d else before_a + d.
 Fixpoint ends (f : file) (many i : nat) (n : Z) : bool :=
-  match many with O => true | S m => if f (i + m)%nat =? digit (Z.land n 15) then ends f m i (Z.shiftr n 4) else false end.
+  match many with O => true | S m => if f (i + m)%nat =? sign_of (Z.land n fifteen) then ends f m i (Z.shiftr n four) else false end.
 Fixpoint ends_by_chunks (chunks : nat) (f : file) (many i : nat) (n : Z) : bool :=
   match chunks with
   | O => ends f many i n
   | S c => if Nat.leb many 15 then ends f many i n
-           else if ends f 15 (i + (many - 15)) (Z.land n (Z.ones 60)) then ends_by_chunks c f (many - 15) i (Z.shiftr n 60) else false
+           else if ends f 15 (i + (many - 15)) (Z.land n low_sixty) then ends_by_chunks c f (many - 15) i (Z.shiftr n sixty) else false
   end.
 Definition eat_digits (f : file) (i : nat) (n : Z) : option nat :=
   let size := S (Z.to_nat (Z.shiftr (Z.log2 n) 2)) in if ends_by_chunks size f size i n then Some (i + size)%nat else None.
@@ -74,6 +82,7 @@ Qed.
 Lemma ends_ok f many : forall i n rest j, ends f many i n = true -> at_ f (i + many) rest j -> at_ f i (last_digits many n rest) j.
 Proof.
   induction many as [|m IH]; intros i n rest j H A; cbn [ends last_digits] in *; [rewrite Nat.add_0_r in A; exact A|].
+  change sign_of with digit in H. change fifteen with 15 in H. change four with 4 in H.
   destruct (Z.eqb_spec (f (i + m)%nat) (digit (Z.land n 15))) as [E|]; [|discriminate]. apply IH; [exact H|].
   apply (at_app f _ [_] (i + S m)); [|exact A]. split; [|simpl; lia].
   intros [|[|k]] c D; simpl in D; try discriminate. injection D as <-. rewrite Nat.add_0_r. exact E.
@@ -83,6 +92,7 @@ Lemma ends_by_chunks_ok f c : forall many i n rest j, ends_by_chunks c f many i 
 Proof.
   induction c as [|c IH]; intros many i n rest j H A; cbn [ends_by_chunks] in H; [apply ends_ok; assumption|].
   destruct (Nat.leb_spec many 15) as [|L]; [apply ends_ok; assumption|].
+  change low_sixty with (Z.ones 60) in H. change sixty with 60 in H.
   destruct (ends f 15 (i + (many - 15)) (Z.land n (Z.ones 60))) eqn:E; [|discriminate].
   replace many with (15 + (many - 15))%nat by lia. rewrite last_digits_app. apply IH; [exact H|].
   rewrite <- (last_digits_low 15 n rest 60) by reflexivity. apply ends_ok; [exact E|].
