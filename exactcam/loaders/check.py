@@ -132,7 +132,7 @@ def compare(
         theirs: dict[str, list[np.ndarray]] = {}
         fed = {c.name: _columns(given[c.value], c.places) for c in probed}
         for p in range(stop - start):
-            handed = {name: x[p] for name, x in fed.items()}
+            handed = {name: np.asarray(x[p]) for name, x in fed.items()}
             found = forward.cut(handed)
             # Of an output that was probed and then rearranged, what was handed on counts.
             found |= {

@@ -39,11 +39,11 @@ def exact(values: Any, where: str) -> np.ndarray:
 
 def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
     """The float64 nearest to each entry of numbers / scale, both integers, scale > 0."""
-    below = int(scale)
+    below, flat = int(scale), numbers.ravel()  # a quotient of a 0-d array is no array
     try:
-        out = np.asarray(numbers.astype(np.float64))
+        out = flat.astype(np.float64)
     except OverflowError:
-        out = np.full(numbers.shape, np.inf)
+        out = np.full(flat.shape, np.inf)
     # Numbers below 2^53 are exact floats, and division rounds their quotient once.
     short = np.abs(out) < 2.0**53
     if below < 1 << 53 or below == 1 << min(below.bit_length() - 1, 900):
@@ -51,8 +51,8 @@ def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
     else:
         short[...] = False
     if not short.all():
-        out[~short] = [_ratio(int(n), below) for n in numbers[~short]]
-    return out
+        out[~short] = [_ratio(int(n), below) for n in flat[~short]]
+    return out.reshape(numbers.shape)
 
 
 def _ratio(above: int, below: int) -> float:

@@ -40,9 +40,11 @@ TORCH = _by_name(
         "is a matrix product in a form for GPUs; use matmul": """
             _grouped_mm _scaled_grouped_mm_v2 _scaled_mm_v2
         """,
-        "gives memory whose numbers are not set; use zeros": "empty empty_like empty_strided",
+        "gives memory whose numbers are not set; use zeros": """
+            empty empty_like empty_strided resize_
+        """,
         "gives sizes that depend on values; write them as numbers": """
-            sym_numel sym_size sym_storage_offset sym_stride _local_scalar_dense
+            sym_is_contiguous sym_numel sym_size sym_storage_offset sym_stride _local_scalar_dense
         """,
     }
 )

@@ -296,8 +296,8 @@ Record claim (n : network) (s : slice) (c : certificate) : Prop := {
   pieces_cover_the_window : forall p, inP (corners s) p <-> exists l, In l (concat (regions c)) /\ inP l p;
   (* exactly the patterns whose points in the window have an interior, each once; and the k-th region is the k-th of theirs *)
   regions_are_the_activation_regions : exists qs,
-    NoDup qs /\ (forall q, In q qs <-> exists p, interior (having n s q) p) /\
-    Forall2 (fun q region => forall p, (exists l, In l region /\ inP l p) <-> closure (interior (having n s q)) p) qs (regions c);
+    NoDup qs /\ (forall q, In q qs <-> active n s q) /\
+    Forall2 (fun q pieces => forall p, (exists l, In l pieces /\ inP l p) <-> region n s q p) qs (regions c);
   no_piece_is_loose : loose c = [];
   vertices_are_different : NoDup (map point (vertices c));
   (* a point of two pieces is a corner of both, or strictly inside an edge of the one that is, reversed, an edge of the other *)

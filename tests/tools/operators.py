@@ -28,7 +28,7 @@ def torch_operators():
     """ATen's core, and what the functions of torch.nn.functional call or are named after."""
     core = {
         name
-        for name in dir(torch.ops.aten)
+        for name in {s.name.removeprefix("aten::") for s in torch._C._jit_get_all_schemas()}
         if any(torch.Tag.core in overload.tags for overload in _overloads(name))
     }
     called = re.findall(
