@@ -53,6 +53,7 @@ class FloatPointwise:
             [[f.pieces[min(j, len(f.pieces) - 1)] for j in range(width)] for f in node.functions],
             dtype=object,
         ).reshape(len(node.functions), width, 2)
+        self.steep = (table[..., 0] != 0).astype(np.float64)  # 1 where a piece is not constant
         floats, errors, grid = rounded(table)
         self.slopes, self.intercepts = floats[..., 0].copy(), floats[..., 1].copy()
         self.exact = (np.abs(np.frexp(self.slopes)[0]) == 0.5) | (self.slopes == 0.0)
@@ -278,10 +279,14 @@ class FloatMax:
         room = _room(cells, len(groups.labels), np.int64)
         return _kept(cut_max(cells, x, groups, known, room))
 
+    def taken(self, codes: np.ndarray) -> np.ndarray:
+        """The entry of the input that each group takes, whose members are at positions `codes`."""
+        return self.groups.members[self.groups.start[:-1] + codes]
+
     def apply(self, value: FloatValue, codes: np.ndarray) -> FloatValue:
         """The node's value where the groups take the members at positions `codes`."""
         x = value.forms
-        index = self.groups.members[self.groups.start[:-1] + codes][:, None, :]
+        index = self.taken(codes)[:, None]
         forms = FloatForms(
             np.take_along_axis(x.coefficients, index, axis=2),
             np.take_along_axis(x.errors[x.owner], index, axis=2),
