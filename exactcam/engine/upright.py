@@ -39,11 +39,11 @@ class Uprights:
         -------
         np.ndarray, bool (cells, size)
         """
+        # Cells with equal codes so far share all; in canonical order these follow each other.
         before = codes[:, : self.network.unit_offsets[number]]
-        if number == 0:
-            prefix, which = before[:1], np.zeros(len(codes), dtype=np.int64)
-        else:
-            prefix, which = np.unique(before, axis=0, return_inverse=True)
+        new = np.ones(len(codes), dtype=np.bool_)
+        new[1:] = (before[1:] != before[:-1]).any(axis=1)
+        prefix, which = before[new], np.cumsum(new) - 1
         # 1 where a value may vary, else 0: (cells, 1, size), as of forms with one coefficient.
         values = {v: np.repeat(x, len(prefix), axis=0) for v, x in self._root.items()}
         layers = zip(self.network.layers[:number], self._float.layers, strict=False)
@@ -54,7 +54,7 @@ class Uprights:
             else:
                 values[layer.value] = np.take_along_axis(x, ready.taken(own)[:, None], axis=2)
             values = self._affine(layer.number + 1, values)
-        found: np.ndarray = values[self.network.layers[number].source][which.ravel(), 0] == 0.0
+        found: np.ndarray = values[self.network.layers[number].source][which, 0] == 0.0
         return found
 
     def _affine(self, number: int, values: dict[int, np.ndarray]) -> dict[int, np.ndarray]:

@@ -25,16 +25,15 @@ __all__ = ["Slice", "Window", "WindowLike", "window_of"]
 
 Vector = tuple[mpq, ...]
 _VECTORS = ("origin", "e1", "e2")
+_FLOATS = {float, np.float64, np.float32, np.float16}
 
 
 def _vector(values: Sequence[Any] | np.ndarray, where: str) -> Vector | np.ndarray:
     """Exact rational entries, float64 ones as an array; a NumberError names the entry of `where`."""
-    if isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.itemsize <= 8:
-        values = values.tolist()
     entries = listed(values, where, "a vector of exact numbers", SliceError)
-    if entries and all(type(x) is float for x in entries):
-        floats = np.asarray(entries)
-        if np.isfinite(floats).all():
+    if {type(x) for x in entries} <= _FLOATS:
+        floats = np.asarray(entries, dtype=np.float64)
+        if floats.size and np.isfinite(floats).all():
             return floats
     return tuple(rational(x, f"{where}[{i}]") for i, x in enumerate(entries))
 
