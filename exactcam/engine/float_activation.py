@@ -154,12 +154,12 @@ class FloatPointwise:
         label : int
             The name of the first knot's line.
         known : KnownValues, optional
-            What value numbering says of that input on all these cells.
+            What value numbering says of that input, on cells that agree in it.
         """
         copies = self.copies
         if known is not None:
             x = x.without(known.classes == 0)
-            copies = tied_knots(self.copies, known.classes[self.units], self.breakpoint)
+            copies = tied_knots(self.copies, known.classes[0, self.units], self.breakpoint)
         forms = self._knot_forms(x)
         labels = np.arange(label, label + forms.coefficients.shape[2])
         if copies is not None:
@@ -197,7 +197,7 @@ class FloatPointwise:
         low, copies = before.shape[1], self.copies
         if known is not None:
             x = x.without(known.classes == 0)
-            copies = tied_knots(copies, known.classes, self.breakpoint)
+            copies = tied_knots(copies, known.classes[0], self.breakpoint)
         first, which, factor = copies or separate(len(self.units))
         lead, factor = first[which[low:stop]], factor[low:stop]
         leads, place = np.unique(lead, return_inverse=True)
@@ -272,7 +272,8 @@ class FloatMax:
         """Cut cells where maxima change hands (`kernels.cut_max`); see `FloatPointwise.cut`."""
         if known is None:
             size = x.coefficients.shape[2]
-            known = KnownValues(np.arange(1, size + 1), np.zeros(size, dtype=np.bool_))
+            apart = np.arange(1, size + 1)[None]
+            known = KnownValues(apart, np.zeros((1, size), dtype=np.bool_))
         else:
             x = x.without(known.classes == 0)
         groups = self.groups._replace(labels=self.groups.labels + label)

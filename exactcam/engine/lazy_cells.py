@@ -214,7 +214,7 @@ class LazyMaps(OutputMaps):
         first = np.searchsorted(names[shared], names[shared[:_SOME]].max(initial=-1), side="right")
         left = self._still(shared, self._not_alone, int(first))
         keys: list[Hashable] = list(range(len(names)))
-        for cell in left.tolist():
+        for cell in np.sort(left).tolist():  # in canonical order cells share most exact work
             keys[cell] = tuple(self.form(cell).ravel())
         return keys
 

@@ -31,7 +31,7 @@ from ..runtime.arena import taken
 from ..runtime.cached import cached_property
 from ..runtime.float_mode import quiet
 from .batch import Batch, concatenated, gathered
-from .float_activation import FloatLayer, FloatPointwise, in_floats
+from .float_activation import FloatLayer, FloatMax, FloatPointwise, in_floats
 from .float_affine import FloatAffine
 from .float_forms import FloatValue
 from .kernels.arrays import CutResult, FloatForms, KnownValues
@@ -328,15 +328,38 @@ class Engine:
             cut, cells = cut.of(numbers), cells.take(numbers)
         by_filter = cut.by_floats(cells)
         found.append((cut.parts(cells, by_filter), numbers[by_filter.parents]))
-        left = []
-        for k in by_filter.undecided.tolist():
-            one, number = np.asarray([k]), numbers[k]
-            parts = self._tied_parts(cut.of(one), cells.take(one))
-            if parts is None:
-                left.append(number)
-            else:
-                found.append((parts, np.full(len(parts), number)))
-        return np.asarray(left, dtype=np.int64)
+        if not len(by_filter.undecided):
+            return by_filter.undecided
+        left, tied, rows = self._ties_of(cut.layer.number, cells, by_filter.undecided)
+        # A max group takes ties cell by cell; knots that coincide are merged before they cut.
+        together = isinstance(cut.node, FloatMax)
+        for k in range(min(1, len(tied)) if together else len(tied)):
+            one = slice(None) if together else slice(k, k + 1)
+            some = tied[one]
+            again, own = cut.of(some), cells.take(some)
+            by_ties = again.by_floats(own, KnownValues(*(x[one] for x in rows)))
+            found.append((again.parts(own, by_ties), numbers[some][by_ties.parents]))
+            left = np.concatenate([left, some[by_ties.undecided]])
+        return numbers[np.sort(left)]
+
+    def _ties_of(
+        self, number: int, cells: Batch, undecided: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, KnownValues]:
+        """Of some cells, by number, those without and with values known to be equal or zero at the
+        input of layer `number`, and what is known of the latter."""
+        plain, tied, classes, above = [], [], [], []
+        for k in undecided.tolist():
+            codes = cells.codes[k]
+            own = self.ties.classes(codes, number)
+            if own.all() and len(np.unique(own)) == len(own):
+                plain.append(k)
+                continue
+            tied.append(k)
+            classes.append(own)
+            above.append(self.ties.above(codes, number))
+        kinds = (np.asarray(x, dtype=np.int64) for x in (plain, tied, classes))
+        left, found, names = kinds
+        return left, found, KnownValues(names, np.asarray(above, dtype=np.bool_))
 
     def _worth_trying(self) -> bool:
         """Whether bounds input by input have decided enough of the cells that were tried so."""
@@ -407,16 +430,6 @@ class Engine:
         return self.network.through_affine(
             number, values, lambda k, inputs: affine[k].apply(inputs, closely)
         )
-
-    def _tied_parts(self, cut: _Cut, cell: Batch) -> Batch | None:
-        """Cut one cell by floats with value numbering; None if a sign is still undecided."""
-        number = cut.layer.number
-        classes = self.ties.classes(cell.codes[0], number)
-        if classes.all() and len(np.unique(classes)) == len(classes):
-            return None
-        known = KnownValues(classes, self.ties.above(cell.codes[0], number))
-        found = cut.by_floats(cell, known)
-        return None if len(found.undecided) else cut.parts(cell, found)
 
     def _exact_parts(self, layer: Layer, cell: Batch) -> Batch:
         """Cut one cell in exact integers; the parts are rounded correctly at the end."""
