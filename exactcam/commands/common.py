@@ -22,7 +22,9 @@ __all__ = ["load_model", "partition_of", "partition_or_result", "read_model", "s
 
 def read_model(args: argparse.Namespace) -> Network:
     """The network that MODEL names, loaded as its options say."""
-    return load(args.model, drop_final=args.drop_final, check=not args.no_check)
+    return load(
+        args.model, drop_final=args.drop_final, check=not args.no_check, output=args.model_output
+    )
 
 
 def load_model(args: argparse.Namespace) -> Network:

@@ -40,6 +40,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-check", action="store_true", help="do not compare with the model's own forward pass"
     )
+    parser.add_argument(
+        "--model-output", metavar="I|NAME", help="which output of a model that has several"
+    )
 
 
 def add_partition_options(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from ..errors import ExactcamError, FileFormatError, escaped, interrupted
 from .strict_json import printable
 
-__all__ = ["allowance", "open_file", "read_bytes", "read_text", "reading"]
+__all__ = ["NO_WAIT", "allowance", "open_file", "read_bytes", "read_text", "reading", "regular"]
 
 _FREE = 1 << 25  # bytes any file may unpack to,
 _RATIO = 64  # and so many times its own size: weights pack four times, sparse ones perhaps fifty
@@ -60,16 +60,21 @@ def open_file(path: str | Path) -> BinaryIO:
     a device may never end, or never begin."""
     try:
         # Without waiting: else opening a pipe waits for a writer.
-        handle = os.open(path, os.O_RDONLY | _NO_WAIT)
+        handle = os.open(path, os.O_RDONLY | NO_WAIT)
     except OSError as error:
         raise FileFormatError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return open(regular(handle, f"{path}:"), "rb")
+
+
+NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def regular(handle: int, where: str) -> int:
+    """The handle of an open file. Raises FileFormatError, and closes it, unless it is a regular one."""
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise FileFormatError(f"{path}: is not a regular file")
-    return open(handle, "rb")
-
-
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        raise FileFormatError(f"{where} is not a regular file")
+    return handle
 
 
 def read_bytes(path: str | Path, limit: int = _TEXT) -> bytes:

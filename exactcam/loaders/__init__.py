@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import FileFormatError
+from ..errors import FileFormatError, NetworkError
 from ..files.reading import open_file
 from ..model.network import Network
 from ..model.network_file import read_network
@@ -14,7 +14,13 @@ from .npz import read_npz
 __all__ = ["load"]
 
 
-def load(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
+def load(
+    path: str | Path,
+    *,
+    drop_final: bool = False,
+    check: bool = True,
+    output: int | str | None = None,
+) -> Network:
     """Read a network from a file, whose kind its name or its first bytes tell.
 
     Parameters
@@ -26,6 +32,8 @@ def load(path: str | Path, *, drop_final: bool = False, check: bool = True) -> N
         Leave out a final softmax or sigmoid of an ONNX or torch model.
     check : bool
         Compare the network with the ONNX or torch model's own forward pass.
+    output : int or str, optional
+        Which output to read of an ONNX or torch model that has several: its place or its name.
 
     Raises
     ------
@@ -42,15 +50,19 @@ def load(path: str | Path, *, drop_final: bool = False, check: bool = True) -> N
     if suffix == ".pt2":
         from .from_torch import read_pt2
 
-        return read_pt2(path, drop_final=drop_final, check=check)
+        return read_pt2(path, drop_final=drop_final, check=check, output=output)
     if suffix == ".onnx":
         from .from_onnx import read_onnx
 
-        return read_onnx(path, drop_final=drop_final, check=check)
+        return read_onnx(path, drop_final=drop_final, check=check, output=output)
     if suffix in (".pt", ".pth"):
         raise FileFormatError(
             f"{path}: is a file of torch.save, which cannot be read safely: save the module with "
             "torch.export.save as .pt2, or use exactcam.from_torch"
+        )
+    if output is not None:
+        raise NetworkError(
+            f"{path}: has one output; output= (--model-output) is for ONNX and torch models"
         )
     if suffix == ".npz" or start == b"PK\x03\x04":
         return read_npz(path)

@@ -20,7 +20,7 @@ from ..errors import NetworkError
 from ..model.network import Network
 from ..model.nodes import Pointwise
 from .float_network import Ball, FloatNetwork
-from .forms import Tensor
+from .forms import Mass, Tensor
 from .probes import Probes
 
 __all__ = ["Forward", "Traced", "compare"]
@@ -85,7 +85,7 @@ class _Seen:
 
 def compare(
     network: Network,
-    masses: Sequence[np.ndarray],
+    masses: Sequence[Mass],
     traced: Traced,
     output: str,
     forward: Forward,
@@ -96,9 +96,8 @@ def compare(
     ----------
     network : Network
         What was read.
-    masses : sequence of ndarray
-        For every node and row, the sum of the magnitudes of the constants added there
-        (see `forms.Form`), float64.
+    masses : sequence of Mass
+        For every node what its model may round beyond its numbers.
     traced : dict
         The layer's name and the tensor that stands for it, by the value's name in the
         model, in the order of computation, beginning with the input.
@@ -133,7 +132,7 @@ def compare(
         theirs: dict[str, list[np.ndarray]] = {}
         fed = {c.name: _columns(given[c.value], c.places) for c in probed}
         for p in range(stop - start):
-            handed = {name: x[p] for name, x in fed.items()}
+            handed = {name: np.asarray(x[p]) for name, x in fed.items()}
             found = forward.cut(handed)
             # Of an output that was probed and then rearranged, what was handed on counts.
             found |= {
@@ -166,7 +165,7 @@ def _cuts(network: Network, traced: Traced, output: str) -> list[_Cut]:
     cuts = [
         _Cut(name, layer, tensor.form.value, tensor.index)
         for name, (layer, tensor) in traced.items()
-        if tensor.form.value is not None
+        if tensor.form.value is not None and tensor.form.cuts
     ]
     if all(cut.value != network.output for cut in cuts):
         index = np.arange(network.outputs).reshape(traced[output][1].shape)

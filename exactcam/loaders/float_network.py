@@ -15,7 +15,7 @@ from ..arithmetic.matrix import Convolution, Dense, Matrix
 from ..arithmetic.rational import to_float
 from ..model.network import Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Pointwise
-from .forms import floats
+from .forms import Mass, floats
 
 __all__ = ["Ball", "FloatMatrix", "FloatNetwork"]
 
@@ -29,9 +29,8 @@ class FloatNetwork:
     ----------
     network : Network
         The network.
-    masses : sequence of ndarray
-        For every node and row, the sum of the magnitudes of the constants added there
-        (see `forms.Form`), float64.
+    masses : sequence of Mass
+        For every node what its model may round beyond its numbers.
     roundoffs : ndarray (values,)
         The unit roundoff of the arithmetic in which the model computes each value.
     operators : int
@@ -46,9 +45,12 @@ class FloatNetwork:
     """
 
     def __init__(
-        self, network: Network, masses: Sequence[np.ndarray], roundoffs: np.ndarray, operators: int
+        self, network: Network, masses: Sequence[Mass], roundoffs: np.ndarray, operators: int
     ) -> None:
         self.network, self.masses = network, masses
+        self.off = {
+            k: FloatMatrix(m.weights, 1) for k, m in enumerate(masses) if m.weights is not None
+        }
         self.roundoffs, self.operators = roundoffs, operators
         self.counts_zeros = roundoffs > 1e-10  # in float64 the bound is narrow without
         self.tiny = np.where(self.counts_zeros, 1e-37, 1e-300)  # underflow, once an entry
@@ -121,7 +123,9 @@ class FloatNetwork:
             if moved is not None:
                 spread = spread + matrix.apply_absolute(moved)
             spread = spread + gamma * matrix.apply_absolute(np.abs(x))
-        constant = np.maximum(self.masses[k], np.abs(bias))
+        if k in self.off:
+            spread = spread + self.roundoffs[k + 1] * self.off[k].apply(np.abs(inputs[0][0]))
+        constant = np.maximum(self.masses[k].constants, np.abs(bias))
         return middle, spread * (1 + 2.0**-20) + gamma * constant[:, None] + self.tiny[k + 1]
 
     def _pointwise(self, k: int, node: Pointwise, ball: Ball) -> Ball:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import gmpy2
 import numpy as np
@@ -14,6 +14,7 @@ from ..arithmetic.rational import integer_matrix, mpq, mpz, objects
 
 __all__ = [
     "Form",
+    "Mass",
     "Operand",
     "Result",
     "Tensor",
@@ -38,11 +39,11 @@ def exact(values: Any, where: str) -> np.ndarray:
 
 def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
     """The float64 nearest to each entry of numbers / scale, both integers, scale > 0."""
-    below = int(scale)
+    below, flat = int(scale), numbers.ravel()  # a quotient of a 0-d array is no array
     try:
-        out = np.asarray(numbers.astype(np.float64))
+        out = flat.astype(np.float64)
     except OverflowError:
-        out = np.full(numbers.shape, np.inf)
+        out = np.full(flat.shape, np.inf)
     # Numbers below 2^53 are exact floats, and division rounds their quotient once.
     short = np.abs(out) < 2.0**53
     if below < 1 << 53 or below == 1 << min(below.bit_length() - 1, 900):
@@ -50,8 +51,8 @@ def floats(numbers: np.ndarray, scale: Any = 1) -> np.ndarray:
     else:
         short[...] = False
     if not short.all():
-        out[~short] = [_ratio(int(n), below) for n in numbers[~short]]
-    return out
+        out[~short] = [_ratio(int(n), below) for n in flat[~short]]
+    return out.reshape(numbers.shape)
 
 
 def _ratio(above: int, below: int) -> float:
@@ -59,6 +60,22 @@ def _ratio(above: int, below: int) -> float:
         return above / below
     except OverflowError:
         return float("inf") if above > 0 else float("-inf")
+
+
+class Mass(NamedTuple):
+    """What a float evaluation of a node may round beyond what the node's own numbers say.
+
+    Attributes
+    ----------
+    constants : ndarray of float64 (size,)
+        See `Form.mass`; zeros for an activation.
+    weights : Matrix, optional
+        For weights that the model computes in floats: by how many units of roundoff each may
+        be off, of an affine node of one matrix.
+    """
+
+    constants: np.ndarray
+    weights: Matrix | None = None
 
 
 @dataclass(eq=False)
@@ -83,6 +100,8 @@ class Form:
         The number of the value that this is; then the fields above mean nothing.
     bits : int
         How many bits multiplications and sums have added to its numbers, at most.
+    folded : bool
+        Whether another form has taken over its terms.
     """
 
     size: int
@@ -93,10 +112,17 @@ class Form:
     mass: np.ndarray = field(default_factory=lambda: np.zeros(0))
     value: int | None = None
     bits: int = 0
+    folded: bool = False
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it is a value and all that is computed from it reads this value."""
+        return self.value is not None and not self.folded
 
     def parts(self) -> tuple[list[Term], np.ndarray, mpz, np.ndarray]:
         """Terms, numbers, scale and mass; of a value, those of the identity map on it."""
         if self.value is None:
+            self.folded = True
             return list(self.terms), self.numbers, self.scale, self.mass
         identity = Sparse.selection(self.size, range(self.size))
         return [(self.value, identity, mpz(1))], zeros(self.size), mpz(1), np.zeros(self.size)

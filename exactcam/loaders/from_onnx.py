@@ -2,12 +2,13 @@
 
 The package onnx parses the file and turns stored tensors into arrays; what the operators
 mean is in `onnx_ops`, and shape computations are folded exactly on the way. A dynamic
-batch dimension is one. External data is never followed, so a file cannot reach others.
+batch dimension is one. Weights may be in a file beside the model; no other file is opened.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,18 @@ from ..files.strict_json import printable
 from ..model.network import Network
 from .check import Traced, compare
 from .graph import Graph, Operand, Tensor
+from .onnx_constants import checked, computed, frozen, typed
 from .onnx_form import check_form, check_names
 from .onnx_forward import forward_of
+from .onnx_model import (
+    choices_in,
+    inlined,
+    needed,
+    needed_part,
+    put_branches,
+    read_beside,
+    with_output,
+)
 from .onnx_node import Attribute, OnnxNode
 from .onnx_ops import FINAL, OPERATORS, REFUSED
 from .onnx_types import cast_types, element_types
@@ -43,11 +54,18 @@ _MALFORMED = (
     TypeError,
     ValueError,
 )
+_CHOICE = 1024  # what one node costs in the budget when branches are chosen: all are looked at
 _LARGEST = 1 << 31  # bytes of a file; protobuf allows no more
 Values = dict[str, Operand | None]  # by name; None: left out, or an output that is not computed
 
 
-def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
+def read_onnx(
+    path: str | Path,
+    *,
+    drop_final: bool = False,
+    check: bool = True,
+    output: int | str | None = None,
+) -> Network:
     """The exact network of an ONNX file; input and output are flattened.
 
     Parameters
@@ -60,15 +78,17 @@ def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True)
         Compare the result with the model's own forward pass, run by onnxruntime where it is
         installed and by onnx's reference evaluator otherwise; a difference beyond the
         rigorous rounding bound (see `loaders.check`) is an error.
+    output : int or str, optional
+        Which output to read of a model that has several: its place or its name.
 
     Raises
     ------
     UnsupportedLayerError
         For an operator without an exact piecewise-linear form; names the layer.
     NetworkError
-        For several inputs or outputs, sizes that do not fit, or a failed check.
+        For several inputs, several outputs and none chosen, sizes that do not fit, or a failed check.
     FileFormatError
-        For a file that is damaged, not valid ONNX or keeps data outside itself.
+        For a file that is damaged or not valid ONNX, or whose weights are not where it says.
     MissingExtraError
         Without the package onnx.
     """
@@ -88,12 +108,16 @@ def read_onnx(path: str | Path, *, drop_final: bool = False, check: bool = True)
             raise FileFormatError(f"cannot be read as ONNX ({error})") from None
         if not model.graph.node or not model.graph.output:
             raise FileFormatError("holds no ONNX graph")
-        return _convert(model, len(content), drop_final, check)
+        check_names(model)
+        model = with_output(model, output)
+        size = read_beside(model, path, len(content))
+        if model.functions:
+            model = needed_part(inlined(model))
+        check_form(model)
+        return _convert(model, size, drop_final, check)
 
 
 def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
-    check_names(model)
-    check_form(model)
     source, graph, values = _opened(model, size)
     compared, traced = _read_nodes(model, graph, values, drop_final)
     traced = {source: ("input", graph.input), **traced}
@@ -104,6 +128,9 @@ def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
     network = graph.network(result)
     if not check:
         return network
+    types = element_types(model)
+    checked(model, values, types)
+    model = frozen(model, values, types)
     forward, why = forward_of(model, source, traced, compared)
     notes = [why] if forward is None else compare(network, graph.masses, traced, compared, forward)
     return replace(network, notes=(*network.notes, *notes)) if notes else network
@@ -121,28 +148,54 @@ def _opened(model: Any, size: int) -> tuple[str, Graph, Values]:
         raise NetworkError(f"the model takes {len(inputs)} inputs; exactly one is read")
     graph = Graph(_input_shape(inputs[0]), size)
     values[inputs[0].name] = graph.input
-    if len(model.graph.output) != 1:
-        raise NetworkError(f"the model gives {len(model.graph.output)} outputs; keep one of them")
     return inputs[0].name, graph, values
 
 
 def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> tuple[str, Traced]:
-    """Translate every node, adding to `values`; the value to compare and all that are traced."""
+    """Translate every node, adding to `values`; the value to compare and all that are traced.
+
+    What the conditions of If need is translated first, and the branches that are taken replace
+    these nodes in the model.
+    """
+    traced: Traced = {}
+    while choices := choices_in(model):
+        graph.charge(_CHOICE * len(model.graph.node))
+        conditions = [name for choice in choices.values() for name in choice.input]
+        _read_these(model, needed(model.graph.node, conditions), graph, values, traced)
+        branches = {place: _taken(graph, node, values) for place, node in choices.items()}
+        for tensor in put_branches(model, branches):
+            values[tensor.name] = _array(tensor, f"initializer {tensor.name}")
+    last = model.graph.output[0].name
+    compared = _read_these(model, model.graph.node, graph, values, traced, drop_final)
+    ends = {name for node in model.graph.node for name in node.output}
+    return compared or last, {name: value for name, value in traced.items() if name in ends}
+
+
+def _read_these(
+    model: Any,
+    nodes: Iterable[Any],
+    graph: Graph,
+    values: Values,
+    traced: Traced,
+    drop_final: bool = False,
+) -> str | None:
+    """Translate those nodes that are not yet; the name of what a final layer reads that is left out."""
     opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
-    last = compared = model.graph.output[0].name
+    last = model.graph.output[0].name
     types = element_types(model)
     uses = Counter(name for node in model.graph.node for name in node.input)
-    traced: Traced = {}
-    for number, node in enumerate(model.graph.node):
+    known = set(values)
+    for number, node in enumerate(nodes):
+        if node.output and known.issuperset(node.output):
+            continue
         layer = node.name or (node.output[0] if node.output else f"{node.op_type} {number}")
         graph.layer = printable(layer)
         if node.op_type in FINAL and list(node.output) == [last] and drop_final:
             graph.notes.append(
                 f"layer {graph.layer}: the final {node.op_type} was left out on request"
             )
-            compared = node.input[0]
-            values[last] = values.get(compared)
-            break
+            values[last] = values.get(node.input[0])
+            return str(node.input[0])
         outputs = _translate(graph, node, values, opset, last, types)
         for name, operand in zip(node.output, outputs, strict=True):
             if name in values and name:
@@ -152,7 +205,21 @@ def _read_nodes(model: Any, graph: Graph, values: Values, drop_final: bool) -> t
                 traced[name] = (graph.layer, operand)
                 if uses[name] > 1:
                     graph.settle(operand)
-    return compared, traced
+    return None
+
+
+def _taken(graph: Graph, choice: Any, values: Values) -> Any:
+    """The branch of an If that its constant condition chooses."""
+    graph.layer = printable(choice.name or choice.output[0])
+    condition = values.get(choice.input[0])
+    if condition is None or isinstance(condition, Tensor):
+        raise graph.refuse(
+            "If", "its condition is not constant: which branch is taken depends on the input"
+        )
+    if condition.size != 1:
+        raise NetworkError(f"layer {graph.layer}: the condition of If is not one truth value")
+    name = "then_branch" if condition.ravel()[0] else "else_branch"
+    return next(attribute.g for attribute in choice.attribute if attribute.name == name)
 
 
 def _translate(
@@ -161,6 +228,16 @@ def _translate(
     kind = node.op_type
     if node.domain not in ("", "ai.onnx"):
         raise graph.refuse(kind, f"belongs to the domain {node.domain!r}, which is not read")
+    operands = []
+    for name in node.input:
+        if name not in values:
+            raise FileFormatError(f"layer {graph.layer}: reads {name!r}, which nothing computes")
+        operands.append(values[name])
+        if name and operands[-1] is None:
+            raise graph.refuse(kind, f"reads {name!r}, of which only the first output is computed")
+    constants = computed(graph, node, operands, types, opset)
+    if constants is not None:
+        return [*constants]
     if kind in FINAL and list(node.output) == [last]:
         raise graph.refuse(
             kind,
@@ -169,13 +246,6 @@ def _translate(
         )
     if kind not in OPERATORS:
         raise graph.refuse(kind, REFUSED.get(kind, "is not supported; rewrite the layer"))
-    operands = []
-    for name in node.input:
-        if name not in values:
-            raise FileFormatError(f"layer {graph.layer}: reads {name!r}, which nothing computes")
-        operands.append(values[name])
-        if name and operands[-1] is None:
-            raise graph.refuse(kind, f"reads {name!r}, of which only the first output is computed")
     attributes = {a.name: _attribute(a, graph.layer) for a in node.attribute}
     if kind in ("Cast", "CastLike"):
         attributes["types"] = cast_types(node, types)
@@ -190,7 +260,11 @@ def _translate(
     except _MALFORMED as error:
         raise NetworkError(f"layer {graph.layer} ({kind}): is malformed ({error})") from None
     results = [out] if isinstance(out, Tensor | np.ndarray) else list(out)
-    return (results + [None] * len(node.output))[: len(node.output)]
+    results = [
+        typed(x, types.get(name, 0)) if isinstance(x, np.ndarray) else x
+        for x, name in zip(results, node.output, strict=False)
+    ]
+    return results + [None] * (len(node.output) - len(results))
 
 
 def _input_shape(entry: Any) -> list[int]:
@@ -210,13 +284,8 @@ def _input_shape(entry: Any) -> list[int]:
 
 
 def _array(tensor: Any, where: str) -> np.ndarray:
-    from onnx import TensorProto, numpy_helper
+    from onnx import numpy_helper
 
-    if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
-        raise FileFormatError(
-            f"{where} is kept in another file, which is never opened; save the model with its "
-            "weights inside (onnx.save with save_as_external_data=False)"
-        )
     try:
         if min(tensor.dims, default=0) < 0:
             raise ValueError("negative dimension")
@@ -239,6 +308,8 @@ def _attribute(attribute: Any, layer: str) -> Attribute:
         return float(attribute.f)
     if attribute.type == kinds.INT:
         return int(attribute.i)
+    if attribute.type == kinds.STRINGS:
+        return [str(x.decode("utf-8", "replace")) for x in attribute.strings]
     if attribute.type == kinds.FLOATS:
         return [float(x) for x in attribute.floats]
     return [int(x) for x in attribute.ints] if attribute.type == kinds.INTS else None

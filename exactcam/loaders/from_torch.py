@@ -3,19 +3,22 @@
 The module is traced by `torch.export` before decomposition, so what is read is the
 list of ATen operators a forward pass performs, whatever Python wrote it: nested
 modules, residual connections, functional calls, views. Parameters and buffers of
-any float width are the exact numbers they are. `torch_ops` says what each operator
-is; nothing is guessed, and an operator that is not in its table is refused.
+any float width are the exact numbers they are. What does not depend on the input is computed
+by torch (`torch_constants`), what the output does not need is left out. `torch_ops` says what
+each operator is; nothing is guessed, and an operator that is not in its table is decomposed by
+torch into others, or refused.
 """
 
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import math
 import operator
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,31 +34,19 @@ from ..errors import (
 from ..files.reading import reading
 from ..files.torch_archive import safe_archive
 from ..model.network import Network
-from .casts import FORMATS
 from .check import Forward, Traced, compare
 from .graph import Graph, Operand, Tensor
+from .outputs import chosen
+from .torch_constants import SHAPED, TORCH_ERRORS, TorchConstants, as_array
 from .torch_ops import OPERATORS, REFUSED
 from .torch_views import CASTS
 
 __all__ = ["from_torch", "read_pt2"]
 
 _FINAL = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "log_sigmoid")
-# What a user's module or torch may raise while it is traced.
-_TORCH_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    NameError,
-    OSError,
-    RuntimeError,
-    StopIteration,
-    TypeError,
-    ValueError,
-)
 _LARGEST = 1 << 23  # entries of an input
+_UNKNOWN = "has no translation; rewrite the layer with supported operators"
+_UNCOMPUTED = "a constant expression of this kind is not computed; compute it before exporting"
 _UNTRACED = "of several inputs, or of control flow that depends on the data, has no single function"
 
 
@@ -76,11 +67,13 @@ def from_torch(
     example: Any = None,
     drop_final: bool = False,
     check: bool = True,
+    output: int | str | None = None,
 ) -> Network:
     """The exact network of a torch module.
 
     Inputs and outputs are flattened. Parameters of any float width and Python scalars
-    in the module are the exact numbers they are.
+    in the module are the exact numbers they are. What does not depend on the input is what
+    torch computes, in torch's types; `torch.compile` and DataParallel are looked through.
 
     Parameters
     ----------
@@ -97,6 +90,9 @@ def from_torch(
     check : bool
         Compare the result with the module's own float64 forward pass; a difference beyond
         the rigorous rounding bound (see `loaders.check`) is an error.
+    output : int or str, optional
+        Which tensor to read of a module that returns several: its place, or its key in a
+        dictionary. Inside nested results keys and places are joined by points: "1.logits".
 
     Raises
     ------
@@ -113,11 +109,13 @@ def from_torch(
     _refuse_training(torch, module)
     example = _example(torch, module, input_shape, example)
     program = _exported(torch, module, example)
-    read = _translate(torch, program, drop_final)
+    read = _translated(torch, program, drop_final, output)
     network = read.graph.network(read.output)
     if not check:
         return network
-    whole = None if read.casts or drop_final else _module_forward(torch, module, example)
+    whole = None
+    if not (read.rounds or drop_final):
+        whole = _module_forward(torch, module, example, read.place)
     return _checked(torch, network, read, whole)
 
 
@@ -125,20 +123,26 @@ def _unwrapped(torch: Any, module: Any) -> Any:
     """The module itself, taken out of torch.compile and DataParallel; refused if it is none."""
     while isinstance(module, torch.nn.Module):
         parallel = (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
-        if isinstance(module, torch.jit.ScriptModule):
-            raise NetworkError(
-                "the module is scripted by torch.jit, which cannot be traced again; give the "
-                "module it was made from"
-            )
         if isinstance(module, parallel):
             module = module.module
         elif hasattr(module, "_orig_mod"):
             module = module._orig_mod
         else:
+            _refuse_scripted(torch, module)
             return module
     named = module.__name__ if isinstance(module, type) else type(module).__name__
     kind = f"the class {named}; give an instance of it" if isinstance(module, type) else named
     raise NetworkError(f"from_torch needs a torch module, not {kind}")
+
+
+def _refuse_scripted(torch: Any, module: Any) -> None:
+    for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            what = f"its part {name}" if name else "the module"
+            raise NetworkError(
+                f"{what} is scripted or traced by torch.jit, and cannot be traced again; give the "
+                "module it was made from"
+            )
 
 
 def _refuse_parameters(torch: Any, module: Any) -> None:
@@ -181,10 +185,10 @@ def _example(torch: Any, module: Any, input_shape: Any, example: Any) -> Any:
 
 def _exported(torch: Any, module: Any, example: Any) -> Any:
     """The module as a program of ATen operators, traced on an example input."""
-    with torch.no_grad(), _unlogged("torch._subclasses.fake_tensor"):
+    with torch.no_grad(), _eager(torch), _quiet():
         try:
             return torch.export.export(module, (example,), strict=False)
-        except _TORCH_ERRORS as error:
+        except TORCH_ERRORS as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise NetworkError(
                 f"the module cannot be traced on an input of shape {tuple(example.shape)}: "
@@ -193,7 +197,13 @@ def _exported(torch: Any, module: Any, example: Any) -> Any:
             ) from None
 
 
-def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) -> Network:
+def read_pt2(
+    path: str | Path,
+    *,
+    drop_final: bool = False,
+    check: bool = True,
+    output: int | str | None = None,
+) -> Network:
     """The exact network of a program that `torch.export.save` saved; see `from_torch`.
 
     Only plain tensors are read: a file that would run code is refused.
@@ -208,26 +218,41 @@ def read_pt2(path: str | Path, *, drop_final: bool = False, check: bool = True) 
     torch = _torch()
     program = _load_program(torch, path)
     with reading(path):
-        read = _translate(torch, program, drop_final, Path(path).stat().st_size)
+        size = Path(path).stat().st_size
+        read = _translated(torch, program, drop_final, output, size)
         network = read.graph.network(read.output)
         return _checked(torch, network, read, None) if check else network
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
     archive = safe_archive(path)
-    with _unlogged("torch.export"), reading(path):
+    with _quiet(), reading(path):
         return torch.export.load(archive)
 
 
+def _eager(torch: Any) -> AbstractContextManager[Any]:
+    """Run what torch.compile compiled as the Python it was: compiling takes minutes."""
+    stance = getattr(torch.compiler, "set_stance", None)  # new in torch 2.6
+    return nullcontext() if stance is None else stance("force_eager")
+
+
 @contextmanager
-def _unlogged(name: str) -> Iterator[None]:
-    """Without the tracebacks that torch logs of whatever it then raises."""
-    log = logging.getLogger(name)
-    before, log.disabled = log.disabled, True
+def _quiet() -> Iterator[None]:
+    """Without what torch logs, warns of and prints: its own calls, and what it then raises."""
+    top = logging.getLogger("torch")
+    below = [logging.getLogger(n) for n in logging.root.manager.loggerDict if n.startswith("torch")]
+    before, level = [log.disabled for log in below], top.level
     try:
-        yield
+        for log in below:
+            log.disabled = True
+        top.setLevel(logging.CRITICAL + 1)  # of those that come into being meanwhile
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
     finally:
-        log.disabled = before
+        top.setLevel(level)
+        for log, disabled in zip(below, before, strict=True):
+            log.disabled = disabled
 
 
 def _refuse_training(torch: Any, module: Any) -> None:
@@ -256,26 +281,21 @@ def _inferred(torch: Any, module: Any) -> tuple[int, ...]:
 # Translation
 
 
-def _array(torch: Any, tensor: Any, where: str) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    if tensor.is_complex() or tensor.is_quantized or tensor.is_sparse:
-        raise UnsupportedLayerError(f"{where}: complex, quantised and sparse tensors are not read")
-    if tensor.dtype == torch.bfloat16 or "float8" in str(tensor.dtype):
-        tensor = tensor.float()
-    return np.asarray(tensor.numpy())
-
-
-def _decomposed(program: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # torch's own, about its own calls
-        return program.run_decompositions({})
+def _decomposed(torch: Any, program: Any, kept: Container[str] | None = None) -> Any:
+    """The program without in-place writes, and without composite operators but for those kept."""
+    table = {}
+    if kept is not None:
+        every = torch.export.default_decompositions().materialize()
+        table = {operator: f for operator, f in every.items() if operator._opname not in kept}
+    with _quiet():
+        return program.run_decompositions(table)
 
 
 def _functional(torch: Any, program: Any) -> Any:
     """The program, decomposed if it has subgraphs or in-place writes that another value sees."""
     for node in program.graph.nodes:
         if node.op == "get_attr":
-            return _decomposed(program)
+            return _decomposed(torch, program)
         schema = getattr(node.target, "_schema", None)
         if schema is None or not schema.is_mutable:
             continue
@@ -283,56 +303,102 @@ def _functional(torch: Any, program: Any) -> Any:
         source = getattr(written.target, "_schema", None)
         alias = source is None or any(r.alias_info is not None for r in source.returns)
         if len(written.users) > 1 or (alias and node.target._opname != "detach_"):
-            return _decomposed(program)
+            return _decomposed(torch, program)
     return program
 
 
 class _Translation(NamedTuple):
     """A translated program.
 
-    `program` is what was translated, `graph` holds the nodes, `output` is the result, `traced`
-    the tensors by the program's names; `casts` says whether the program casts to a float type.
+    `program` is what was translated, `graph` holds the nodes, `output` is the result and `place`
+    its place among the program's tensors, `traced` the tensors by the program's names;
+    `constants` are the values that do not depend on the input, by node, `rounds` says whether
+    anything is rounded to a type narrower than float64; the result depends on `needed`.
     """
 
     program: Any
     graph: Graph
     output: Operand
+    place: int
     traced: Traced
-    casts: bool
+    constants: dict[Any, Any]
+    rounds: bool
+    needed: set[Any]
 
 
-def _translate(torch: Any, program: Any, drop_final: bool, size: int = 1 << 30) -> _Translation:
-    """Translate a program; `size` is that of the file it comes from, where it comes from one."""
+class _UntranslatedError(UnsupportedLayerError):
+    """An operator that no table names; its decomposition may be of operators that have one."""
+
+
+def _translated(
+    torch: Any, program: Any, drop_final: bool, output: int | str | None, size: int = 1 << 30
+) -> _Translation:
+    """The program translated, if need be with unknown operators decomposed by torch."""
+    try:
+        return _translate(torch, program, drop_final, output, size)
+    except _UntranslatedError as error:
+        refusal = UnsupportedLayerError(str(error))
+    try:
+        return _translate(torch, _decomposed(torch, program, OPERATORS), drop_final, output, size)
+    except (UnsupportedLayerError, *TORCH_ERRORS):
+        raise refusal from None
+
+
+def _translate(
+    torch: Any, program: Any, drop_final: bool, output: int | str | None, size: int = 1 << 30
+) -> _Translation:
     program = _functional(torch, program)
-    graph, values = _placeholders(torch, program, size)
-    casts = False
-    source = next(node for node, value in values.items() if value is graph.input)
-    traced: Traced = {source.name: ("input", graph.input)}
-    result = None
+    result, place = _chosen_output(torch, program, output)
+    needed = _needed(result)
+    graph, values = _placeholders(torch, program, needed, size)
+    folder = TorchConstants(torch, graph, _stored(program))
+    traced: Traced = {}
     for node in program.graph.nodes:
-        if node.op == "placeholder":
+        if node not in needed:
             continue
-        if node.op == "output":
-            result = _only_output(program, node.args[0])
-            break
-        graph.layer = _layer_name(node)
-        values[node] = _translate_node(torch, graph, node, values, drop_final)
-        casts = casts or _narrows(torch, node)
+        if node.op != "placeholder":
+            graph.layer = _layer_name(node)
+            if node is result and _is_final(node):
+                values[node] = _final(graph, node, values, drop_final)
+            else:
+                values[node] = _translate_node(folder, node, values)
         if isinstance(values[node], Tensor):
-            if len(node.users) > 1:
+            if len(needed & node.users.keys()) > 1:
                 graph.settle(values[node])
-            if _operator(node) not in _FINAL:
-                traced[node.name] = (graph.layer, values[node])
-    return _Translation(program, graph, values[result], traced, casts)
+            if not _is_final(node):
+                layer = "input" if node.op == "placeholder" else graph.layer
+                traced[node.name] = (layer, values[node])
+    constants = {node: value for node, value in values.items() if _is_constant(value)}
+    rounds = folder.rounds or any(_narrows(torch, n) for n in needed - constants.keys())
+    return _Translation(program, graph, values[result], place, traced, constants, rounds, needed)
 
 
-def _placeholders(torch: Any, program: Any, size: int) -> tuple[Graph, dict[Any, Any]]:
-    """A graph that begins with the program's input, and the values of all its placeholders."""
+def _stored(program: Any) -> int:
+    """The bytes of the tensors that a program holds."""
+    tensors = (*program.state_dict.values(), *program.constants.values())
+    return sum(t.untyped_storage().nbytes() for t in tensors if hasattr(t, "untyped_storage"))
+
+
+def _needed(result: Any) -> set[Any]:
+    """The nodes that a result depends on, itself included."""
+    needed, left = set(), [result]
+    while left:
+        node = left.pop()
+        if node not in needed:
+            needed.add(node)
+            left += node.all_input_nodes
+    return needed
+
+
+def _placeholders(
+    torch: Any, program: Any, needed: set[Any], size: int
+) -> tuple[Graph, dict[Any, Any]]:
+    """A graph that begins with the program's input, and the values of its needed placeholders."""
     values: dict[Any, Any] = {}
     graph: Graph | None = None
     signature = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
     for node in program.graph.nodes:
-        if node.op != "placeholder":
+        if node.op != "placeholder" or node not in needed:
             continue
         spec = signature[node.name]
         if spec.kind.name == "USER_INPUT":
@@ -344,9 +410,9 @@ def _placeholders(torch: Any, program: Any, size: int) -> tuple[Graph, dict[Any,
         held = program.state_dict.get(spec.target, program.constants.get(spec.target))
         if held is None:
             raise NetworkError(f"parameter {spec.target} is not in the exported program")
-        values[node] = _array(torch, held, f"parameter {spec.target}")
+        values[node] = held.detach().cpu() if isinstance(held, torch.Tensor) else held
     if graph is None:
-        raise NetworkError("the module takes no tensor input")
+        raise NetworkError("the output does not depend on an input tensor: there is nothing to map")
     return graph, values
 
 
@@ -354,21 +420,37 @@ def _operator(node: Any) -> str:
     return str(getattr(node.target, "_opname", node.target))
 
 
-def _only_output(program: Any, outputs: Sequence[Any]) -> Any:
-    """The one output; inputs and buffers that the module writes to do not count."""
+def _is_final(node: Any) -> bool:
+    return _operator(node).removesuffix("_") in _FINAL
+
+
+def _chosen_output(torch: Any, program: Any, output: int | str | None) -> tuple[Any, int]:
+    """The node of the output to read, and its place among the tensors that the program returns.
+
+    Inputs and buffers that the module writes to do not count.
+    """
     specs = program.graph_signature.output_specs
-    given = [
-        node
-        for spec, node in zip(specs, outputs, strict=True)
-        if spec.kind.name == "USER_OUTPUT" and node is not None
+    last = next(node for node in reversed(program.graph.nodes) if node.op == "output")
+    pairs = zip(specs, last.args[0], strict=True)
+    given = [node for spec, node in pairs if spec.kind.name == "USER_OUTPUT"]
+    spec = program.call_spec.out_spec
+    numbered = torch.utils._pytree.tree_unflatten(range(len(given)), spec)
+    keys, _ = torch.utils._pytree.tree_flatten_with_path(numbered)
+    named = [
+        (".".join(map(_key, path)) or "0", node)
+        for (path, _), node in zip(keys, given, strict=True)
+        if hasattr(node, "meta")
     ]
-    if len(given) != 1:
-        raise NetworkError(
-            f"the module returns {len(given)} tensors; wrap it in one that returns the one to look at"
-        )
-    if not hasattr(given[0], "meta"):
-        raise NetworkError(f"the module returns {given[0]!r}, which is no tensor")
-    return given[0]
+    if not named:
+        others = [node for node in given if node is not None] or ["nothing"]
+        raise NetworkError(f"the module returns {others[0]!r}, which is no tensor")
+    place = chosen([name for name, _ in named], output)
+    return named[place][1], place
+
+
+def _key(key: Any) -> str:
+    """One step into nested results: a key of a dictionary, a place in a list or a field's name."""
+    return str(next(getattr(key, a) for a in ("key", "idx", "name") if hasattr(key, a)))
 
 
 def _layer_name(node: Any) -> str:
@@ -381,14 +463,22 @@ def _layer_name(node: Any) -> str:
     return f"{path}.{node.name}" if path else str(node.name)
 
 
-def _narrows(torch: Any, node: Any) -> bool:
-    dtypes = [x for x in (*node.args, *node.kwargs.values()) if isinstance(x, torch.dtype)]
-    return any(d.is_floating_point and d != torch.float64 for d in dtypes)
+def _final(graph: Graph, node: Any, values: dict[Any, Any], drop: bool) -> Any:
+    """What a final softmax or sigmoid is applied to, if it is to be left out."""
+    kind = _operator(node)
+    if not drop:
+        raise graph.refuse(
+            kind,
+            "is not piecewise linear; as it is the last layer, drop_final=True (--drop-final) "
+            "leaves it out and keeps the decision boundary's classes",
+        )
+    graph.notes.append(f"layer {graph.layer}: the final {kind} was left out on request")
+    return values[node.args[0]]
 
 
-def _translate_node(
-    torch: Any, graph: Graph, node: Any, values: dict[Any, Any], drop_final: bool
-) -> Any:
+def _translate_node(folder: TorchConstants, node: Any, values: dict[Any, Any]) -> Any:
+    """The value of a node: a computed tensor, a constant of torch, or several of them."""
+    torch, graph = folder.torch, folder.graph
     if node.target is operator.getitem:
         parts, place = values[node.args[0]], node.args[1]
         value = parts[place] if place < len(parts) else None
@@ -402,30 +492,42 @@ def _translate_node(
     if schema is None:
         raise graph.refuse(str(node.target), f"a module {_UNTRACED}")
     name = node.target._opname
-    if name.startswith("_assert"):
-        return None
-    given = dict(zip((arg.name for arg in schema.arguments), node.args, strict=False))
-    given.update(node.kwargs)
+    called = name.removesuffix("_") if schema.is_mutable and name != "detach_" else name
+    names = (argument.name for argument in schema.arguments)
+    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    given = {key: _resolved(torch, value, values) for key, value in given.items()}
+    if called in SHAPED and isinstance(given["self"], Tensor):
+        dtype, shape = node.args[0].meta["val"].dtype, given["self"].shape
+        given["self"] = torch.zeros((), dtype=dtype).expand(shape)
+    constant = _is_constant(list(given.values()))
+    if constant and folder.knows(node.target, called):
+        return folder.call(node.target, called, given)
     arguments = {
-        arg.name: _resolved(torch, given.get(arg.name, arg.default_value), values)
+        arg.name: _arrays(torch, given.get(arg.name, arg.default_value), graph.layer)
         for arg in schema.arguments
     }
-    called = name.removesuffix("_") if schema.is_mutable and name != "detach_" else name
-    if called in _FINAL and all(user.op == "output" for user in node.users):
-        if drop_final:
-            graph.notes.append(f"layer {graph.layer}: the final {called} was left out on request")
-            return arguments.get("self", arguments.get("input"))
-        raise graph.refuse(
-            called,
-            "is not piecewise linear; as it is the last layer, drop_final=True (--drop-final) "
-            "leaves it out and keeps the decision boundary's classes",
-        )
     if called not in OPERATORS:
-        why = REFUSED.get(called, "has no translation; rewrite the layer with supported operators")
-        raise graph.refuse(called, why)
+        if called in REFUSED and (not constant or "random" in REFUSED[called]):
+            raise graph.refuse(called, REFUSED[called])
+        raise _UntranslatedError(str(graph.refuse(called, _UNCOMPUTED if constant else _UNKNOWN)))
     if called in CASTS:
         arguments["types"] = [_type_name(n) for n in (node.args[0], node)]
-    return OPERATORS[called](graph, SimpleNamespace(**arguments))
+    out = OPERATORS[called](graph, SimpleNamespace(**arguments))
+    if isinstance(out, np.ndarray):
+        return torch.from_numpy(out.copy()).to(node.meta["val"].dtype)
+    return out
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether an argument or a value is independent of the input: torch's tensors, numbers, words."""
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_constant, value))
+    return not isinstance(value, (Tensor, np.ndarray))
+
+
+def _narrows(torch: Any, node: Any) -> bool:
+    dtypes = [x for x in (*node.args, *node.kwargs.values()) if isinstance(x, torch.dtype)]
+    return any(d.is_floating_point and d != torch.float64 for d in dtypes)
 
 
 def _type_name(node: Any) -> str:
@@ -441,26 +543,38 @@ def _resolved(torch: Any, value: Any, values: dict[Any, Any]) -> Any:
     return value
 
 
+def _arrays(torch: Any, value: Any, layer: str) -> Any:
+    """An argument as operators of `torch_ops` take it, constants being arrays."""
+    if isinstance(value, torch.Tensor):
+        return as_array(torch, value, f"layer {layer}: constant")
+    if isinstance(value, (list, tuple)):
+        return [_arrays(torch, entry, layer) for entry in value]
+    return value
+
+
 # The module's own float64 forward pass
 
 
 Output = Callable[[np.ndarray], np.ndarray]
 
 
-def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
-    """The module's forward pass in float64, None where its code insists on float32."""
+def _module_forward(torch: Any, module: Any, example: Any, place: int) -> Output | None:
+    """The module's forward pass in float64, None where its code insists on float32.
+
+    Of several tensors that it returns, the one at `place` is given.
+    """
 
     def forward(point: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
+        with torch.no_grad(), _eager(torch):
             out = double(torch.from_numpy(point.reshape(tuple(example.shape)).copy()))
-        while isinstance(out, (tuple, list, dict)):
-            out = next(iter(out.values() if isinstance(out, dict) else out))
-        return np.asarray(out.numpy()).ravel()
+        leaves = torch.utils._pytree.tree_leaves(out)
+        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        return np.asarray(tensors[place].numpy()).ravel()
 
     try:
         double = copy.deepcopy(module).double()
         forward(np.zeros(example.numel()))
-    except _TORCH_ERRORS:
+    except TORCH_ERRORS:
         return None
     return forward
 
@@ -468,56 +582,54 @@ def _module_forward(torch: Any, module: Any, example: Any) -> Output | None:
 class _Interpreted:
     """Runs an exported program with torch's kernels in float64, each value replaced by a probe.
 
-    Casts round as in the program: to the type they name, and back to float64.
+    Constants are those of the program, computed in its own types.
     """
 
     def __init__(self, torch: Any, read: _Translation, output: str) -> None:
-        self.torch, self.program, self.output = torch, read.program, output
-        self.activations = read.traced.keys()
-        self.held: list[Any] = []
-        program = read.program
-        for spec in program.graph_signature.input_specs:
-            if spec.kind.name == "USER_INPUT":
-                self.held.append(None)
-                continue
-            held = program.state_dict.get(spec.target, program.constants.get(spec.target))
-            held = held.detach().cpu()
-            self.held.append(held.double() if held.is_floating_point() else held)
+        self.torch, self.read, self.output = torch, read, output
+        self.held = {
+            node: value.double() if value.is_floating_point() else value
+            for node, value in read.constants.items()
+            if isinstance(value, torch.Tensor)
+            and any(user not in read.constants for user in node.users)
+        }
+        self.idle = {n for n in read.program.graph.nodes if n.op != "output"} - read.needed
+        self.idle |= read.constants.keys()
 
     def depths(self, cut: set[str]) -> dict[str, int]:
         """For every value, the most operators one after another since the last cuts."""
         out: dict[str, int] = {}
-        for node in self.program.graph.nodes:
+        for node in self.read.program.graph.nodes:
+            if node in self.read.constants:
+                out[node.name] = 0
+                continue
             before = [0 if n.name in cut else out[n.name] for n in node.all_input_nodes]
             out[node.name] = max(before, default=0) + (node.op == "call_function")
         return out
 
     def __call__(self, handed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        torch, output = self.torch, self.output
+        torch, output, held, idle = self.torch, self.output, self.held, self.idle
         computed: dict[str, np.ndarray] = {}
 
         def widened(value: Any) -> Any:
             narrow = isinstance(value, torch.dtype) and value.is_floating_point
             return torch.float64 if narrow else value
 
-        activations = self.activations
-
         class Interpreter(torch.fx.Interpreter):  # type: ignore[misc, name-defined]
             def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-                if str(getattr(target, "_opname", "")).startswith("_assert"):
-                    return None
                 named = {key: widened(value) for key, value in kwargs.items()}
                 return super().call_function(target, tuple(map(widened, args)), named)
 
             def run_node(self, node: Any) -> Any:
+                if node in idle:
+                    return held.get(node)
                 probe = handed.get(node.name)
-                if node.op == "placeholder" and probe is not None:
-                    computed[node.name] = probe
-                    return torch.from_numpy(probe.copy())
+                if node.op == "placeholder":
+                    computed[node.name] = handed[node.name]
+                    return torch.from_numpy(handed[node.name].copy())
                 out = super().run_node(node)
                 if isinstance(out, torch.Tensor) and out.is_floating_point():
-                    constant = node.name not in activations
-                    out = _rounded(torch, node, out) if constant else out.double()
+                    out = out.double()
                     if probe is not None or node.name == output:
                         computed[node.name] = out.numpy().copy()
                     if probe is not None:
@@ -525,19 +637,8 @@ class _Interpreted:
                 return out
 
         with torch.no_grad():
-            Interpreter(self.program.graph_module).run(*self.held)
+            Interpreter(self.read.program.graph_module).run()
         return computed
-
-
-def _rounded(torch: Any, node: Any, value: Any) -> Any:
-    """The result of a cast, rounded to the type that the program declares; float64 again."""
-    value = value.double()
-    if _operator(node) not in CASTS:
-        return value
-    old, new = (FORMATS.get(_type_name(n)) for n in (node.args[0], node))
-    if new is None or (old is not None and new.holds(old)):
-        return value
-    return value.to(node.meta["val"].dtype).double()
 
 
 def _checked(torch: Any, network: Network, read: _Translation, whole: Output | None) -> Network:

@@ -27,6 +27,7 @@ from ..model.network import Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from .forms import (
     Form,
+    Mass,
     Operand,
     Result,
     Tensor,
@@ -60,8 +61,8 @@ class Graph:
         The name of the layer that is being translated, for messages and names of nodes.
     nodes, names, notes : list
         As in `Network`.
-    masses : list of ndarray
-        For every node the `mass` of its form, zeros for an activation.
+    masses : list of Mass
+        For every node what rounding may add to it in the model, beyond what its numbers say.
     input : Tensor
         The network's input.
     """
@@ -76,7 +77,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.names: list[str] = []
         self.notes: list[str] = []
-        self.masses: list[np.ndarray] = []
+        self.masses: list[Mass] = []
         self.input = Tensor(Form(size, "input", value=0), np.arange(size).reshape(shape))
 
     def limit(self, shape: Iterable[int], bits: int = 0) -> None:
@@ -135,7 +136,7 @@ class Graph:
     def _push(self, node: Node, name: str, mass: np.ndarray) -> int:
         self.nodes.append(node)
         self.names.append(name)
-        self.masses.append(mass)
+        self.masses.append(Mass(mass))
         return len(self.nodes)
 
     def make(self, form: Form) -> int:
@@ -182,6 +183,7 @@ class Graph:
             terms: list[Term] = [(form.value, Sparse.selection(form.size, picks), mpz(1))]
             return Form(len(picks), self.layer, terms, zeros(len(picks)), mass=np.zeros(len(picks)))
         self.charge(sum(_taken_entries(m, picks) for _, m, _ in form.terms))
+        form.folded = True
         terms = [
             (value, matrix.take_rows(picks), scale)
             for value, matrix, scale in form.terms
@@ -277,8 +279,10 @@ class Graph:
             assert not isinstance(b, Tensor)
             return self._constants(np.multiply, a, b)
         if isinstance(b, Tensor):
-            why = "a product of two computed tensors is not piecewise linear; multiply by constants only"
-            raise self.refuse("product", why)
+            names = f"the values of the layers {a.form.name} and {b.form.name}"
+            raise self.refuse(
+                "product", f"of {names} is not piecewise linear; multiply by constants only"
+            )
         a = self.whole(self._broadcast(a, b))
         numbers, scale = self.integers(b, "constant")
         bits = a.form.bits + _bits(numbers) + scale.bit_length()
@@ -298,8 +302,10 @@ class Graph:
     def divide(self, a: Operand, b: Operand) -> Operand:
         """a / b, exactly, by a constant b without zeros."""
         if isinstance(b, Tensor):
-            why = "dividing by a computed tensor is not piecewise linear; divide by constants only"
-            raise self.refuse("division", why)
+            raise self.refuse(
+                "division",
+                f"by the value of layer {b.form.name} is not piecewise linear; divide by constants only",
+            )
         below = exact(b, self._where())
         if any(entry == 0 for entry in below.ravel()):
             raise NetworkError(f"layer {self.layer}: division by zero")
@@ -377,6 +383,15 @@ class Graph:
         value = self.make(a.form)
         shape = (size, a.form.size)
         return value, Sparse.of_entries(shape, rows[kept], cols[kept], numbers[kept]), scale
+
+    def rounded_weights(self, out: Tensor, off: Matrix) -> None:
+        """Say that the model computes the weights of the map `out` in floats.
+
+        Each may be off by as many units of roundoff as `off` says. The map becomes a node, so
+        that the self-check can allow for this.
+        """
+        value = self.make(out.form)
+        self.masses[value - 1] = self.masses[value - 1]._replace(weights=off)
 
     # Activations
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arithmetic.matrix import Convolution, Dense
-from ..arithmetic.rational import mpq, nearest_with_root, objects
+from ..arithmetic.rational import mpq, mpz, nearest_with_root, objects
 from ..errors import NetworkError
 from ..model.nodes import Cpwl
 from .graph import Constant, Graph, Operand, Tensor, exact, width
+from .linear import Entries, sparse_map
 
 __all__ = [
     "SlidingWindow",
@@ -24,6 +25,7 @@ __all__ = [
     "batch_norm",
     "clamp",
     "convolution",
+    "fold",
     "linear",
     "matmul",
     "max_pool",
@@ -302,6 +304,25 @@ def _average_convolution(
     return Tensor(pooled.form, pooled.index.reshape(out))
 
 
+def fold(graph: Graph, a: Tensor, size: Sizes, window: SlidingWindow) -> Tensor:
+    """The images of this size in which every window is added to where it was read.
+
+    `a` is (images, channels * taps, windows), with or without its first axis.
+    """
+    windows, _ = _taps(graph, window, size)
+    count, taps = windows.shape
+    if a.shape[-1] != count or a.shape[-2] % taps:
+        raise NetworkError(
+            f"layer {graph.layer}: {a.shape} is not {taps} taps of {count} windows in {tuple(size)}"
+        )
+    shape = (*a.shape[:-2], a.shape[-2] // taps, *size)
+    planes = np.arange(math.prod(shape) // math.prod(size))[:, None, None] * math.prod(size)
+    rows = np.where(windows.T < 0, -1, planes + windows.T).ravel()
+    (kept,) = np.nonzero(rows >= 0)
+    ones = objects([mpz(1)] * len(kept))
+    return sparse_map(graph, a, shape, Entries(rows[kept], kept, ones))
+
+
 def _grouped(shape: Sizes, axes: Sizes, keep: bool) -> tuple[np.ndarray, tuple[int, ...]]:
     """For a reduction, the flat entries (results, entries of each) and the result's shape."""
     chosen = sorted({axis % len(shape) for axis in axes}) if shape else []
@@ -344,6 +365,7 @@ def reduce_extreme(graph: Graph, a: Operand, axes: Sizes, keep: bool, sign: int 
 
 def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None) -> Operand:
     """Clip entries: min(max(a, low), high), one activation where both bounds are numbers."""
+    low, high = _unless_infinite(low, -np.inf), _unless_infinite(high, np.inf)
     if low is not None and high is not None and low.size == high.size == 1:
         floor, ceiling = (exact(x.ravel(), f"layer {graph.layer}: bound")[0] for x in (low, high))
         if floor < ceiling:
@@ -358,6 +380,13 @@ def clamp(graph: Graph, a: Operand, low: Constant | None, high: Constant | None)
     which = [numbers.setdefault(x, len(numbers)) for x in ceilings.ravel()]
     functions = [Cpwl([x], [(1, 0), (0, x)]) for x in numbers]
     return graph.pointwise(out, functions, np.asarray(which).reshape(out.shape))
+
+
+def _unless_infinite(bound: Constant | None, end: float) -> Constant | None:
+    """The bound, None if it bounds nothing."""
+    if bound is None or (bound.dtype.kind == "f" and (bound == end).all()):
+        return None
+    return bound
 
 
 def pad(

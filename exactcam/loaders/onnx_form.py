@@ -7,58 +7,48 @@ outputs and of values in between may be missing, and the file may be newer than 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..errors import FileFormatError, UnsupportedLayerError
 from ..files.strict_json import printable
 from .onnx_ops import FINAL, OPERATORS, REFUSED
 
-__all__ = ["check_form", "check_names"]
+__all__ = ["check_form", "check_names", "inner_graphs"]
 
 _DEPTH = 8  # graphs inside attributes of nodes of graphs
 
 
 def check_names(model: Any) -> None:
-    """Raise FileFormatError for a name that is not UTF-8, or a tensor outside the file.
-
-    protobuf gives bytes for the first, and text for everything else.
-    """
-    for graph in _graphs(model.graph, 0):
-        texts = [entry.name for entry in (*graph.input, *graph.output, *graph.initializer)]
-        for node in graph.node:
-            texts += [node.name, node.op_type, node.domain, *node.input, *node.output]
-            texts += [attribute.name for attribute in node.attribute]
-        for text in texts:
-            if not isinstance(text, str):
-                raise FileFormatError(f"holds the name {text[:40]!r}, which is no text in UTF-8")
-        for tensor in graph.initializer:
-            _check_inside(tensor, f"initializer {printable(tensor.name)}")
-        for node in graph.node:
-            for attribute in node.attribute:
-                for tensor in (attribute.t, *attribute.tensors):
-                    where = f"layer {printable(node.name)}: attribute {printable(attribute.name)}"
-                    _check_inside(tensor, where)
+    """Raise FileFormatError for a name that is not UTF-8, for which protobuf gives bytes."""
+    scopes = [model.graph, *model.functions]
+    inner = [graph for scope in scopes for graph in inner_graphs(scope.node)]
+    for graph in (model.graph, *inner):
+        _check_texts(entry.name for entry in (*graph.input, *graph.output, *graph.initializer))
+    for function in model.functions:
+        _check_texts((function.name, function.domain, function.overload))
+        _check_texts((*function.input, *function.output, *function.attribute))
+    for scope in (*scopes, *inner):
+        for node in scope.node:
+            _check_texts((node.name, node.op_type, node.domain, *node.input, *node.output))
+            _check_texts(attribute.name for attribute in node.attribute)
 
 
-def _graphs(graph: Any, depth: int) -> Iterator[Any]:
-    """A graph and those inside it."""
+def _check_texts(texts: Iterable[Any]) -> None:
+    for text in texts:
+        if not isinstance(text, str):
+            raise FileFormatError(f"holds the name {text[:40]!r}, which is no text in UTF-8")
+
+
+def inner_graphs(nodes: Iterable[Any], depth: int = 1) -> Iterator[Any]:
+    """Every graph inside some nodes, at any depth."""
     if depth > _DEPTH:
         raise FileFormatError(f"holds graphs nested more than {_DEPTH} deep")
-    yield graph
-    for node in graph.node:
+    for node in nodes:
         for attribute in node.attribute:
-            for inner in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
-                yield from _graphs(inner, depth + 1)
-
-
-def _check_inside(tensor: Any, where: str) -> None:
-    """Refuse a tensor whose numbers are kept elsewhere: other files are never opened."""
-    if tensor.data_location == 1 or tensor.external_data:
-        raise FileFormatError(
-            f"{where} is kept in another file, which is never opened; save the model with its "
-            "weights inside (onnx.save with save_as_external_data=False)"
-        )
+            for graph in (*((attribute.g,) if attribute.HasField("g") else ()), *attribute.graphs):
+                yield graph
+                yield from inner_graphs(graph.node, depth + 1)
 
 
 def check_form(model: Any) -> None:
@@ -87,8 +77,12 @@ def check_form(model: Any) -> None:
 
 def _check_kinds(model: Any) -> None:
     """Raise UnsupportedLayerError for the first operator that is not read."""
+    own = {(function.domain, function.name) for function in model.functions}
     for node in model.graph.node:
-        if node.domain in ("", "ai.onnx") and (node.op_type in OPERATORS or node.op_type in FINAL):
+        if (node.domain, node.op_type) in own:
+            continue
+        known = node.op_type in OPERATORS or node.op_type in (*FINAL, "If")
+        if node.domain in ("", "ai.onnx") and known:
             continue
         kind, layer = printable(node.op_type), printable(node.name or "".join(node.output[:1]))
         why = REFUSED.get(node.op_type, "is not supported; rewrite the layer")

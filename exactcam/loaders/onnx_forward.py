@@ -22,7 +22,7 @@ from .casts import FORMATS
 from .check import Forward, Traced
 from .onnx_types import FLOATS, cast_types, element_types
 
-__all__ = ["forward_of"]
+__all__ = ["forward_of", "run_alone"]
 
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, IndexError)
@@ -97,7 +97,7 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
             continue
         try:
             forward = host.forward(traced, output)
-            shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.value is not None}
+            shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
             forward.cut({name: np.zeros(shape) for name, shape in shapes.items()})
         except (*_FAILURES, *_failures(host.runtime)) as error:
             why = f"not checked: the model does not run ({_first_line(error)})"
@@ -106,6 +106,18 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
     if attempts[-1:] and attempts[-1].runtime is not None:
         attempts[-1].check_valid(traced[source][1].shape, output)
     return None, why
+
+
+def run_alone(model: Any, outputs: list[str]) -> list[np.ndarray] | None:
+    """The outputs of a model without inputs, by onnxruntime; None where it is absent or cannot."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    try:
+        return _Host(model, "", 2.0**-24, onnxruntime)._runner(model, outputs)({})
+    except (*_FAILURES, *_failures(onnxruntime)):
+        return None
 
 
 def _first_line(error: BaseException) -> str:
@@ -140,7 +152,7 @@ class _Host:
         return next(e.type.tensor_type.elem_type for e in entries if e.name == self.source)
 
     def forward(self, traced: Traced, output: str) -> Forward:
-        shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.value is not None}
+        shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
         model, renamed = _cut_model(self.model, self.source, shapes, output, self.input_type)
         outputs = [entry.name for entry in model.graph.output]
         run = self._runner(model, outputs)

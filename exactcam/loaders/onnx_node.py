@@ -13,7 +13,7 @@ from .graph import Graph, Operand, Result, Tensor
 
 __all__ = ["Attribute", "OnnxNode", "Operator"]
 
-Attribute = int | float | str | list[int] | list[float] | np.ndarray | None
+Attribute = int | float | str | list[int] | list[float] | list[str] | np.ndarray | None
 Value = TypeVar("Value", int, float, str)  # of a scalar attribute
 
 

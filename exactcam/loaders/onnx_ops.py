@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from fractions import Fraction
-from typing import cast
 
 import numpy as np
 
 from ..arithmetic.rational import rational
 from ..errors import NetworkError
 from ..model.nodes import Cpwl
-from . import layers
+from . import layers, unsupported
 from .graph import Graph, Operand, Result, Tensor
 from .layers import SlidingWindow
+from .onnx_linear import LINEAR, absolute
 from .onnx_node import OnnxNode, Operator
 from .onnx_views import VIEWS
 
@@ -27,8 +26,6 @@ __all__ = ["FINAL", "OPERATORS", "REFUSED"]
 
 FINAL = ("Softmax", "LogSoftmax", "Sigmoid")
 _AUTO = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
-_COORDINATES = ("half_pixel", "asymmetric", "pytorch_half_pixel", "align_corners")
-_ROUNDING = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 _SMOOTH = "is not piecewise linear; replace it by a piecewise-linear activation such as Relu"
 _STATISTICS = "divides by statistics of its own input, which is not piecewise linear"
 _ORDER = "gives indices, truth values or integers of computed values; that is not continuous"
@@ -37,22 +34,29 @@ _REASONS = {
     _SMOOTH: """
         Sigmoid Tanh Gelu Softplus Softsign Elu Selu Celu Exp Log Sin Cos Sqrt Pow Erf Softmax
         LogSoftmax HardSwish Mish Swish Reciprocal ReduceL2 ReduceLogSumExp Attention
+        Acos Acosh Asin Asinh Atan Atanh Cosh Sinh Tan Det ReduceLogSum ReduceProd ReduceSumSquare
+        SoftmaxCrossEntropyLoss SwiGLU CumProd LinearAttention
     """,
     _STATISTICS: """
         InstanceNormalization LayerNormalization GroupNormalization RMSNormalization
         LpNormalization LRN MeanVarianceNormalization
     """,
     _ORDER: """
-        ArgMax ArgMin TopK Greater Less Sign Floor Ceil Round NonZero And Or Not Xor Mod
+        ArgMax ArgMin Greater Less Sign Floor Ceil Round NonZero And Or Not Xor Mod
         BitShift Hardmax QuantizeLinear QLinearConv QLinearMatMul MatMulInteger ConvInteger
+        BitwiseAnd BitwiseNot BitwiseOr BitwiseXor GreaterOrEqual LessOrEqual IsInf IsNaN
+        NonMaxSuppression OneHot Unique DequantizeLinear DynamicQuantizeLinear
     """,
-    "a recurrent layer multiplies computed values": "LSTM GRU RNN",
-    "control flow has no fixed graph; export the model without it": "If Loop Scan",
+    "a recurrent layer multiplies computed values": "LSTM GRU",
+    "control flow has no fixed graph; export the model without it": "Loop Scan",
     "is random: the network has no fixed function": """
         RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli
+        Multinomial
     """,
 }
-REFUSED = {kind: why for why, kinds in _REASONS.items() for kind in kinds.split()}
+REFUSED = unsupported.ONNX | {
+    kind: why for why, kinds in _REASONS.items() for kind in kinds.split()
+}
 
 
 Map = Callable[[Graph, OnnxNode], Operand]  # an operator of one output
@@ -259,6 +263,9 @@ def _pool(graph: Graph, node: OnnxNode) -> Result:
     kernel = _spatial(node, "kernel_shape", source.ndim - 2)
     window = _padded(node, source.shape[2:], _window(node, kernel))
     window = window._replace(ceil=bool(node.get("ceil_mode", 0)))
+    if node.kind == "LpPool":
+        source = absolute(graph, node, "p")
+        return layers.average_pool(graph, source, window, True, divisor=1)
     if node.kind == "MaxPool":
         return [layers.max_pool(graph, source, window), None]
     return layers.average_pool(graph, source, window, bool(node.get("count_include_pad", 0)))
@@ -283,75 +290,9 @@ def _reduce(graph: Graph, node: OnnxNode) -> Operand:
     if node.kind in ("ReduceMax", "ReduceMin"):
         sign = 1 if node.kind == "ReduceMax" else -1
         return layers.reduce_extreme(graph, source, axes, keep, sign)
+    if node.kind == "ReduceL1":
+        source = graph.pointwise(source, [Cpwl.relu(-1)])
     return layers.reduce_sum(graph, source, axes, keep, node.kind == "ReduceMean")
-
-
-def _resize(graph: Graph, node: OnnxNode) -> Operand:
-    source = node.input(0)
-    mode = node.get("mode", "nearest")
-    if mode != "nearest":
-        raise graph.refuse(node.kind, f"only nearest interpolation is supported, not {mode}")
-    old = node.opset < 11 or node.kind == "Upsample"
-    axes = [x % source.ndim for x in node.integers("axes") or range(source.ndim)]
-    if len(set(axes)) != len(axes):
-        raise NetworkError(f"{node.kind} with axes {axes}")
-    factors, sizes = _resized(graph, node, [source.shape[x] for x in axes], 1 if old else 2)
-    if min(sizes, default=1) < 1:
-        raise NetworkError(f"{node.kind} to the sizes {sizes}: all must be positive")
-    graph.limit([*sizes, *(n for x, n in enumerate(source.shape) if x not in axes)])
-    how, rounding = "asymmetric", "floor"
-    if not old:
-        how = node.word("coordinate_transformation_mode", _COORDINATES)
-        rounding = node.word("nearest_mode", _ROUNDING)
-    picks = [np.arange(n) for n in source.shape]
-    for axis, factor, size in zip(axes, factors, sizes, strict=True):
-        n = source.shape[axis]
-        at = [_coordinate(how, x, factor, n, size) for x in range(size)]
-        picks[axis] = np.clip([_rounded(rounding, x) for x in at], 0, n - 1)
-    return graph.view(source, lambda x: x[np.ix_(*picks)])
-
-
-def _resized(
-    graph: Graph, node: OnnxNode, space: list[int], place: int
-) -> tuple[list[Fraction], list[int]]:
-    """Scale factors and new sizes; scales are an attribute or input `place`, sizes input 3."""
-    scales = cast("list[float] | None", node.attributes.get("scales"))
-    if scales is None:
-        given = node.constant(place, "scales")
-        scales = None if given is None or not given.size else given.ravel().tolist()
-    if scales is None:
-        wanted = node.constant(3, "sizes")
-        if wanted is None or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
-            raise graph.refuse(node.kind, "give scales, or sizes with the policy stretch")
-        sizes = [int(x) for x in wanted.ravel()]
-        return [Fraction(m, n) for m, n in zip(sizes, space, strict=True)], sizes
-    factors = [Fraction(s) for s in scales]
-    if min(factors) <= 0:
-        raise NetworkError(f"{node.kind} with scales {scales}")
-    return factors, [math.floor(n * f) for f, n in zip(factors, space, strict=True)]
-
-
-def _coordinate(how: str, x: int, factor: Fraction, n: int, size: int) -> Fraction:
-    half = Fraction(1, 2)
-    if how == "asymmetric":
-        return x / factor
-    if how == "half_pixel" or (how == "pytorch_half_pixel" and size > 1):
-        return (x + half) / factor - half
-    if how == "pytorch_half_pixel":
-        return Fraction(0)
-    if how == "align_corners":
-        return Fraction(x * (n - 1), size - 1) if size > 1 else Fraction(0)
-    raise NetworkError(f"Resize with coordinate_transformation_mode {how} is not supported")
-
-
-def _rounded(rounding: str, x: Fraction) -> int:
-    if rounding == "floor":
-        return math.floor(x)
-    if rounding == "ceil":
-        return math.ceil(x)
-    if rounding == "round_prefer_ceil":
-        return math.floor(x + Fraction(1, 2))
-    return math.ceil(x - Fraction(1, 2))
 
 
 OPERATORS: dict[str, Operator] = {
@@ -367,8 +308,9 @@ OPERATORS: dict[str, Operator] = {
     "LeakyRelu": _unit(lambda n: Cpwl.relu(n.get("alpha", 0.01))),
     "HardSigmoid": _unit(_hard_sigmoid), "Shrink": _unit(_shrink),
     "ThresholdedRelu": _unit(_thresholded), "PRelu": _prelu, "Clip": _clip,
-    "MaxPool": _pool, "AveragePool": _pool, "GlobalAveragePool": _global, "GlobalMaxPool": _global,
+    "MaxPool": _pool, "AveragePool": _pool, "LpPool": _pool,
+    "GlobalAveragePool": _global, "GlobalMaxPool": _global,
     "ReduceSum": _reduce, "ReduceMean": _reduce, "ReduceMax": _reduce, "ReduceMin": _reduce,
-    "Upsample": _resize, "Resize": _resize,
-    **VIEWS,
+    "ReduceL1": _reduce,
+    **VIEWS, **LINEAR,
 }  # fmt: skip

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["FLOATS", "cast_types", "element_types"]
+__all__ = ["FLOATS", "NUMPY", "cast_types", "element_types"]
 
 FLOATS = {
     1: "float32", 10: "float16", 11: "float64", 16: "bfloat16", 17: "float8_e4m3fn",
     18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz",
 }  # ONNX's numbers and our names  # fmt: skip
-_INT64, _BOOL = 7, 9
-_TRUTH = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "Xor")
+# The arrays that hold them: a type that numpy lacks is held as float32.
+NUMPY = dict.fromkeys((1, 16, 17, 18, 19, 20), "float32") | {
+    10: "float16",
+    11: "float64",
+    9: "bool",
+}
+NUMPY |= {2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64"}
+NUMPY |= {12: "uint32", 13: "uint64"}
+_UINT8, _INT64, _BOOL = 2, 7, 9
+_ORDERS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+_TRUTH = (*_ORDERS, "Not", "And", "Or", "Xor", "IsInf", "IsNaN")
+_PLACES = ("TopK", "MaxPool", "Unique")  # all outputs but the first are places of entries
+_TYPE_OF = {"Where": 1, "DequantizeLinear": 1, "QuantizeLinear": 2, "OneHot": 2}  # that input
 
 
 def element_types(model: Any) -> dict[str, int]:
@@ -25,8 +36,8 @@ def element_types(model: Any) -> dict[str, int]:
         types.setdefault(entry.name, entry.type.tensor_type.elem_type)
     for node in model.graph.node:
         kind = _element_type(node, types)
-        for name in node.output:
-            types[name] = kind
+        others = _INT64 if node.op_type in _PLACES else kind
+        types.update({name: others if k else kind for k, name in enumerate(node.output)})
     return types
 
 
@@ -44,8 +55,12 @@ def _element_type(node: Any, types: dict[str, int]) -> int:
         return _INT64
     if kind in _TRUTH:
         return _BOOL
-    inputs = list(node.input[1:] if kind == "Where" else node.input)
-    return next((types.get(name, 0) for name in inputs if name), 0)
+    for name in ("output_dtype", "dtype"):
+        if name in attributes and attributes[name].i:
+            return int(attributes[name].i)
+    inputs = list(node.input[_TYPE_OF.get(kind, 0) :])
+    unknown = _UINT8 if kind == "QuantizeLinear" else 0
+    return next((types.get(name, 0) for name in inputs if name), unknown)
 
 
 def cast_types(node: Any, types: dict[str, int]) -> list[int]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..arithmetic.rational import objects, rational
 from ..errors import NetworkError
 from . import layers
 from .casts import cast
@@ -199,14 +200,15 @@ def _arange(graph: Graph, node: OnnxNode) -> Operand:
     numbers = [node.constant(k, "bounds") for k in range(3)]
     if any(x is None or x.size != 1 for x in numbers):
         raise NetworkError("Range needs three constant numbers")
-    given = [x.ravel()[0] for x in numbers if x is not None]
-    if not all(np.isfinite(float(x)) and int(x) == x for x in given):
-        raise NetworkError("Range of numbers that are no integers")
-    first, stop, by = map(int, given)
+    given = (x.ravel()[0] for x in numbers if x is not None)
+    first, stop, by = (rational(x, f"{node.kind}: a bound") for x in given)
     if not by:
         raise NetworkError("Range without a step")
-    graph.limit([len(range(first, stop, by))])
-    return np.arange(first, stop, by)
+    count = max(0, -int((first - stop) // by))
+    graph.limit([count])
+    if first.denominator == by.denominator == 1:
+        return int(first) + int(by) * np.arange(count)
+    return objects(first + k * by for k in range(count))
 
 
 def _constants_only(function: Callable[..., np.ndarray]) -> Operator:
@@ -239,6 +241,6 @@ VIEWS: dict[str, Operator] = {
     "Cast": _cast, "CastLike": _cast, "Identity": _same, "Constant": _constant,
     "Shape": _shape, "Size": lambda g, n: np.asarray(math.prod(n.input(0).shape)),
     "ConstantOfShape": _constant_of_shape,
-    "Equal": _constants_only(np.equal), "Where": _constants_only(np.where),
+    "Equal": _constants_only(np.equal),
     "Range": _arange,
 }  # fmt: skip

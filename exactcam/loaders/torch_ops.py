@@ -4,6 +4,7 @@
 filled in: tensors as graph operands, the rest as plain Python values. A Python
 scalar in a module (the 0.01 of LeakyReLU, the 0.1 of ``x * 0.1``) is the float64
 it is in Python, also in a float32 module, where torch itself would round it.
+Constants alone never come here: see `torch_constants`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import numpy as np
 
 from ..arithmetic.rational import mpq, rational
 from ..model.nodes import Cpwl
-from . import layers
+from . import layers, unsupported
 from .graph import Graph, Operand, Result, Tensor
 from .layers import SlidingWindow
+from .torch_linear import LINEAR
 from .torch_views import JUMPS, VIEWS, Map, Operator, axes_of, number, source_of
 
 __all__ = ["OPERATORS", "REFUSED"]
@@ -36,24 +38,34 @@ _REASONS = {
     _SMOOTH: """
         sigmoid tanh gelu silu mish softplus elu selu celu exp log sin cos sqrt rsqrt pow erf
         softmax _softmax log_softmax _log_softmax log_sigmoid logsumexp square hardswish glu
-        norm linalg_vector_norm reciprocal atan log1p expm1 scaled_dot_product_attention
-        cosine_similarity prod
+        reciprocal atan log1p expm1 scaled_dot_product_attention
+        cosine_similarity prod acos acosh asin asinh atan2 atanh cosh sinh tan log10 log2
+        binary_cross_entropy binary_cross_entropy_with_logits cosine_embedding_loss
+        cross_entropy_loss ctc_loss huber_loss kl_div mse_loss poisson_nll_loss smooth_l1_loss
+        soft_margin_loss triplet_margin_loss cumprod logcumsumexp
     """,
     _STATISTICS: """
         group_norm layer_norm native_layer_norm native_group_norm instance_norm rms_norm var std
-        var_mean
+        var_mean std_mean _native_batch_norm_legit embedding_renorm _no_grad_embedding_renorm
+        native_layer_norm_backward native_group_norm_backward
     """,
     JUMPS: """
         sign floor ceil round trunc frac remainder fmod heaviside hardshrink bucketize
     """,
     _ORDER: """
-        argmax argmin sort topk gt lt ge le eq ne where masked_fill median cumsum bitwise_and
-        logical_not embedding kthvalue
+        argmax argmin argsort gt lt ge le eq ne bitwise_and bitwise_not
+        bitwise_or bitwise_xor logical_and logical_not logical_or logical_xor any all isinf isnan
+        nonzero one_hot embedding
     """,
-    _RECURRENT: "lstm gru rnn_tanh rnn_relu quantized_lstm lstm_cell gru_cell",
-    _RANDOM: "rand randn rand_like randn_like bernoulli normal",
+    _RECURRENT: "lstm gru rnn_tanh rnn_tanh_cell quantized_lstm lstm_cell gru_cell",
+    _RANDOM: """
+        rand randn rand_like randn_like bernoulli normal exponential native_dropout randint random
+        randperm
+    """,
 }
-REFUSED = {kind: why for why, kinds in _REASONS.items() for kind in kinds.split()}
+REFUSED = unsupported.TORCH | {
+    kind: why for why, kinds in _REASONS.items() for kind in kinds.split()
+}
 
 
 def _sizes(value: Any, dims: int) -> list[int]:
@@ -115,15 +127,6 @@ def _prelu(graph: Graph, a: SimpleNamespace) -> Operand:
     if len(slopes) > 1 and source.ndim > 1:
         slopes = slopes.reshape(-1, *(1 for _ in source.shape[2:]))
     return layers.prelu(graph, source, slopes)
-
-
-def _clamp(graph: Graph, a: SimpleNamespace) -> Operand:
-    low, high = getattr(a, "min", None), getattr(a, "max", None)
-    for bound in (low, high):
-        if isinstance(bound, Tensor):
-            raise graph.refuse("clamp", "bounds must be constant; use torch.maximum and minimum")
-    low, high = (None if x is None else np.asarray(x) for x in (low, high))
-    return layers.clamp(graph, a.self, low, high)
 
 
 def _hardtanh(graph: Graph, a: SimpleNamespace) -> Operand:
@@ -309,8 +312,7 @@ OPERATORS: dict[str, Operator] = {
     "hardsigmoid": _unit(lambda a: Cpwl.through([-3, 3], [0, mpq(1, 6), 0])),
     "softshrink": _unit(_softshrink), "threshold": _threshold, "rrelu": _rrelu, "prelu": _prelu,
     "_prelu_kernel": _prelu,
-    "hardtanh": _hardtanh, "clamp": _clamp, "clip": _clamp, "clamp_min": _clamp,
-    "clamp_max": _clamp,
+    "hardtanh": _hardtanh,
     "maximum": _extreme(1), "minimum": _extreme(-1), "fmax": _extreme(1), "fmin": _extreme(-1),
     "amax": _extreme(1), "amin": _extreme(-1), "max": _first_of_pair(_extreme(1)),
     "min": _first_of_pair(_extreme(-1)),
@@ -329,12 +331,13 @@ OPERATORS: dict[str, Operator] = {
     "dropout": _dropout, "feature_dropout": _dropout, "alpha_dropout": _dropout,
     "feature_alpha_dropout": _dropout,
     "max_pool1d": _max_pool(1), "max_pool2d": _max_pool(2), "max_pool3d": _max_pool(3),
+    "max_pool1d_with_indices": lambda g, a: (_max_pool(1)(g, a), None),
     "max_pool2d_with_indices": lambda g, a: (_max_pool(2)(g, a), None),
     "max_pool3d_with_indices": lambda g, a: (_max_pool(3)(g, a), None),
     "avg_pool1d": _average_pool(1), "avg_pool2d": _average_pool(2), "avg_pool3d": _average_pool(3),
     "adaptive_avg_pool1d": _adaptive(1, True), "adaptive_avg_pool2d": _adaptive(2, True),
-    "adaptive_avg_pool3d": _adaptive(3, True), "_adaptive_avg_pool2d": _adaptive(2, True),
+    "adaptive_avg_pool3d": _adaptive(3, True), "_adaptive_avg_pool2d": _adaptive(2, True), "_adaptive_avg_pool3d": _adaptive(3, True),
     "adaptive_max_pool1d": _adaptive(1, False), "adaptive_max_pool2d": _adaptive(2, False),
     "adaptive_max_pool3d": _adaptive(3, False),
-    **VIEWS,
+    **VIEWS, **LINEAR,
 }  # fmt: skip

@@ -171,16 +171,11 @@ def _copy(graph: Graph, a: SimpleNamespace) -> Operand:
 
 
 def _cast(graph: Graph, a: SimpleNamespace) -> Operand:
-    """A cast; `a.types` holds the names of the old type and the new."""
+    """A cast of computed values; `a.types` holds the names of the old type and the new."""
     old, new = a.types
-    source = source_of(a)
-    if "float" in new:
-        return cast(graph, source, old, new)
-    if isinstance(source, Tensor):
+    if "float" not in new:
         raise graph.refuse("cast", f"a cast to {new} rounds or compares, which {JUMPS}")
-    if "int" in new:
-        return np.trunc(source.astype(np.float64)).astype(np.int64)
-    return source
+    return cast(graph, source_of(a), old, new)
 
 
 def _filled(value: Any) -> Operator:

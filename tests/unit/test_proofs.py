@@ -77,7 +77,7 @@ def test_the_map_has_every_claim_once() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[1])
 def test_the_map_names_code_and_tests_that_exist(row: list[str]) -> None:
-    _, claim, code, tests = row
+    _, claim, code, tests, proved = row
     for names, file in re.findall(r"((?:`[\w.]+`, )*`[\w.]+`) in `([\w/]+\.py)`", code):
         text = (PACKAGE / file).read_text(encoding="utf-8")
         for name in re.findall(r"[\w.]+", names):
@@ -87,6 +87,12 @@ def test_the_map_names_code_and_tests_that_exist(row: list[str]) -> None:
                 )
     for file in re.findall(r"`([\w/]+\.py)`", code):
         assert (PACKAGE / file).is_file(), f"{claim}: {file}"
+    for names, file in re.findall(r"((?:`\w+`, )*`\w+`) in `(\w+\.v)`", proved):
+        theory = (ROOT / "proofs" / "coq" / file).read_text(encoding="utf-8")
+        for name in re.findall(r"\w+", names):
+            assert re.search(rf"^(?:Lemma|Theorem) {name}\b", theory, re.M), (
+                f"{claim}: {file}: {name}"
+            )
     for name in re.findall(r"`([\w/.]+)`", tests):
         if "/" in name:
             assert (ROOT / name).exists(), f"{claim}: {name}"
