@@ -4,7 +4,7 @@ Cells are refined layer by layer exactly as in `exact.reference`, but many at a 
 in float64: the affine forms of a batch of cells go through a layer in one matrix
 product with proven error bounds (`float_affine`), and compiled kernels decide signs and cut
 (`kernels`). A cell with an undecided sign is cut again with its ties known
-(`value_numbers`) and, if that is not enough, by `reference.refine` in exact integers, before
+(`value_numbers`), with sharper bounds, and at last by `reference.refine` in exact integers, before
 anything else happens to it: `Engine._cut` is where all three meet. So every decision
 is the exact one (G1), cells never depend on each other (by continuity their pieces fit edge to
 edge: Lemma 5 of proofs/partition.md), and batches can be bounded, streamed and computed anywhere.
