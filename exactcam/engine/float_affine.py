@@ -128,6 +128,17 @@ class FloatAffine:
         errors = self._errors(measures, bounds, grid, which, changed)
         return FloatValue(FloatForms(out, errors, siblings.member), grid)
 
+    def reached(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Where a row has a weight that is not zero on an entry that is 1, not 0: again 1 or 0.
+
+        Sums of nonnegative numbers: one is zero only if all of them are.
+        """
+        out = empty((*inputs[0].shape[:2], len(self.bias)))
+        for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
+            product.moduli(x, out, k > 0)
+        # Where a weight may have become zero when it was rounded, any row may have.
+        return (out > 0.0).astype(np.float64) if self.sound else np.ones_like(out)
+
     def _product(self, inputs: Sequence[FloatForms], family: Family | None = None) -> np.ndarray:
         """The sum of the matrix products, without the bias."""
         out = empty((len(inputs[0].coefficients), 3, len(self.bias)))

@@ -14,7 +14,7 @@ Extract Constant Z.mul => "Zar.mul".
 Extract Constant Z.div => "(fun a b -> if Zar.sign b = 0 then Zar.zero else Zar.fdiv a b)".
 Extract Constant Z.modulo => "(fun a b -> if Zar.sign b = 0 then a else Zar.sub a (Zar.mul b (Zar.fdiv a b)))".
 Extract Constant Z.gcd => "Zar.gcd".
-Extract Constant Z.eqb => "Zar.equal".
+Extract Constant Z.eqb => "(fun a b -> a == b || Zar.equal a b)".
 Extract Constant Z.ltb => "Zar.lt".
 Extract Constant Z.leb => "Zar.leq".
 Extract Constant Z.lor => "Zar.logor".
@@ -27,6 +27,6 @@ Extract Constant Z.ones => "(fun k -> Zar.pred (Zar.shift_left Zar.one (Zar.to_i
 Extract Constant Z.of_nat => "Zar.of_int".
 Extract Constant Z.to_nat => "(fun z -> if Zar.sign z <= 0 then 0 else Zar.to_int z)".     (* raises beyond 62 bits *)
 Extract Constant Z.to_pos => "(fun z -> if Zar.sign z <= 0 then Zar.one else z)".
-Extract Constant Pos.eqb => "Zar.equal".
+Extract Constant Pos.eqb => "(fun a b -> a == b || Zar.equal a b)".
 Extract Constant extract => "(fun y o l -> Zar.extract y (Zar.to_int o) (Zar.to_int l))".   (* raises if o < 0 or l < 1 *)
 Extraction "checker.ml" judge.

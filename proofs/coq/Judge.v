@@ -89,7 +89,7 @@ Definition confirmed (n : network) (s : slice) (c : certificate) (h : hints) : b
   let '(vs, lo, rs) := named c in
   same_texts (told c) (notes n) && natural_ids c && forallb (fun t => forallb (Z.leb 0) (fst t)) (ties c)
   && (match lo with [] => true | _ => false end)
-  && match Whole.check_all 32 (place n) (question n s) (Checker.A vs rs (around_window h)) (linear_labels h) (named_ties c) with
+  && match Whole.check_all 12 (place n) (question n s) (Checker.A vs rs (around_window h)) (linear_labels h) (named_ties c) with
      | None => false
      | Some (linear, affine) =>
          same_numbers (counts c) [size rs; Z.of_nat linear; Z.of_nat affine; counted 2 c; counted 3 c; counted 1 c]

@@ -4,13 +4,6 @@ From Exactcam Require Import Format.
 Import ListNotations.
 Open Scope Z_scope.
 
-(* sixty bits at a time, so that most steps are on small numbers *)
-Fixpoint by_chunks (chunks : nat) (many : nat) (n : Z) (rest : bytes) : bytes :=
-  match chunks with
-  | O => last_digits many n rest
-  | S c => if Nat.leb many 15 then last_digits many n rest
-           else by_chunks c (many - 15) (Z.shiftr n 60) (last_digits 15 (Z.land n (Z.ones 60)) rest)
-  end.
 Lemma last_digits_app a : forall b n rest, last_digits (a + b) n rest = last_digits b (Z.shiftr n (4 * Z.of_nat a)) (last_digits a n rest).
 Proof.
   induction a as [|a IH]; intros b n rest; [rewrite Z.shiftr_0_r; reflexivity|].
@@ -26,27 +19,34 @@ Proof.
   apply Z.bits_inj'. intros m M. rewrite Z.shiftr_spec, !Z.testbit_ones_nonneg by lia.
   destruct (Z.ltb_spec m (k - 4)), (Z.ltb_spec (m + 4) k); auto; lia.
 Qed.
-Lemma by_chunks_ok c : forall many n rest, by_chunks c many n rest = last_digits many n rest.
-Proof.
-  induction c as [|c IH]; intros many n rest; cbn [by_chunks]; [reflexivity|].
-  destruct (Nat.leb_spec many 15); [reflexivity|]. rewrite IH, last_digits_low by reflexivity.
-  replace many with (15 + (many - 15))%nat at 2 by lia. rewrite last_digits_app. reflexivity.
-Qed.
-Definition hexadecimal_fast (n : Z) : bytes :=
-  let m := Z.abs n in let size := S (Z.to_nat (Z.shiftr (Z.log2 m) 2)) in let digits := by_chunks size size m [] in
-  if n <? 0 then 45 :: digits else digits.
-Lemma hexadecimal_fast_ok n : hexadecimal_fast n = hexadecimal n.
-Proof.
-  unfold hexadecimal_fast, hexadecimal. rewrite by_chunks_ok. destruct (Z.ltb_spec n 0); [reflexivity|]. rewrite Z.abs_eq by lia. reflexivity.
-Qed.
-
 (* from position i on, the file holds this: the position after it *)
 Fixpoint eat_bytes (f : file) (i : nat) (b : bytes) : option nat :=
   match b with [] => Some i | c :: t => if f i =? c then eat_bytes f (S i) t else None end.
+(* numbers are compared where they lie, from the last digit, sixty bits at a time, so that most steps are on small numbers *)
+Definition four := 4.   (* with names, so that the program computes them once *)
+Definition ten := 10.
+Definition fifteen := 15.
+Definition zero_sign := 48.
+Definition before_a := 87.
+Definition sixty := 60.
+Definition low_sixty := Z.ones sixty.
+Definition sign_of (d : Z) : Z := if d <? ten then zero_sign + d else before_a + d.
+Fixpoint ends (f : file) (many i : nat) (n : Z) : bool :=
+  match many with O => true | S m => if f (i + m)%nat =? sign_of (Z.land n fifteen) then ends f m i (Z.shiftr n four) else false end.
+Fixpoint ends_by_chunks (chunks : nat) (f : file) (many i : nat) (n : Z) : bool :=
+  match chunks with
+  | O => ends f many i n
+  | S c => if Nat.leb many 15 then ends f many i n
+           else if ends f 15 (i + (many - 15)) (Z.land n low_sixty) then ends_by_chunks c f (many - 15) i (Z.shiftr n sixty) else false
+  end.
+Definition eat_digits (f : file) (i : nat) (n : Z) : option nat :=
+  let size := S (Z.to_nat (Z.shiftr (Z.log2 n) 2)) in if ends_by_chunks size f size i n then Some (i + size)%nat else None.
+Definition eat_hexadecimal (f : file) (i : nat) (n : Z) : option nat :=
+  if n <? 0 then if f i =? 45 then eat_digits f (S i) (Z.abs n) else None else eat_digits f i n.
 Fixpoint eat (f : file) (t : text) (i : nat) : option nat :=
   match t with
   | Bytes b => eat_bytes f i b
-  | Hexadecimal n => eat_bytes f i (hexadecimal_fast n)
+  | Hexadecimal n => eat_hexadecimal f i n
   | Decimal n => eat_bytes f i (decimal n)
   | Then a b => match eat f a i with Some j => eat f b j | None => None end
   | Each print separator l =>
@@ -79,11 +79,43 @@ Proof.
   - destruct (Z.eqb_spec (f i) c) as [E|]; [|discriminate]. apply (at_app f i [c] (S i)); [|apply IH, H].
     split; [|simpl; lia]. intros [|[|k]] d D; simpl in D; try discriminate. injection D as <-. rewrite Nat.add_0_r. exact E.
 Qed.
+Lemma ends_ok f many : forall i n rest j, ends f many i n = true -> at_ f (i + many) rest j -> at_ f i (last_digits many n rest) j.
+Proof.
+  induction many as [|m IH]; intros i n rest j H A; cbn [ends last_digits] in *; [rewrite Nat.add_0_r in A; exact A|].
+  change sign_of with digit in H. change fifteen with 15 in H. change four with 4 in H.
+  destruct (Z.eqb_spec (f (i + m)%nat) (digit (Z.land n 15))) as [E|]; [|discriminate]. apply IH; [exact H|].
+  apply (at_app f _ [_] (i + S m)); [|exact A]. split; [|simpl; lia].
+  intros [|[|k]] c D; simpl in D; try discriminate. injection D as <-. rewrite Nat.add_0_r. exact E.
+Qed.
+Lemma ends_by_chunks_ok f c : forall many i n rest j, ends_by_chunks c f many i n = true ->
+  at_ f (i + many) rest j -> at_ f i (last_digits many n rest) j.
+Proof.
+  induction c as [|c IH]; intros many i n rest j H A; cbn [ends_by_chunks] in H; [apply ends_ok; assumption|].
+  destruct (Nat.leb_spec many 15) as [|L]; [apply ends_ok; assumption|].
+  change low_sixty with (Z.ones 60) in H. change sixty with 60 in H.
+  destruct (ends f 15 (i + (many - 15)) (Z.land n (Z.ones 60))) eqn:E; [|discriminate].
+  replace many with (15 + (many - 15))%nat by lia. rewrite last_digits_app. apply IH; [exact H|].
+  rewrite <- (last_digits_low 15 n rest 60) by reflexivity. apply ends_ok; [exact E|].
+  replace (i + (many - 15) + 15)%nat with (i + many)%nat by lia. exact A.
+Qed.
+Lemma eat_digits_ok f i n j : eat_digits f i n = Some j ->
+  at_ f i (last_digits (S (Z.to_nat (Z.shiftr (Z.log2 n) 2))) n []) j.
+Proof.
+  unfold eat_digits. cbn zeta. destruct (ends_by_chunks _ f _ i n) eqn:E; [|discriminate]. injection 1 as <-.
+  apply (ends_by_chunks_ok _ _ _ _ _ _ _ E). split; [intros [|k] c D; discriminate | simpl; lia].
+Qed.
+Lemma eat_hexadecimal_ok f i n j : eat_hexadecimal f i n = Some j -> at_ f i (hexadecimal n) j.
+Proof.
+  unfold eat_hexadecimal, hexadecimal. cbn zeta. intros H. destruct (Z.ltb_spec n 0) as [L|P].
+  - destruct (Z.eqb_spec (f i) 45) as [E|]; [|discriminate]. apply eat_digits_ok in H. apply (at_app f i [45] (S i)); [|exact H].
+    split; [|simpl; lia]. intros [|[|k]] c D; simpl in D; try discriminate. injection D as <-. rewrite Nat.add_0_r. exact E.
+  - rewrite Z.abs_eq by exact P. apply eat_digits_ok, H.
+Qed.
 Lemma eat_ok f t : forall i j, eat f t i = Some j -> at_ f i (printed t) j.
 Proof.
   induction t as [b|n|n|a IHa b IHb|A print IH separator l]; intros i j H; cbn [eat printed] in *.
   - apply eat_bytes_ok, H.
-  - rewrite hexadecimal_fast_ok in H. apply eat_bytes_ok, H.
+  - apply eat_hexadecimal_ok, H.
   - apply eat_bytes_ok, H.
   - destruct (eat f a i) as [k|] eqn:E; [|discriminate]. apply (at_app _ _ _ k); auto.
   - revert i j H. induction l as [|a l IHl]; intros i j H; [injection H as <-; split; [intros [|k] c E; discriminate | simpl; lia]|].

@@ -277,7 +277,7 @@ let judged echoing network_path slice_path certificate_path =
 
 let () =
   (* batches fit the second cache; what they leave behind is collected rarely while memory is small *)
-  let tune overhead = Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 17; space_overhead = overhead; max_overhead = 1_000_000; major_heap_increment = 1 lsl 20 } in
+  let tune overhead = Gc.set { (Gc.get ()) with minor_heap_size = 1 lsl 18; space_overhead = overhead; max_overhead = 1_000_000; major_heap_increment = 1 lsl 20 } in
   tune 2000;
   ignore (Gc.create_alarm (fun () -> tune (if (Gc.quick_stat ()).Gc.heap_words < 1 lsl 24 then 2000 else 120)));
   let status, verdict = (match List.tl (Array.to_list Sys.argv) with

@@ -79,9 +79,11 @@ class FloatForms(NamedTuple):
         return FloatForms(self.coefficients[cells], self.errors, self.owner[cells])
 
     def without(self, zero: np.ndarray) -> FloatForms:
-        """The same forms, those of units marked in `zero` (units,) set to zero without error."""
+        """The same forms, those marked in `zero` (cells, units) set to zero without error."""
+        zero = zero[:, None]
         coefficients = np.where(zero, 0.0, self.coefficients)
-        return FloatForms(coefficients, np.where(zero, 0.0, self.errors), self.owner)
+        errors = np.where(zero, 0.0, self.errors[self.owner])
+        return FloatForms(coefficients, errors, np.arange(len(errors)))
 
     def compact(self) -> FloatForms:
         """The same forms without the rows of `errors` that no cell uses."""
@@ -120,9 +122,9 @@ class Groups(NamedTuple):
 
 
 class KnownValues(NamedTuple):
-    """What value numbering has proven of a layer's input on certain cells:
-    entries of one number in `classes` (int64, (size,)) have the same exact form, zero for
-    class 0; those marked in `above` (bool, (size,)) are positive inside the cells."""
+    """What value numbering has proven of a layer's input on certain cells, a row for each or
+    one for all: entries of one number in a row of `classes` (int64, (cells, size)) have the same
+    exact form, zero for class 0; those marked in `above` (bool) are positive inside the cell."""
 
     classes: np.ndarray
     above: np.ndarray
