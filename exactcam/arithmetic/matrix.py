@@ -1,11 +1,12 @@
 """Exact integer matrices with one interface: dense, sparse and convolutional.
 
 A convolution on 3x32x32 is a dense matrix of some ten million entries and a
-kernel of some hundreds, so the network keeps the structure it was given. All
-three kinds answer the same questions: `shape`, `apply` (times a block of
-columns), `apply_columns` (only some inputs are non-zero, the rank-one updates of
-the reference engine) and `csr` (what the float kernels read). Entries are mpz in
-numpy object arrays: numpy does the loops, gmpy2 the arithmetic.
+kernel of some hundreds, so the network keeps the structure it was given, and
+nothing large expands it. All three kinds answer the same questions: `shape`,
+`apply` (times a block of columns), `apply_columns` (only some inputs are
+non-zero, the rank-one updates of the reference engine), `reads` and `arranged`
+(each as a convolution, for compiled loops) and `csr` (for small ones). Entries
+are mpz in numpy object arrays: numpy does the loops, gmpy2 the arithmetic.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -20,10 +22,32 @@ from ..errors import NetworkError
 from ..runtime.cached import WithoutCaches, cached_property
 from .rational import mpz, objects
 
-__all__ = ["Convolution", "Dense", "Matrix", "Sparse"]
+__all__ = ["Convolution", "Dense", "Matrix", "Sparse", "Stencil"]
 
 _CHUNK = 1 << 18  # products held at once by a sparse product: bounds memory, not a decision
+_SMALL = 1 << 15  # entries of a convolution up to which its columns, expanded, are read faster
 _GATHER = 1 << 24  # places of a convolution times taps of its kernel: a table of them is built
+
+
+class Stencil(NamedTuple):
+    """Which places of one channel are connected with which of another, by which tap of a kernel:
+    number i with places[k] by taps[k], starts[i] <= k < starts[i + 1]. It is the same for all
+    channels.
+
+    Any matrix is a convolution, so that loops need one form only: a dense one has channels of one
+    place each, a sparse one single channels and a tap for every entry.
+    """
+
+    starts: np.ndarray
+    places: np.ndarray
+    taps: np.ndarray
+
+    def transposed(self, places: int) -> Stencil:
+        """The same connections by place; there are `places` of them."""
+        order = np.argsort(self.places, kind="stable")
+        numbers = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        starts = _starts(np.bincount(self.places, minlength=places))
+        return Stencil(starts, numbers[order], self.taps[order])
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +85,22 @@ class Dense:
         """Times a block whose rows outside `which` are zero; `columns` is (len(which), k)."""
         return self.entries[:, which].dot(columns)
 
+    groups: ClassVar[int] = 1
+
+    @property
+    def reads(self) -> Stencil:
+        """Which places of a source channel each position of a target channel reads."""
+        nothing = np.zeros(1, dtype=np.int64)
+        return Stencil(np.arange(2), nothing, nothing)
+
+    def arranged(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers in file order as (target channels, source channels / groups, taps)."""
+        return numbers.reshape(*self.shape, 1)
+
     def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(indptr, indices, data) of the non-zero entries, row by row."""
         mask = self.entries != 0
-        indptr = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
+        indptr = _starts(mask.sum(axis=1))
         return indptr, np.nonzero(mask)[1], self.entries[mask]
 
 
@@ -95,7 +131,7 @@ class Sparse(WithoutCaches):
         """Row r picks input `picks[r]` times `one`; -1 gives a zero row (padding)."""
         chosen = np.asarray(list(picks), dtype=np.int64)
         kept = chosen >= 0
-        indptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        indptr = _starts(kept)
         data = objects([mpz(one)] * int(kept.sum()))
         return Sparse((len(chosen), cols), indptr, chosen[kept], data)
 
@@ -111,13 +147,13 @@ class Sparse(WithoutCaches):
         starts = np.nonzero(new)[0]
         data = np.add.reduceat(numbers, starts) if len(starts) else numbers
         counts = np.bincount(rows[starts], minlength=shape[0])
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        indptr = _starts(counts)
         return Sparse(shape, indptr, cols[starts].astype(np.int64), data)
 
     def take_rows(self, picks: np.ndarray) -> Sparse:
         """The matrix whose row r is row picks[r] of this one; -1 gives a zero row."""
         lengths = np.where(picks < 0, 0, np.diff(self.indptr)[picks])
-        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        indptr = _starts(lengths)
         places = np.arange(indptr[-1]) + np.repeat(self.indptr[picks] - indptr[:-1], lengths)
         return Sparse((len(picks), self.shape[1]), indptr, self.indices[places], self.data[places])
 
@@ -151,15 +187,29 @@ class Sparse(WithoutCaches):
     @cached_property
     def _by_column(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(indptr, rows, data) of the entries, column by column."""
-        order = np.argsort(self.indices, kind="stable")
-        rows = np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))[order]
-        counts = np.bincount(self.indices, minlength=self.shape[1])
-        return np.concatenate([[0], np.cumsum(counts)]), rows, self.data[order]
+        starts, rows, order = self.readers
+        return starts, rows, self.data[order]
 
     def transposed(self) -> Sparse:
         """The transpose, sparse too."""
         indptr, rows, data = self._by_column
         return Sparse((self.shape[1], self.shape[0]), indptr, rows, data)
+
+    groups: ClassVar[int] = 1
+
+    @property
+    def reads(self) -> Stencil:
+        """Which places of a source channel each position of a target channel reads."""
+        return Stencil(self.indptr, self.indices, np.arange(len(self.data)))
+
+    @property
+    def readers(self) -> Stencil:
+        """The transpose of `reads`."""
+        return self.reads.transposed(self.shape[1])
+
+    def arranged(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers in file order as (target channels, source channels / groups, taps)."""
+        return numbers.reshape(1, 1, -1)
 
     def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(indptr, indices, data) of the non-zero entries, row by row."""
@@ -234,31 +284,39 @@ class Convolution(WithoutCaches):
         channels = len(self.kernel) if self.transpose else self.kernel.shape[1] * self.groups
         return channels // self.groups * math.prod(self.kernel.shape[2:])
 
+    @property
+    def small(self) -> bool:
+        """Whether the matrix may be expanded for its columns."""
+        return len(self.gather) * self.kernel.size <= _SMALL
+
+    def arranged(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers in file order as (target channels, source channels / groups, taps)."""
+        taps = math.prod(self.kernel.shape[2:])
+        kernel: np.ndarray = numbers.reshape(self.groups, len(self.kernel) // self.groups, -1, taps)
+        if self.transpose:
+            kernel = kernel.transpose(0, 2, 1, 3)
+        return np.ascontiguousarray(kernel.reshape(self.target[0], -1, taps))
+
     def apply(self, columns: np.ndarray) -> np.ndarray:
         """Patch by patch, group by group: a few dense products instead of a sparse matrix."""
-        width, taps = columns.shape[1], math.prod(self.kernel.shape[2:])
-        source, target, positions = self.source[0], self.target[0], len(self._gather)
+        width, positions = columns.shape[1], len(self.gather)
+        source, target = self.source[0], self.target[0]
         plane = columns.reshape(self.groups, source // self.groups, -1, width)
         # Place -1 of the gather table is the padding.
         plane = np.concatenate([plane, np.zeros_like(plane[:, :, :1])], axis=2)
-        kernel: np.ndarray = self.kernel.reshape(
-            self.groups, len(self.kernel) // self.groups, -1, taps
-        )
-        if self.transpose:
-            kernel = kernel.transpose(0, 2, 1, 3)
-        kernel = kernel.reshape(self.groups, target // self.groups, -1)
+        kernel = self.arranged(self.kernel).reshape(self.groups, target // self.groups, -1)
         out = np.empty((self.groups, target // self.groups, positions, width), columns.dtype)
         step = max(1, _CHUNK // (kernel.shape[2] * width))
         for group in range(self.groups):
             for start in range(0, positions, step):
-                patch = plane[group][:, self._gather[start : start + step]]
+                patch = plane[group][:, self.gather[start : start + step]]
                 patch = patch.transpose(0, 2, 1, 3).reshape(kernel.shape[2], -1)
                 block = kernel[group].dot(patch)
                 out[group, :, start : start + step] = block.reshape(len(block), -1, width)
         return out.reshape(-1, width)
 
     @cached_property
-    def _gather(self) -> np.ndarray:
+    def gather(self) -> np.ndarray:
         """(target positions, taps): which source position is read, -1 for none."""
         flat = np.zeros((1, 1), dtype=np.int64)
         for axis, taps in enumerate(self.kernel.shape[2:]):
@@ -276,48 +334,57 @@ class Convolution(WithoutCaches):
             flat = np.where(kept, full, -1).reshape(len(flat) * len(place), -1)
         return flat
 
+    @cached_property
+    def reads(self) -> Stencil:
+        """Which places of a source channel each position of a target channel reads."""
+        positions, taps = np.nonzero(self.gather >= 0)
+        places = self.gather[positions, taps]
+        order = np.lexsort((places, positions))  # a transposed one reads them in reverse
+        counts = np.bincount(positions, minlength=len(self.gather))
+        return Stencil(_starts(counts), places[order], taps[order])
+
+    @cached_property
+    def readers(self) -> Stencil:
+        """The transpose of `reads`."""
+        return self.reads.transposed(math.prod(self.source[1:]))
+
     def apply_columns(self, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Times a block whose rows outside `which` are zero; `columns` is (len(which), k)."""
-        return self._sparse.apply_columns(which, columns)
+        if self.small:
+            return self._sparse.apply_columns(which, columns)
+        starts, positions, taps = self.readers
+        kernel, width = self.arranged(self.kernel), columns.shape[1]
+        share, plane = self.target[0] // self.groups, math.prod(self.source[1:])
+        out = objects([mpz(0)] * (self.shape[0] * width), (self.target[0], len(self.gather), width))
+        for j, column in zip(which.tolist(), columns, strict=True):
+            channel, place = divmod(j, plane)
+            group, channel = divmod(channel, kernel.shape[1])
+            own = slice(group * share, (group + 1) * share)
+            at = slice(starts[place], starts[place + 1])
+            out[own, positions[at]] += kernel[own, channel][:, taps[at], None] * column
+        return out.reshape(-1, width)
 
     def csr(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(indptr, indices, data) of the non-zero entries, row by row."""
+        """(indptr, indices, data) of the non-zero entries, row by row; only for small matrices."""
         return self._sparse.csr()
 
     @cached_property
     def _sparse(self) -> Sparse:
         """The convolution as a sparse matrix."""
-        source, target = (
-            (self.target, self.source) if self.transpose else (self.source, self.target)
-        )
-        taps, space_in, space_out = self.kernel.shape[2:], source[1:], target[1:]
-        flat = np.zeros((1, 1), dtype=np.int64)  # (output positions, taps), built axis by axis
-        valid = np.ones((1, 1), dtype=bool)
-        for axis in range(len(taps)):
-            at = (
-                np.arange(space_out[axis])[:, None] * self.stride[axis]
-                + np.arange(taps[axis])[None, :] * self.dilation[axis]
-                - self.padding[axis]
-            )
-            inside = (at >= 0) & (at < space_in[axis])
-            shape = (flat.shape[0] * at.shape[0], flat.shape[1] * at.shape[1])
-            flat = (flat[:, None, :, None] * space_in[axis] + at[None, :, None, :]).reshape(shape)
-            valid = (valid[:, None, :, None] & inside[None, :, None, :]).reshape(shape)
-        channels, plane = self.kernel.shape[1], math.prod(space_in)
-        columns = np.arange(channels)[None, :, None] * plane + flat[:, None, :]
-        inside = np.broadcast_to(valid[:, None, :], columns.shape)
-        counts, indices, data = [], [], []
-        per_group = target[0] // self.groups
-        for row in range(target[0]):
-            kernel = self.kernel[row].reshape(channels, -1)
-            kept = inside & (kernel != 0)[None]
-            counts.append(kept.sum(axis=(1, 2)))
-            indices.append(columns[kept] + (row // per_group) * channels * plane)
-            data.append(np.broadcast_to(kernel[None], kept.shape)[kept])
-        indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
-        shape = (math.prod(target), math.prod(source))
-        matrix = Sparse(shape, indptr, np.concatenate(indices), np.concatenate(data))
-        return matrix.transposed() if self.transpose else matrix
+        starts, places, taps = self.reads
+        kernel, target = self.arranged(self.kernel), np.arange(self.target[0])[:, None, None]
+        numbers = kernel[:, :, taps]
+        channels = target // (len(target) // self.groups) * kernel.shape[1]
+        channels = channels + np.arange(kernel.shape[1])[:, None]
+        rows = target * len(self.gather) + np.repeat(np.arange(len(self.gather)), np.diff(starts))
+        columns = channels * math.prod(self.source[1:]) + places
+        rows, kept = np.broadcast_to(rows, numbers.shape), numbers != 0
+        return Sparse.of_entries(self.shape, rows[kept], columns[kept], numbers[kept])
+
+
+def _starts(counts: np.ndarray) -> np.ndarray:
+    """Where each of the runs of these lengths begins, and the end of the last."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from .constants import TINY, UNIT, UP
 from .rational import mpq, mpz, to_float
 
-__all__ = ["absolute_errors", "rounded", "rounded_quotients"]
+__all__ = ["absolute_errors", "grid_of", "rounded", "rounded_quotients"]
 
 _MIN_NORMAL = 2.0**-960  # below this a correctly rounded number may have lost relative accuracy
 
@@ -51,6 +51,14 @@ def rounded_quotients(numbers: np.ndarray, scale: mpz) -> tuple[np.ndarray, np.n
             return np.ldexp(floats, -exponent), np.zeros(numbers.shape), exponent
     fractions = np.asarray([mpq(x, scale) for x in numbers.ravel()], dtype=object)
     return rounded(fractions.reshape(numbers.shape))
+
+
+def grid_of(floats: np.ndarray) -> int:
+    """The least p >= 0 for which all these floats are multiples of 2^-p."""
+    fractions, exponents = np.frexp(floats)
+    units = np.ldexp(fractions, 53).astype(np.int64)
+    lowest = np.frexp((units & -units).astype(np.float64))[1] - 1  # below 2^53, so exact
+    return int((53 - exponents - lowest)[units != 0].max(initial=0))
 
 
 def absolute_errors(floats: np.ndarray, errors: np.ndarray) -> np.ndarray:

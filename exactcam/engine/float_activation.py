@@ -53,6 +53,7 @@ class FloatPointwise:
             [[f.pieces[min(j, len(f.pieces) - 1)] for j in range(width)] for f in node.functions],
             dtype=object,
         ).reshape(len(node.functions), width, 2)
+        self.steep = (table[..., 0] != 0).astype(np.float64)  # 1 where a piece is not constant
         floats, errors, grid = rounded(table)
         self.slopes, self.intercepts = floats[..., 0].copy(), floats[..., 1].copy()
         self.exact = (np.abs(np.frexp(self.slopes)[0]) == 0.5) | (self.slopes == 0.0)
@@ -153,12 +154,12 @@ class FloatPointwise:
         label : int
             The name of the first knot's line.
         known : KnownValues, optional
-            What value numbering says of that input on all these cells.
+            What value numbering says of that input, on cells that agree in it.
         """
         copies = self.copies
         if known is not None:
             x = x.without(known.classes == 0)
-            copies = tied_knots(self.copies, known.classes[self.units], self.breakpoint)
+            copies = tied_knots(self.copies, known.classes[0, self.units], self.breakpoint)
         forms = self._knot_forms(x)
         labels = np.arange(label, label + forms.coefficients.shape[2])
         if copies is not None:
@@ -196,7 +197,7 @@ class FloatPointwise:
         low, copies = before.shape[1], self.copies
         if known is not None:
             x = x.without(known.classes == 0)
-            copies = tied_knots(copies, known.classes, self.breakpoint)
+            copies = tied_knots(copies, known.classes[0], self.breakpoint)
         first, which, factor = copies or separate(len(self.units))
         lead, factor = first[which[low:stop]], factor[low:stop]
         leads, place = np.unique(lead, return_inverse=True)
@@ -271,17 +272,22 @@ class FloatMax:
         """Cut cells where maxima change hands (`kernels.cut_max`); see `FloatPointwise.cut`."""
         if known is None:
             size = x.coefficients.shape[2]
-            known = KnownValues(np.arange(1, size + 1), np.zeros(size, dtype=np.bool_))
+            apart = np.arange(1, size + 1)[None]
+            known = KnownValues(apart, np.zeros((1, size), dtype=np.bool_))
         else:
             x = x.without(known.classes == 0)
         groups = self.groups._replace(labels=self.groups.labels + label)
         room = _room(cells, len(groups.labels), np.int64)
         return _kept(cut_max(cells, x, groups, known, room))
 
+    def taken(self, codes: np.ndarray) -> np.ndarray:
+        """The entry of the input that each group takes, whose members are at positions `codes`."""
+        return self.groups.members[self.groups.start[:-1] + codes]
+
     def apply(self, value: FloatValue, codes: np.ndarray) -> FloatValue:
         """The node's value where the groups take the members at positions `codes`."""
         x = value.forms
-        index = self.groups.members[self.groups.start[:-1] + codes][:, None, :]
+        index = self.taken(codes)[:, None]
         forms = FloatForms(
             np.take_along_axis(x.coefficients, index, axis=2),
             np.take_along_axis(x.errors[x.owner], index, axis=2),

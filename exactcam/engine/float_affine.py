@@ -55,14 +55,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arithmetic.constants import UNIT
-from ..arithmetic.matrix import Dense, Matrix
 from ..arithmetic.rounding import rounded_quotients
 from ..model.nodes import Affine
-from ..runtime.arena import empty, taken
-from ..runtime.cached import cached_property
+from ..runtime.arena import empty
 from .float_forms import FloatValue
-from .kernels.arrays import FloatForms, LayerBounds, Pieces, Siblings, Weights
-from .kernels.forms import add_differences, affine_errors, largest_moduli, sparse_product
+from .float_products import FloatProduct, float_product
+from .kernels.arrays import FloatForms, LayerBounds, Pieces, Siblings
+from .kernels.forms import add_differences, affine_errors, largest_moduli
 
 __all__ = ["Family", "FloatAffine"]
 
@@ -72,13 +71,13 @@ class FloatAffine:
 
     def __init__(self, node: Affine) -> None:
         self.node, self.inputs = node, node.inputs
-        self.products: list[_Product] = []
+        self.products: list[FloatProduct] = []
         self.grids: list[int | None] = []
         self.terms, lossy = 0, 0.0
         for matrix in node.matrices:
             floats, errors, grid = rounded_quotients(matrix.numbers, node.scale)
             lossy = max(lossy, float(errors.max(initial=0.0)))
-            self.products.append(_Product(matrix, floats))
+            self.products.append(float_product(matrix, floats))
             self.terms += self.products[-1].terms
             self.grids.append(grid)
         self.bias, errors, self.bias_grid = rounded_quotients(node.bias, node.scale)
@@ -129,6 +128,17 @@ class FloatAffine:
         errors = self._errors(measures, bounds, grid, which, changed)
         return FloatValue(FloatForms(out, errors, siblings.member), grid)
 
+    def reached(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """Where a row has a weight that is not zero on an entry that is 1, not 0: again 1 or 0.
+
+        Sums of nonnegative numbers: one is zero only if all of them are.
+        """
+        out = empty((*inputs[0].shape[:2], len(self.bias)))
+        for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
+            product.moduli(x, out, k > 0)
+        # Where a weight may have become zero when it was rounded, any row may have.
+        return (out > 0.0).astype(np.float64) if self.sound else np.ones_like(out)
+
     def _product(self, inputs: Sequence[FloatForms], family: Family | None = None) -> np.ndarray:
         """The sum of the matrix products, without the bias."""
         out = empty((len(inputs[0].coefficients), 3, len(self.bias)))
@@ -173,7 +183,6 @@ class FloatAffine:
 
 
 Bounds = tuple[np.ndarray, np.ndarray]  # errors and moduli (cells, 2, size) of an input
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # a matrix in compressed sparse rows
 
 
 def _bounds(x: FloatForms) -> Bounds:
@@ -217,76 +226,3 @@ class Family:
     errors: np.ndarray
     sizes: np.ndarray
     which: int
-
-
-class _Product:
-    """One correctly rounded matrix: dense through BLAS, otherwise by compressed rows."""
-
-    def __init__(self, matrix: Matrix, numbers: np.ndarray) -> None:
-        nothing = np.zeros(0, dtype=np.int64)
-        if isinstance(matrix, Dense):
-            weights = numbers.reshape(matrix.shape)
-            self.terms = matrix.shape[1]
-            self.dense = np.ascontiguousarray(weights.T)
-            self.by_row = (nothing, nothing, np.zeros(0))
-            self.weights = Weights(self.dense, *self.by_row)
-            sums = np.abs(weights).sum(axis=1)
-            self.largest = np.abs(weights).max(axis=1, initial=0.0)
-        else:
-            indptr, indices, data = matrix.csr()
-            rows = np.repeat(np.arange(matrix.shape[0]), np.diff(indptr))
-            table = dict(zip(matrix.numbers.tolist(), numbers.tolist(), strict=True))
-            values = np.asarray([table[x] for x in data.tolist()], dtype=np.float64)
-            self.terms = int(np.diff(indptr).max(initial=0))
-            self.dense = np.zeros((0, 0))
-            self.by_row = (indptr, indices, values)
-            order = np.argsort(indices, kind="stable")
-            starts = np.concatenate(
-                [[0], np.cumsum(np.bincount(indices, minlength=matrix.shape[1]))]
-            )
-            self.weights = Weights(self.dense, starts, rows[order], values[order])
-            sums = np.bincount(rows, np.abs(values), matrix.shape[0])
-            self.largest = np.zeros(matrix.shape[0])
-            np.maximum.at(self.largest, rows, np.abs(values))
-        self.sums = sums * (1.0 + 2.0 * (self.terms + 2) * UNIT)
-
-    def __call__(
-        self, x: np.ndarray, out: np.ndarray, add: bool, kept: np.ndarray | None = None
-    ) -> None:
-        """out = W x or out += W x, each of the rows of x (cells, rows, columns); a dense W
-        may be given the `kept` columns alone, if the others are zero."""
-        self._times(x, out, add, self.dense, self.by_row, kept)
-
-    def moduli(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
-        """out = |W| x or out += |W| x, as in `__call__`."""
-        self._times(x, out, add, *self._moduli)
-
-    @cached_property
-    def _moduli(self) -> tuple[np.ndarray, Rows]:
-        return np.abs(self.dense), (*self.by_row[:2], np.abs(self.by_row[2]))
-
-    @staticmethod
-    def _times(
-        x: np.ndarray,
-        out: np.ndarray,
-        add: bool,
-        dense: np.ndarray,
-        by_row: Rows,
-        kept: np.ndarray | None = None,
-    ) -> None:
-        """out = W x or out += W x for W given as `dense` or by its compressed rows."""
-        flat, target = (a.reshape(a.shape[0] * a.shape[1], a.shape[2]) for a in (x, out))
-        if not dense.size:
-            sparse_product(*by_row, flat, target, add)
-            return
-        if kept is None:
-            # The cells of a batch are neighbours: half the inputs may be zero in all of them.
-            kept = np.nonzero(flat.any(axis=0))[0]
-            if 4 * len(kept) < 3 * len(dense):
-                flat = taken(flat, kept, 1)
-        if flat.shape[1] < len(dense):  # columns were left out, here or by `FloatPointwise.family`
-            dense = taken(dense, kept)
-        if add:
-            target += flat @ dense
-        else:
-            np.matmul(flat, dense, out=target)

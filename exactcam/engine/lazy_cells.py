@@ -7,7 +7,7 @@ cells a decision boundary may cross) are answered by floats with error bounds fo
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import chain
 from typing import Any, overload
 
@@ -24,6 +24,7 @@ from ..runtime.float_mode import quiet
 from ..runtime.fork_pool import chunks, spread
 from .division import head_start, shares
 from .kernels import vertices as kernels
+from .kernels.arrays import FloatForms
 from .refine import Engine
 from .region_store import Regions
 
@@ -31,6 +32,7 @@ __all__ = ["ExactCells", "LazyMaps", "LazyVertices"]
 
 _EACH = 64  # vertices or cells: a process is given no fewer at a time
 _CELLS = 4096  # cells whose float values at all corners are in memory at once
+_SOME, _VAIN = 64, 16  # of so many cells one in so many must profit from bounds input by input
 
 
 class ExactCells:
@@ -121,6 +123,7 @@ class LazyMaps(OutputMaps):
         self._exact = exact
         self._forms: np.ndarray | None = None  # all exact maps, once someone has asked for all
         self._bounds: np.ndarray | None = None
+        self._close = False  # whether `_bounds` were computed input by input, all of them
 
     def __reduce__(self) -> tuple[Any, ...]:
         return LazyMaps, (self._exact,)
@@ -165,65 +168,109 @@ class LazyMaps(OutputMaps):
         coordinates. Runs the engine again: keeping them all along would cost memory."""
         if self._bounds is None:
             engine = self._exact.engine
+            self._close = engine.closely
             # One process takes the whole window, depth first: to hold an early layer needs memory.
             tasks = shares(engine, jobs) if jobs > 1 else [engine.start()]
 
             def maps(k: int) -> np.ndarray:
-                found = engine.outputs([tasks[k]])
-                return np.concatenate(
-                    [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in found]
-                )
+                return _side_by_side(engine.outputs([tasks[k]]))
 
             found = spread(maps, len(tasks), jobs, head_start=head_start(engine, tasks))
             self._bounds = np.concatenate(found)
         return self._bounds
 
+    def _sharpen(self, cells: np.ndarray) -> None:
+        """Replace the float maps of some cells by ones with bounds input by input."""
+        engine, patterns = self._exact.engine, self._exact.cells.patterns
+        for first in range(0, len(cells), _CELLS):
+            some = cells[first : first + _CELLS]
+            codes = np.stack([patterns[cell] for cell in some.tolist()])
+            self._bounded(1)[some] = _side_by_side(engine.outputs_closely(codes))
+
+    def _still(
+        self, cells: np.ndarray, open_of: Callable[[np.ndarray], np.ndarray], first: int
+    ) -> np.ndarray:
+        """Those of some cells, which float maps leave open, that are open with bounds input by input
+        too: `open_of` finds them among cells. Deep networks need these bounds; they are dear, so if
+        the `first` ones decide few of the cells, the others stay open."""
+        self._bounded(1)
+        if self._close or not len(cells):
+            return cells
+        some, others = cells[:first], cells[first:]
+        self._sharpen(some)
+        left = open_of(some)
+        if len(others) and (len(some) - len(left)) * _VAIN >= len(some):
+            self._sharpen(others)
+            return open_of(cells)
+        return np.concatenate([left, others])
+
     @quiet()
     def keys(self) -> list[Hashable]:
         """Two maps whose float forms are further apart than their errors differ; only cells
         that are not proven different from all others have their exact map as key."""
-        a, b, _, e, _ = np.moveaxis(self._bounded(1), 1, 0)[:, :, 0]
+        names = self._names(np.arange(len(self._exact.cells)))
+        shared = np.nonzero(np.bincount(names)[names] > 1)[0]
+        shared = shared[np.argsort(names[shared], kind="stable")]  # cluster by cluster
+        first = np.searchsorted(names[shared], names[shared[:_SOME]].max(initial=-1), side="right")
+        left = self._still(shared, self._not_alone, int(first))
+        keys: list[Hashable] = list(range(len(names)))
+        for cell in np.sort(left).tolist():  # in canonical order cells share most exact work
+            keys[cell] = tuple(self.form(cell).ravel())
+        return keys
+
+    def _not_alone(self, cells: np.ndarray) -> np.ndarray:
+        """Those of some cells whose map floats do not prove different from all others'."""
+        names = self._names(cells)
+        out: np.ndarray = cells[np.bincount(names)[names] > 1]
+        return out
+
+    def _names(self, cells: np.ndarray) -> np.ndarray:
+        """Clusters of some cells: those of different ones have different maps."""
+        a, b, _, e, _ = np.moveaxis(self._bounded(1)[cells], 1, 0)[:, :, 0]
         e = e * UP + TINY
         low = np.nextafter(np.stack([a - e, b - e], axis=1), -np.inf)
         high = np.nextafter(np.stack([a + e, b + e], axis=1), np.inf)
         lost = ~np.isfinite(low + high).all(axis=1)
         low[lost], high[lost] = -np.inf, np.inf
-        names = kernels.clusters(np.concatenate([low, high], axis=1))
-        shared = np.bincount(names)[names] > 1
-        keys: list[Hashable] = names.tolist()
-        for cell in np.nonzero(shared)[0].tolist():
-            keys[cell] = tuple(self.form(cell).ravel())
-        return keys
+        return kernels.clusters(np.concatenate([low, high], axis=1))
 
     @quiet()
     def may_tie(self, level: mpq) -> np.ndarray:
         """Cells without a proof at their corners (Theorem 23) that one side, or one output, wins."""
-        cells, height, found = self._exact.cells, to_float(level), []
-        for first in range(0, len(cells), _CELLS):
-            last = min(first + _CELLS, len(cells))
-            starts = cells.start[first:last] - cells.start[first]
-            value, bound, owner = self._values(first, last)
-            if value.shape[1] == 1:
-                clear = _off_level(value, bound, height, starts)
-            else:
-                clear = _one_largest(value, bound, starts, owner)
-            found.append(first + np.nonzero(~clear)[0])
-        return np.concatenate(found)
 
-    def _values(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The outputs at the corners of cells first to last, (corners, outputs), how far the
-        exact ones may be from these, and each corner's cell, counted from the first."""
+        def unclear(some: np.ndarray) -> np.ndarray:
+            parts = [some[k : k + _CELLS] for k in range(0, len(some), _CELLS)]
+            return np.concatenate([part[~self._clear(part, to_float(level))] for part in parts])
+
+        found = unclear(np.arange(len(self._exact.cells)))
+        return self._still(found, unclear, _SOME)
+
+    def _clear(self, some: np.ndarray, height: float) -> np.ndarray:
+        """Whether floats prove, of each of some cells, that one side of a level or one output wins.
+
+        The outputs at the cells' corners are compared with how far the exact ones may be off.
+        """
         cells = self._exact.cells
-        sizes = np.diff(cells.start[first : last + 1])
-        corners = cells.corners[cells.start[first] : cells.start[last]]
-        owner = np.repeat(np.arange(len(sizes)), sizes)
-        u, v, d = cells.vertices[corners].T[:, :, None]
-        a, b, c, e, f = np.moveaxis(self._bounded(1)[first:last], 1, 0)[:, owner]
+        sizes = np.diff(cells.start)[some]
+        starts = np.cumsum(sizes) - sizes
+        owner = np.repeat(np.arange(len(some)), sizes)
+        places = (cells.start[some] - starts)[owner] + np.arange(len(owner))
+        u, v, d = cells.vertices[cells.corners[places]].T[:, :, None]
+        a, b, c, e, f = np.moveaxis(self._bounded(1)[some], 1, 0)[:, owner]
         value = a * u + b * v + c
         size = np.maximum(np.abs(u), np.abs(v))
         bound = 5 * UNIT * (np.abs(a * u) + np.abs(b * v) + np.abs(c))
         bound = (bound + e * size + f + (np.abs(a) + np.abs(b) + e) * d) * UP + TINY
-        return value, bound, owner
+        if value.shape[1] == 1:
+            return _off_level(value, bound, height, starts)
+        return _one_largest(value, bound, starts, owner)
+
+
+def _side_by_side(forms: Iterable[FloatForms]) -> np.ndarray:
+    """Forms as `LazyMaps._bounded` keeps them."""
+    return np.concatenate(
+        [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in forms]
+    )
 
 
 def _off_level(

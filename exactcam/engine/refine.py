@@ -4,7 +4,7 @@ Cells are refined layer by layer exactly as in `exact.reference`, but many at a 
 in float64: the affine forms of a batch of cells go through a layer in one matrix
 product with proven error bounds (`float_affine`), and compiled kernels decide signs and cut
 (`kernels`). A cell with an undecided sign is cut again with its ties known
-(`value_numbers`) and, if that is not enough, by `reference.refine` in exact integers, before
+(`value_numbers`), with sharper bounds, and at last by `reference.refine` in exact integers, before
 anything else happens to it: `Engine._cut` is where all three meet. So every decision
 is the exact one (G1), cells never depend on each other (by continuity their pieces fit edge to
 edge: Lemma 5 of proofs/partition.md), and batches can be bounded, streamed and computed anywhere.
@@ -31,28 +31,37 @@ from ..runtime.arena import taken
 from ..runtime.cached import cached_property
 from ..runtime.float_mode import quiet
 from .batch import Batch, concatenated, gathered
-from .float_activation import FloatLayer, FloatPointwise, in_floats
+from .float_activation import FloatLayer, FloatMax, FloatPointwise, in_floats
 from .float_affine import FloatAffine
 from .float_forms import FloatValue
 from .kernels.arrays import CutResult, FloatForms, KnownValues
 from .local_frame import Frame
 from .schedule import DEFAULT, Schedule
+from .upright import Uprights
 from .value_numbers import Ties
 
 __all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon", "gathered"]
 
 _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
-_LOSS = 2.0**24  # where bounds would lose more than this over all layers, each unit has its own
+_STACK_BYTES = 1 << 29  # of the forms of all layers, which wait while deeper ones are cut
+_LOSS = 2.0**24  # where bounds would lose more than this, each unit has its own from the start
+_RARE = 256  # one cell in so many may be cut with bounds input by input without all being so
+_TRIED, _VAIN = 64, 16  # from _TRIED cells on, fewer than one in _VAIN decided so are not worth it
 _UNITS = 512  # so many units of a wide layer cut at a time, lest a large cell fill the memory
+
+
+_Parts = tuple[Batch, np.ndarray]  # parts of cells, and the number of each one's cell
 
 
 @dataclass
 class Statistics:
-    """Counters of a run: cells cut, signs at corners that this took, cells that needed exact
-    arithmetic, batches."""
+    """Counters of a run: cells cut, signs at corners that this took, cells tried again with bounds
+    input by input and those so decided, cells that needed exact arithmetic, batches."""
 
     cells_cut: int = 0
     signs: int = 0
+    tried_closely: int = 0
+    decided_closely: int = 0
     exact_cells: int = 0
     batches: int = 0
 
@@ -63,7 +72,8 @@ class Task:
 
     `values` are the live values by number, on the cells of which these are parts: cell i is a
     part of number parents[i]. They are those at the input of this layer where its first `units`
-    have cut already, else those at the input of the layer before.
+    have cut already, else those at the input of the layer before. `closely` says that their
+    bounds were computed input by input (Lemma 21, first remark).
     """
 
     activation: int
@@ -71,6 +81,7 @@ class Task:
     parents: np.ndarray
     values: dict[int, FloatValue]
     units: int = 0
+    closely: bool = False
 
     def divided(self, size: int) -> Iterator[Task]:
         """Tasks of at most `size` cells each, in order."""
@@ -82,7 +93,7 @@ class Task:
     def part(self, low: int, high: int) -> Task:
         """The task of the cells low:high."""
         cells, parents = self.cells.part(low, high), self.parents[low:high]
-        return Task(self.activation, cells, parents, self.values, self.units)
+        return replace(self, cells=cells, parents=parents)
 
     def detached(self) -> Task:
         """The same task, to be sent elsewhere: without values on cells that it has no part of."""
@@ -90,7 +101,7 @@ class Task:
         if self.activation == 0:
             return self
         values = {v: value.of(kept).compact() for v, value in self.values.items()}
-        return Task(self.activation, self.cells, parents, values, self.units)
+        return replace(self, parents=parents, values=values)
 
 
 @dataclass(frozen=True)
@@ -135,7 +146,9 @@ class Engine:
     """The fast engine for one network and window: `run` yields the regions batch by batch.
 
     `blind` hides cells from the filter, so that exact arithmetic cuts them: given (activation,
-    number of cells) it returns a mask. Results do not depend on it (G1); tests do.
+    number of cells) it returns a mask. Results do not depend on it (G1); tests do. Nor do they
+    depend on `closely`, whether bounds are computed input by input from now on: that is slower,
+    proves more in deep networks, and is switched on when enough cells were decided only so.
     """
 
     @quiet()
@@ -159,7 +172,8 @@ class Engine:
         self._reader = self._sole_readers()
         cells = _BATCH_BYTES // (24 * max(network.sizes))
         # Weights that do not fit beside the forms are at least read for more cells at once.
-        self.batch_size = int(min(4096, max(16, cells if cells >= 128 else 2 * cells)))
+        most = max(1, _STACK_BYTES // (24 * sum(network.sizes)))
+        self.batch_size = min(4096, most, max(16, cells if cells >= 128 else 2 * cells))
 
     def _loss(self) -> float:
         """Estimate by what factor bounds outgrow the values over the network, if each layer takes
@@ -190,6 +204,11 @@ class Engine:
         """Value numbering of the network, which proves ties; few networks need it."""
         return Ties(self.network, self.plane)
 
+    @cached_property
+    def uprights(self) -> Uprights:
+        """What proves that a line is upright; few networks need it."""
+        return Uprights(self.network, self.plane)
+
     @quiet()
     def start(self) -> Task:
         """The window as a batch of one cell, before the first activation."""
@@ -198,8 +217,13 @@ class Engine:
         kind = self.network.pattern_dtype.newbyteorder("=")
         codes = np.zeros((1, self.network.units), dtype=kind)
         cells = Batch(np.asarray([0, len(corners)]), corners, labels, codes)
-        values = self._through_affine(0, {0: self.frame.forms(self.plane)})
-        return Task(0, cells, np.zeros(1, dtype=np.int64), values)
+        return Task(
+            0, cells, np.zeros(1, dtype=np.int64), self._root(self.closely), 0, self.closely
+        )
+
+    def _root(self, closely: bool) -> dict[int, FloatValue]:
+        """The live values at the first layer, on one cell."""
+        return self._through_affine(0, {0: self.frame.forms(self.plane)}, closely)
 
     def run(self, tasks: list[Task] | None = None) -> Iterator[Batch]:
         """All activation regions, batch by batch, in canonical order."""
@@ -213,6 +237,14 @@ class Engine:
                 with quiet():
                     values = self._values(task)
                 yield values[self.network.output].forms
+
+    @quiet()
+    def outputs_closely(self, codes: np.ndarray) -> Iterator[FloatForms]:
+        """The network's output as forms on the regions with these codes (cells, units), with bounds
+        input by input."""
+        for first in range(0, len(codes), self.batch_size):
+            values = self._anew(codes[first : first + self.batch_size], len(self.network.layers))
+            yield values[self.network.output].forms
 
     def _leaves(self, tasks: list[Task] | None) -> Iterator[Task]:
         """The tasks behind the last layer."""
@@ -242,14 +274,15 @@ class Engine:
     def _step(self, task: Task, units: int | None = None) -> Task:
         """`step`, by one who is `quiet` already."""
         layer = self.network.layers[task.activation]
+        closely = task.closely if task.units else self.closely  # of `values`
         values = task.values if task.units else self._values(task)
         cut = self._next(task, layer, values[layer.source].forms, units or self.units)
-        parts, parents = self._cut(cut, task.cells)
+        parts, parents = self._cut(cut, task.cells, closely)
         if task.units:
             parents = task.parents[parents]
         if cut.stop < layer.node.size:
-            return Task(layer.number, parts, parents, values, cut.stop)
-        return Task(layer.number + 1, parts, parents, values)
+            return Task(layer.number, parts, parents, values, cut.stop, closely)
+        return Task(layer.number + 1, parts, parents, values, 0, closely)
 
     def _next(self, task: Task, layer: Layer, x: FloatForms, units: int) -> _Cut:
         """How a task's cells are cut next: by the whole layer, or some units of a wide one."""
@@ -260,11 +293,12 @@ class Engine:
         stop = min(size, first + units) if in_turn else size
         return _Cut(layer, ready, x, rows, int(self.trace.labels.starts[layer.number]), first, stop)
 
-    def _cut(self, cut: _Cut, cells: Batch) -> tuple[Batch, np.ndarray]:
+    def _cut(self, cut: _Cut, cells: Batch, closely: bool) -> tuple[Batch, np.ndarray]:
         """The parts of cells, and the number of the cell that each is a part of.
 
         A filtered predicate: the float filter cuts the cells whose signs it proves; the others
-        are tried again with value numbering, then cut in exact integers.
+        are tried again with value numbering, then with bounds input by input (if the forms
+        are not so, `closely`), then cut in exact integers.
         """
         self.statistics.batches += 1
         self.statistics.cells_cut += len(cells)
@@ -272,37 +306,99 @@ class Engine:
         hidden = np.zeros(len(cells), np.bool_)
         if self.blind is not None:
             hidden = self.blind(cut.layer.number, len(cells))
-        found = self._filtered(cut, cells, hidden)
-        batches, owners = [cut.parts(cells, found)], [found.parents]
-        if not len(found.undecided):
-            return batches[0], owners[0]
-        for number in found.undecided.tolist():
-            cell = cells.part(number, number + 1)
-            parts = None
-            if not hidden[number]:
-                parts = self._tied_parts(cut.of(np.asarray([number])), cell)
-            if parts is None:
-                self.statistics.exact_cells += 1
-                parts = self._exact_parts(cut.layer, cell)
-            batches.append(parts)
-            owners.append(np.full(len(parts), number, dtype=np.int64))
+        found: list[_Parts] = []
+        left = self._decide(cut, cells, np.nonzero(~hidden)[0], found)
+        if len(left) and not closely and self._worth_trying():
+            left = self._decide_closely(cut, cells, left, found)
+        for number in [*left.tolist(), *np.nonzero(hidden)[0].tolist()]:
+            self.statistics.exact_cells += 1
+            parts = self._exact_parts(cut.layer, cells.part(number, number + 1))
+            found.append((parts, np.full(len(parts), number, dtype=np.int64)))
+        if len(found) == 1:
+            return found[0]
+        batches, owners = zip(*found, strict=True)
         owner = np.concatenate(owners)
         order = np.argsort(owner, kind="stable")
-        return concatenated(batches).take(order), owner[order]
+        return concatenated(list(batches)).take(order), owner[order]
 
-    def _filtered(self, cut: _Cut, cells: Batch, hidden: np.ndarray) -> CutResult:
-        """Cut by the float filter; the cells `hidden` from it are undecided."""
-        if not hidden.any():
-            return cut.by_floats(cells)
-        seen = np.nonzero(~hidden)[0]
-        found = cut.of(seen).by_floats(cells.take(seen))
-        undecided = np.union1d(np.nonzero(hidden)[0], seen[found.undecided])
-        return found._replace(parents=seen[found.parents], undecided=undecided)
+    def _decide(
+        self, cut: _Cut, cells: Batch, numbers: np.ndarray, found: list[_Parts]
+    ) -> np.ndarray:
+        """Cut the cells with these numbers by floats; append parts and their cells' numbers to
+        `found`, and return the numbers of the cells with a sign that is not proven."""
+        if len(numbers) < len(cells):
+            cut, cells = cut.of(numbers), cells.take(numbers)
+        by_filter = cut.by_floats(cells)
+        found.append((cut.parts(cells, by_filter), numbers[by_filter.parents]))
+        if not len(by_filter.undecided):
+            return by_filter.undecided
+        left, tied, rows = self._ties_of(cut.layer.number, cells, by_filter.undecided)
+        # A max group takes ties cell by cell; knots that coincide are merged before they cut.
+        together = isinstance(cut.node, FloatMax)
+        for k in range(min(1, len(tied)) if together else len(tied)):
+            one = slice(None) if together else slice(k, k + 1)
+            some = tied[one]
+            again, own = cut.of(some), cells.take(some)
+            by_ties = again.by_floats(own, KnownValues(*(x[one] for x in rows)))
+            found.append((again.parts(own, by_ties), numbers[some][by_ties.parents]))
+            left = np.concatenate([left, some[by_ties.undecided]])
+        return numbers[np.sort(left)]
+
+    def _ties_of(
+        self, number: int, cells: Batch, undecided: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, KnownValues]:
+        """Of some cells, by number, those without and with values known to be equal or zero at the
+        input of layer `number`, and what is known of the latter."""
+        plain, tied, classes, above = [], [], [], []
+        for k in undecided.tolist():
+            codes = cells.codes[k]
+            own = self.ties.classes(codes, number)
+            if own.all() and len(np.unique(own)) == len(own):
+                plain.append(k)
+                continue
+            tied.append(k)
+            classes.append(own)
+            above.append(self.ties.above(codes, number))
+        kinds = (np.asarray(x, dtype=np.int64) for x in (plain, tied, classes))
+        left, found, names = kinds
+        return left, found, KnownValues(names, np.asarray(above, dtype=np.bool_))
+
+    def _worth_trying(self) -> bool:
+        """Whether bounds input by input have decided enough of the cells that were tried so."""
+        count = self.statistics
+        return count.tried_closely < _TRIED or count.decided_closely * _VAIN >= count.tried_closely
+
+    def _decide_closely(
+        self, cut: _Cut, cells: Batch, numbers: np.ndarray, found: list[_Parts]
+    ) -> np.ndarray:
+        """`_decide` with bounds input by input; switches over to them for the rest of the run if
+        that decides many of its cells."""
+        x = self._anew(cells.codes[numbers], cut.layer.number)[cut.layer.source].forms
+        rows = np.zeros(len(cells), dtype=np.int64)
+        rows[numbers] = np.arange(len(numbers))
+        left = self._decide(replace(cut, x=x, rows=rows), cells, numbers, found)
+        count = self.statistics
+        count.tried_closely += len(numbers)
+        count.decided_closely += len(numbers) - len(left)
+        self.closely |= count.decided_closely * _RARE > count.cells_cut
+        return left
+
+    def _anew(self, codes: np.ndarray, number: int) -> dict[int, FloatValue]:
+        """The live values at layer `number` on the cells with these codes, from the window on, with
+        bounds input by input."""
+        one = np.zeros(len(codes), dtype=np.int64)
+        values = {v: value.of(one) for v, value in self._root(True).items()}
+        for layer, ready in zip(self.network.layers[:number], self._float.layers, strict=False):
+            values[layer.value] = ready.apply(values[layer.source], codes[:, layer.units])
+            values = self._through_affine(layer.number + 1, values, True)
+        return values
 
     def _values(self, task: Task) -> dict[int, FloatValue]:
         """Evaluate the live values on a task's cells, up to the input of its layer."""
         if task.activation == 0:
             return task.values
+        if self.closely and not task.closely:
+            return self._anew(task.cells.codes, task.activation)
         layer = self.network.layers[task.activation - 1]
         ready, after = self._float.layers[layer.number], self._reader.get(layer.number)
         codes, source = task.cells.codes[:, layer.units], task.values[layer.source]
@@ -316,7 +412,7 @@ class Engine:
             live[layer.value] = ready.apply(source.of(task.parents), codes)
         else:
             live[layer.value + 1] = self._siblings(layer, task, after)
-        return self._through_affine(task.activation, live)
+        return self._through_affine(task.activation, live, self.closely)
 
     def _siblings(self, layer: Layer, task: Task, after: FloatAffine) -> FloatValue:
         """The value of the affine node after a layer, by one product for all parts of a cell."""
@@ -328,22 +424,14 @@ class Engine:
         inputs = [value if v == layer.value else task.values[v].of(heads) for v in after.inputs]
         return after.apply_siblings(inputs, family, self.closely)
 
-    def _through_affine(self, number: int, values: dict[int, FloatValue]) -> dict[int, FloatValue]:
+    def _through_affine(
+        self, number: int, values: dict[int, FloatValue], closely: bool
+    ) -> dict[int, FloatValue]:
         """`Network.through_affine` in floats."""
-        affine, closely = self._float.affine, self.closely
+        affine = self._float.affine
         return self.network.through_affine(
             number, values, lambda k, inputs: affine[k].apply(inputs, closely)
         )
-
-    def _tied_parts(self, cut: _Cut, cell: Batch) -> Batch | None:
-        """Cut one cell by floats with value numbering; None if a sign is still undecided."""
-        number = cut.layer.number
-        classes = self.ties.classes(cell.codes[0], number)
-        if classes.all() and len(np.unique(classes)) == len(classes):
-            return None
-        known = KnownValues(classes, self.ties.above(cell.codes[0], number))
-        found = cut.by_floats(cell, known)
-        return None if len(found.undecided) else cut.parts(cell, found)
 
     def _exact_parts(self, layer: Layer, cell: Batch) -> Batch:
         """Cut one cell in exact integers; the parts are rounded correctly at the end."""

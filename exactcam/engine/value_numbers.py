@@ -35,6 +35,7 @@ from ..arithmetic.rational import mpq
 from ..model.network import Layer, Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from ..model.slice import Slice
+from .kernels.arrays import NamedRows
 from .kernels.forms import row_classes
 
 __all__ = ["Ties"]
@@ -138,27 +139,30 @@ class _Rows:
 
     def __init__(self, node: Affine) -> None:
         names = _numbering(0)
-        rows, columns, numbers, shift = [], [], [], 0
+        sizes, stencils, named, longest = [], [], [], 0
+        entries = numbers = columns = positions = 0
         for matrix in node.matrices:
-            indptr, indices, data = matrix.csr()
-            rows.append(np.repeat(np.arange(node.size), np.diff(indptr)))
-            columns.append(indices + shift)
-            numbers.append([names[x] for x in data.tolist()])
-            shift += matrix.shape[1]
-        row = np.concatenate(rows)
-        order = np.argsort(row, kind="stable")
-        self.starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=node.size))])
-        self.columns = np.concatenate(columns)[order].astype(np.int64)
-        self.numbers = np.concatenate(numbers)[order].astype(np.int64)
+            starts, places, taps = matrix.reads
+            own = matrix.arranged(
+                np.asarray([names[x] for x in matrix.numbers.tolist()], dtype=np.int64)
+            )
+            rows, channels, most = own.shape
+            wide, share = matrix.groups * channels, rows // matrix.groups
+            shape = (len(starts) - 1, share, channels, matrix.shape[1] // wide, most)
+            sizes.append((*shape, positions, numbers, columns))
+            stencils.append((starts + entries, places, taps))
+            named.append(own.ravel())
+            longest += channels * int(np.diff(starts).max())
+            entries, numbers = entries + len(places), numbers + own.size
+            columns, positions = columns + matrix.shape[1], positions + len(starts)
+        starts, places, taps = (np.concatenate(parts) for parts in zip(*stencils, strict=True))
+        table = np.asarray(sizes, dtype=np.int64)
+        self.rows = NamedRows(table, starts, places, taps, np.concatenate(named), longest)
         self.bias = np.asarray([names[x] for x in node.bias.tolist()], dtype=np.int64)
 
     def classes(self, inputs: Sequence[np.ndarray], free: int) -> tuple[np.ndarray, int]:
         """The classes of the rows, and the next free number."""
-        out = np.empty(len(self.bias), dtype=np.int64)
-        known = np.concatenate(inputs)
-        return out, row_classes(
-            self.starts, self.columns, self.numbers, self.bias, known, free, out
-        )
+        return row_classes(self.rows, self.bias, np.concatenate(inputs), free)
 
 
 class _Pieces:

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ..model.geometry import cartesian
+from ..runtime.float_mode import quiet
 from .kernels import vertices as kernels
+from .kernels.constants import B
 from .lazy_cells import ExactCells
 from .packed_patterns import PackedPatterns
 from .refine import Batch, Engine, gathered
@@ -38,13 +40,36 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
         exact.place(points, np.nonzero(~(points[:, 2] <= _VAGUE))[0])
         boxes = kernels.boxes(points)
         names = kernels.clusters(boxes)
-        choice = kernels.least_corners(batch.corners, batch.start, boxes)
+        upright = np.zeros(len(corners), dtype=np.bool_)
+        choice = kernels.least_corners(batch.corners, batch.start, boxes, upright)
+        if (choice < 0).any():
+            upright = _upright(engine, batch, choice < 0)
+        if upright.any():
+            choice = kernels.least_corners(batch.corners, batch.start, boxes, upright)
         for cell in np.nonzero(choice < 0)[0].tolist():
-            first, last = int(batch.start[cell]), int(batch.start[cell + 1])
-            choice[cell] = _least(exact, np.arange(first, last))
+            own = np.arange(batch.start[cell], batch.start[cell + 1])
+            near = own[boxes[own, 0] <= boxes[own, 2].min()]  # the least is one of them (Lemma 27)
+            choice[cell] = _least(exact, near)
         order = kernels.turned(batch.start, choice)
         corners, labels = names[order].astype(np.int32), batch.labels[order].astype(kind)
         yield Regions(batch.start, corners, labels, kernels.hulls(points, names), patterns)
+
+
+@quiet()
+def _upright(engine: Engine, batch: Batch, cells: np.ndarray) -> np.ndarray:
+    """Which edges of the cells marked in `cells` are upright, as far as what is multiplied by zero
+    proves it (Lemma 27); all edges of others are False."""
+    owner = np.repeat(np.arange(len(batch)), np.diff(batch.start))
+    lines, labels = batch.corners, batch.labels
+    some = np.nonzero(cells[owner] & (lines[:, B] == 0.0) & (labels >= 0))[0]
+    numbers = np.searchsorted(engine.trace.labels.starts, labels[some], side="right") - 1
+    out = np.zeros(len(owner), dtype=np.bool_)
+    for number in np.unique(numbers).tolist():
+        edges = some[numbers == number]
+        fixed = engine.uprights.values(batch.codes[owner[edges]], number)
+        for edge, own in zip(edges.tolist(), fixed, strict=True):
+            out[edge] = own[engine.trace.labels.rows(int(labels[edge]))].all()
+    return out
 
 
 def _least(exact: ExactCells, corners: np.ndarray) -> int:

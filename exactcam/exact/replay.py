@@ -21,6 +21,7 @@ from ..model.geometry import Line
 from ..model.network import Layer, Network
 from ..model.nodes import Affine, Block, Pointwise
 from ..model.slice import Slice, Window
+from ..runtime.cached import cached_property
 from .reference import Siblings
 
 __all__ = ["LineLabels", "Trace"]
@@ -110,12 +111,16 @@ class Trace:
 
     def __init__(self, network: Network, plane: Slice, window: Window, keep: int = 64) -> None:
         self.network, self.window, self.labels = network, window, LineLabels(network)
-        self._keep = keep
-        self._root = network.blocks_before(0, {0: plane.block})
+        self._plane, self._keep = plane, keep
         self._families: OrderedDict[tuple[int, bytes], Siblings] = OrderedDict()
         self._latest: dict[int, tuple[tuple[Hashable, bytes], dict[int, Block]]] = {}
         self._direct = [self._only_affine(layer) for layer in network.layers]
         self._passed: dict[int, tuple[bytes, Block]] = {}
+
+    @cached_property
+    def _root(self) -> dict[int, Block]:
+        """The live values at the first layer; a run that floats decide needs no exact number."""
+        return self.network.blocks_before(0, {0: self._plane.block})
 
     def input(self, codes: np.ndarray, number: int) -> Block:
         """The input of layer `number` as exact forms on the cells with these codes (only those

@@ -18,16 +18,31 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..model.network import Network
-from ..model.nodes import Pointwise
 from .float_network import Ball, FloatNetwork
 from .forms import Mass, Tensor
 from .probes import Probes
 
-__all__ = ["Forward", "Traced", "compare"]
+__all__ = ["Forward", "Traced", "Whole", "compare"]
 
 Traced = dict[str, tuple[str, Tensor]]  # layer and tensor by the name of the model's value
 _BLOCK = 8  # columns that are evaluated together, more where they hold few entries
 _ENTRIES = 1 << 17
+_NAMED = 20  # units that a note names; the rest are counted
+
+
+class Whole(NamedTuple):
+    """The original model, run from its input to its output in its own types.
+
+    Attributes
+    ----------
+    run : callable
+        The output at a flat point.
+    roundoff : float
+        By how much, relatively, one operator may be off.
+    """
+
+    run: Callable[[np.ndarray], np.ndarray]
+    roundoff: float
 
 
 @dataclass(frozen=True)
@@ -45,8 +60,8 @@ class Forward:
     depths : mapping of str to int
         For a value of the model, the most operators one after another between the values
         that are cut and this one.
-    whole : callable, optional
-        The output at a flat point, computed by other means, to be compared too.
+    whole : Whole, optional
+        The model uncut, to be compared too.
     roundoffs : callable, optional
         For a value of the model, the largest unit roundoff between the values that are cut
         and this one, where that may be less than `roundoff`.
@@ -55,7 +70,7 @@ class Forward:
     cut: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
     roundoff: float
     depths: Callable[[set[str]], Mapping[str, int]]
-    whole: Callable[[np.ndarray], np.ndarray] | None = None
+    whole: Whole | None = None
     roundoffs: Callable[[set[str]], Mapping[str, float]] | None = None
 
 
@@ -145,8 +160,9 @@ def compare(
         _compare_block(others, given, computed, last, seen, start)
     notes = _notes(network, floats, probes, seen, {c.value: c.layer for c in reversed(cuts)})
     if forward.whole is not None:
-        floats.operators = len(traced)
-        _compare_whole(floats, forward.whole)
+        roundoffs = np.full(len(network.sizes), forward.whole.roundoff)
+        floats.compute_in(roundoffs, len(traced))
+        _compare_whole(floats, forward.whole.run)
     return notes
 
 
@@ -236,8 +252,8 @@ def _gap(
 def _refuse(layer: str, by: str) -> NoReturn:
     raise NetworkError(
         f"layer {layer}: the exact network differs from the model's own forward pass by {by} "
-        "at a test point, more than rounding can explain; please report this layer "
-        "(check=False, --no-check, loads it all the same)"
+        "at a test point, more than rounding can explain; its translation is wrong: please report "
+        "this layer"
     )
 
 
@@ -274,15 +290,14 @@ def _notes(
                 f"{len(rows.compared)} entries are not compared, their values or error bounds "
                 "being beyond the range of floats"
             )
-    for k, node in enumerate(network.nodes):
-        if isinstance(node, Pointwise):
-            units = np.unique(floats.knots[k][0][~(floats.below[k] & floats.above[k])])
-            if len(units):
-                named = ", ".join(map(str, units[:20])) + (", ..." if len(units) > 20 else "")
-                notes.append(
-                    f"layer {network.names[k]}: self-check: seen on one side of a breakpoint only, "
-                    f"{len(units)} of {node.size} units: {named}"
-                )
+    for k, units in floats.one_sided().items():
+        if len(units):
+            named, more = ", ".join(map(str, units[:_NAMED])), len(units) - _NAMED
+            notes.append(
+                f"layer {network.names[k]}: self-check: seen on one side of a breakpoint only, "
+                f"{len(units)} of {network.nodes[k].size} units: {named}"
+                + (f" and {more} more" if more > 0 else "")
+            )
     for k, left in probes.untried:
         notes.append(
             f"layer {network.names[k]}: self-check: {left} members of maxima were never made the "

@@ -51,9 +51,7 @@ class FloatNetwork:
         self.off = {
             k: FloatMatrix(m.weights, 1) for k, m in enumerate(masses) if m.weights is not None
         }
-        self.roundoffs, self.operators = roundoffs, operators
-        self.counts_zeros = roundoffs > 1e-10  # in float64 the bound is narrow without
-        self.tiny = np.where(self.counts_zeros, 1e-37, 1e-300)  # underflow, once an entry
+        self.compute_in(roundoffs, operators)
         affine = {k: n for k, n in enumerate(network.nodes) if isinstance(n, Affine)}
         self.matrices = {
             k: [FloatMatrix(m, node.scale) for m in node.matrices] for k, node in affine.items()
@@ -64,6 +62,12 @@ class FloatNetwork:
         self.knots = {k: _knots(n, self.tables[k]) for k, n in units.items()}
         self.below = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
         self.above = {k: np.zeros(len(t), bool) for k, (_, t) in self.knots.items()}
+
+    def compute_in(self, roundoffs: np.ndarray, operators: int) -> None:
+        """Let the bounds be those of other roundoffs and another number of operators."""
+        self.roundoffs, self.operators = roundoffs, operators
+        self.counts_zeros = roundoffs > 1e-10  # in float64 the bound is narrow without
+        self.tiny = np.where(self.counts_zeros, 1e-37, 1e-300)  # underflow, once an entry
 
     def run(self, given: Mapping[int, np.ndarray]) -> dict[int, Ball]:
         """Evaluate every node on columns of points.
@@ -95,9 +99,18 @@ class FloatNetwork:
                     computed[k + 1] = _max_groups(node, read[0])
         return computed
 
+    def one_sided(self) -> dict[int, np.ndarray]:
+        """By pointwise node, its units with a breakpoint that was seen on one side only so far."""
+        return {
+            k: np.unique(unit[~(self.below[k] & self.above[k])])
+            for k, (unit, _) in self.knots.items()
+        }
+
     def _gamma(self, node: int, count: int | np.ndarray) -> np.ndarray:
         k = (np.asarray(count) + 4 * self.operators + 16) * self.roundoffs[node + 1]
-        return np.asarray(k / (1 - k) * (1 + 2.0**-20))
+        bounded = k < 1
+        gamma = k / (1 - np.where(bounded, k, 0)) * (1 + 2.0**-20)
+        return np.asarray(np.where(bounded, gamma, np.inf))
 
     def _affine(self, k: int, inputs: list[Ball]) -> Ball:
         bias, matrices = self.biases[k], self.matrices[k]

@@ -29,7 +29,7 @@ from .check import Traced, compare
 from .graph import Graph, Operand, Tensor
 from .onnx_constants import checked, computed, frozen, typed
 from .onnx_form import check_form, check_names
-from .onnx_forward import forward_of
+from .onnx_forward import forward_of, whole_of
 from .onnx_model import (
     choices_in,
     inlined,
@@ -111,13 +111,21 @@ def read_onnx(
         check_names(model)
         model = with_output(model, output)
         size = read_beside(model, path, len(content))
+        original = _copied(model) if model.functions or choices_in(model) else None
         if model.functions:
             model = needed_part(inlined(model))
         check_form(model)
-        return _convert(model, size, drop_final, check)
+        return _convert(model, original, size, drop_final, check)
 
 
-def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
+def _copied(model: Any) -> Any:
+    copy = type(model)()
+    copy.CopyFrom(model)
+    return copy
+
+
+def _convert(model: Any, original: Any, size: int, drop_final: bool, check: bool) -> Network:
+    """The network of a model without functions; `original` is the one it was made from, if any."""
     source, graph, values = _opened(model, size)
     compared, traced = _read_nodes(model, graph, values, drop_final)
     traced = {source: ("input", graph.input), **traced}
@@ -130,9 +138,14 @@ def _convert(model: Any, size: int, drop_final: bool, check: bool) -> Network:
         return network
     types = element_types(model)
     checked(model, values, types)
-    model = frozen(model, values, types)
-    forward, why = forward_of(model, source, traced, compared)
-    notes = [why] if forward is None else compare(network, graph.masses, traced, compared, forward)
+    plain = frozen(model, values, types)
+    forward, why = forward_of(plain, source, traced, compared)
+    notes = [why]
+    if forward is not None:
+        original = model if original is None and plain is not model else original
+        if original is not None and compared == last:
+            forward = replace(forward, whole=whole_of(original, source, graph.input.shape, last))
+        notes = compare(network, graph.masses, traced, compared, forward)
     return replace(network, notes=(*network.notes, *notes)) if notes else network
 
 

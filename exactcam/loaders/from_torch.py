@@ -34,7 +34,7 @@ from ..errors import (
 from ..files.reading import reading
 from ..files.torch_archive import safe_archive
 from ..model.network import Network
-from .check import Forward, Traced, compare
+from .check import Forward, Traced, Whole, compare
 from .graph import Graph, Operand, Tensor
 from .outputs import chosen
 from .torch_constants import SHAPED, TORCH_ERRORS, TorchConstants, as_array
@@ -45,6 +45,7 @@ __all__ = ["from_torch", "read_pt2"]
 
 _FINAL = ("softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "log_sigmoid")
 _LARGEST = 1 << 23  # entries of an input
+_SLACK = 128  # units of roundoff by which a constant may be off that is computed anew
 _UNKNOWN = "has no translation; rewrite the layer with supported operators"
 _UNCOMPUTED = "a constant expression of this kind is not computed; compute it before exporting"
 _UNTRACED = "of several inputs, or of control flow that depends on the data, has no single function"
@@ -113,10 +114,9 @@ def from_torch(
     network = read.graph.network(read.output)
     if not check:
         return network
-    whole = None
-    if not (read.rounds or drop_final):
-        whole = _module_forward(torch, module, example, read.place)
-    return _checked(torch, network, read, whole)
+    with _calm(torch):
+        whole = None if drop_final else _whole(torch, module, example, read)
+        return _checked(torch, network, read, whole)
 
 
 def _unwrapped(torch: Any, module: Any) -> Any:
@@ -192,7 +192,8 @@ def _exported(torch: Any, module: Any, example: Any) -> Any:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise NetworkError(
                 f"the module cannot be traced on an input of shape {tuple(example.shape)}: "
-                f"{reason}; control flow that depends on the data has no fixed graph, and "
+                f"{reason}; masks used as indices and control flow that depends on the data have "
+                "no fixed graph, and "
                 "input_shape is the shape without the batch dimension"
             ) from None
 
@@ -221,7 +222,10 @@ def read_pt2(
         size = Path(path).stat().st_size
         read = _translated(torch, program, drop_final, output, size)
         network = read.graph.network(read.output)
-        return _checked(torch, network, read, None) if check else network
+        if not check:
+            return network
+        with _calm(torch):
+            return _checked(torch, network, read, None)
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
@@ -386,8 +390,14 @@ def _needed(result: Any) -> set[Any]:
         node = left.pop()
         if node not in needed:
             needed.add(node)
-            left += node.all_input_nodes
+            left += [] if _reads_shape(node) else node.all_input_nodes
     return needed
+
+
+def _reads_shape(node: Any) -> bool:
+    """Whether all that an operator reads is the shape and the type of its first argument."""
+    shaped = _operator(node).removesuffix("_") in SHAPED
+    return shaped and node.all_input_nodes == [node.args[0]] and node.args[0] not in node.args[1:]
 
 
 def _placeholders(
@@ -495,10 +505,10 @@ def _translate_node(folder: TorchConstants, node: Any, values: dict[Any, Any]) -
     called = name.removesuffix("_") if schema.is_mutable and name != "detach_" else name
     names = (argument.name for argument in schema.arguments)
     given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    if called in SHAPED:
+        first = node.args[0].meta["val"]
+        given["self"] = torch.zeros((), dtype=first.dtype).expand(first.shape)
     given = {key: _resolved(torch, value, values) for key, value in given.items()}
-    if called in SHAPED and isinstance(given["self"], Tensor):
-        dtype, shape = node.args[0].meta["val"].dtype, given["self"].shape
-        given["self"] = torch.zeros((), dtype=dtype).expand(shape)
     constant = _is_constant(list(given.values()))
     if constant and folder.knows(node.target, called):
         return folder.call(node.target, called, given)
@@ -552,30 +562,53 @@ def _arrays(torch: Any, value: Any, layer: str) -> Any:
     return value
 
 
-# The module's own float64 forward pass
+# The module's own forward pass
 
 
-Output = Callable[[np.ndarray], np.ndarray]
+@contextmanager
+def _calm(torch: Any) -> Iterator[None]:
+    """One thread, for a busy machine makes the others wait, and products of full precision."""
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
 
 
-def _module_forward(torch: Any, module: Any, example: Any, place: int) -> Output | None:
-    """The module's forward pass in float64, None where its code insists on float32.
+def _whole(torch: Any, module: Any, example: Any, read: _Translation) -> Whole | None:
+    """The module in float64, or in its own types where it rounds; None where it runs in neither."""
+    own = example.dtype
+    attempts = [] if read.rounds else [(torch.float64, 2.0**-53)]
+    if own in (torch.float32, torch.float64):  # of narrower types the bound would say nothing
+        attempts.append((own, _SLACK * 2.0**-23))
+    for dtype, roundoff in attempts:
+        try:
+            run = _module_forward(torch, module, example, read.place, dtype)
+            run(np.zeros(example.numel()))
+            return Whole(run, roundoff)
+        except TORCH_ERRORS:
+            continue
+    return None
 
-    Of several tensors that it returns, the one at `place` is given.
-    """
+
+def _module_forward(
+    torch: Any, module: Any, example: Any, place: int, dtype: Any
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The module's forward pass on points of a type: of the tensors it returns, the one at `place`."""
+    copied = copy.deepcopy(module)
+    if dtype != example.dtype:
+        copied = copied.to(dtype)
 
     def forward(point: np.ndarray) -> np.ndarray:
         with torch.no_grad(), _eager(torch):
-            out = double(torch.from_numpy(point.reshape(tuple(example.shape)).copy()))
+            out = copied(torch.from_numpy(point).reshape(example.shape).to(dtype))
         leaves = torch.utils._pytree.tree_leaves(out)
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        return np.asarray(tensors[place].numpy()).ravel()
+        return np.asarray(tensors[place].double().numpy()).ravel()
 
-    try:
-        double = copy.deepcopy(module).double()
-        forward(np.zeros(example.numel()))
-    except TORCH_ERRORS:
-        return None
     return forward
 
 
@@ -588,10 +621,9 @@ class _Interpreted:
     def __init__(self, torch: Any, read: _Translation, output: str) -> None:
         self.torch, self.read, self.output = torch, read, output
         self.held = {
-            node: value.double() if value.is_floating_point() else value
+            node: value.double() if torch.is_tensor(value) and value.is_floating_point() else value
             for node, value in read.constants.items()
-            if isinstance(value, torch.Tensor)
-            and any(user not in read.constants for user in node.users)
+            if any(user not in read.constants for user in node.users)
         }
         self.idle = {n for n in read.program.graph.nodes if n.op != "output"} - read.needed
         self.idle |= read.constants.keys()
@@ -641,7 +673,7 @@ class _Interpreted:
         return computed
 
 
-def _checked(torch: Any, network: Network, read: _Translation, whole: Output | None) -> Network:
+def _checked(torch: Any, network: Network, read: _Translation, whole: Whole | None) -> Network:
     """The network with the notes of the self-check."""
     last = next(n for n in reversed(read.traced) if read.traced[n][1] is read.output)
     interpreted = _Interpreted(torch, read, last)

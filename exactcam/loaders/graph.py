@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ class Graph:
         self.names: list[str] = []
         self.notes: list[str] = []
         self.masses: list[Mass] = []
+        self._forms: list[Form] = []  # the value of every node
         self.input = Tensor(Form(size, "input", value=0), np.arange(size).reshape(shape))
 
     def limit(self, shape: Iterable[int], bits: int = 0) -> None:
@@ -122,22 +124,44 @@ class Graph:
         """The finished network; the output's entries are flattened."""
         if not isinstance(output, Tensor):
             raise NetworkError("the output does not depend on the input: there is nothing to map")
-        value = self.value(output)
+        self._prune(self.value(output))
         return Network(
             self.input.form.size,
             tuple(self.nodes),
-            value,
+            len(self.nodes),
             tuple(map(printable, self.names)),
             tuple(map(printable, self.notes)),
         )
 
+    def _prune(self, output: int) -> None:
+        """Leave out the nodes that a value does not depend on, such as those read for their shape.
+
+        What they computed is no value of the network then.
+        """
+        needed = {output}
+        for k in range(len(self.nodes), 0, -1):
+            if k in needed:
+                needed.update(self.nodes[k - 1].inputs)
+        if len(needed - {0}) == len(self.nodes):
+            return
+        places = {old: new for new, old in enumerate(sorted(needed | {0}))}
+        for k, form in enumerate(self._forms, 1):
+            form.value = places.get(k)
+        rows = [k - 1 for k in places if k]
+        self.masses[:] = [self.masses[k] for k in rows]
+        self.names[:] = [self.names[k] for k in rows]
+        self.nodes[:] = [_renumbered(self.nodes[k], places) for k in rows]
+
     # Nodes
 
-    def _push(self, node: Node, name: str, mass: np.ndarray) -> int:
+    def _push(self, node: Node, form: Form, mass: np.ndarray) -> Form:
+        """Append a node; the form becomes its value."""
         self.nodes.append(node)
-        self.names.append(name)
+        self.names.append(form.name)
         self.masses.append(Mass(mass))
-        return len(self.nodes)
+        self._forms.append(form)
+        form.value = len(self.nodes)
+        return form
 
     def make(self, form: Form) -> int:
         """Make a node of the form unless it is one; the number of its value."""
@@ -149,8 +173,9 @@ class Graph:
                 [(matrix, scale) for _, matrix, scale in terms],
                 (form.numbers, form.scale),
             )
-            form.value = self._push(node, form.name, form.mass)
+            self._push(node, form, form.mass)
             form.terms, form.numbers, form.bits = (), objects([]), 0
+        assert form.value is not None
         return form.value
 
     def settle(self, operand: Operand) -> None:
@@ -410,8 +435,7 @@ class Graph:
         per_row = np.zeros(a.form.size, dtype=np.int64)
         per_row[a.index.ravel()] = np.broadcast_to(which, a.shape).ravel()
         node = Pointwise(self.make(a.form), tuple(functions), per_row)
-        value = self._push(node, self.layer, np.zeros(node.size))
-        return Tensor(Form(node.size, self.layer, value=value), a.index)
+        return Tensor(self._push(node, Form(node.size, self.layer), np.zeros(node.size)), a.index)
 
     def max_groups(
         self, a: Tensor, groups: Iterable[Sequence[int]], shape: Sequence[int]
@@ -428,8 +452,8 @@ class Graph:
                 a.form, np.asarray([g[0] for g in members], dtype=np.int64).reshape(shape)
             )
         node = MaxGroups(self.make(a.form), members)
-        value = self._push(node, self.layer, np.zeros(node.size))
-        return Tensor(Form(node.size, self.layer, value=value), np.arange(node.size).reshape(shape))
+        form = self._push(node, Form(node.size, self.layer), np.zeros(node.size))
+        return Tensor(form, np.arange(node.size).reshape(shape))
 
     def maximum(self, a: Operand, b: Operand) -> Operand:
         """The elementwise maximum; with a constant it is a function of one entry."""
@@ -454,6 +478,13 @@ class Graph:
 
     def minimum(self, a: Operand, b: Operand) -> Operand:
         return self.negative(self.maximum(self.negative(a), self.negative(b)))
+
+
+def _renumbered(node: Node, places: dict[int, int]) -> Node:
+    """The same node of values that have other numbers."""
+    if isinstance(node, Affine):
+        return replace(node, inputs=tuple(places[i] for i in node.inputs))
+    return replace(node, source=places[node.source])
 
 
 def _short(sides: Sequence[int]) -> str:

@@ -30,6 +30,7 @@ __all__ = [
     "matmul",
     "max_pool",
     "pad",
+    "power",
     "prelu",
     "reduce_extreme",
     "reduce_sum",
@@ -409,6 +410,16 @@ def pad(
         return padded
     outside = np.pad(np.zeros(inner.shape), widths, constant_values=1)
     return graph.add(padded, np.where(outside == 1, value, 0))
+
+
+def power(graph: Graph, a: Operand, exponents: Operand) -> Operand:
+    """The powers of the entries; every exponent must be one or zero."""
+    if isinstance(exponents, Tensor) or not np.isin(exponents, (0, 1)).all():
+        raise graph.refuse(
+            "power", "is not piecewise linear unless its exponents are 0 or 1; use ReLU or abs"
+        )
+    ones = np.asarray(exponents, np.int64)
+    return graph.add(graph.multiply(a, ones), 1 - ones)
 
 
 def prelu(graph: Graph, a: Operand, slopes: Constant) -> Operand:

@@ -19,10 +19,10 @@ import numpy as np
 from ..errors import NetworkError
 from ..files.strict_json import printable
 from .casts import FORMATS
-from .check import Forward, Traced
+from .check import Forward, Traced, Whole
 from .onnx_types import FLOATS, cast_types, element_types
 
-__all__ = ["forward_of", "run_alone"]
+__all__ = ["forward_of", "run_alone", "whole_of"]
 
 _FLOAT, _FLOAT16, _DOUBLE, _BFLOAT16 = 1, 10, 11, 16
 _FAILURES = (RuntimeError, ValueError, TypeError, KeyError, IndexError)
@@ -51,6 +51,7 @@ _SINGLE = {
     "ThresholdedRelu",
 }  # operators without float64 kernels in onnxruntime
 _SINGLE_ROUNDOFF = 2.0**-24
+_SLACK = 256  # units of roundoff by which a constant of the model may be off
 Run = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
 
 
@@ -118,6 +119,29 @@ def run_alone(model: Any, outputs: list[str]) -> list[np.ndarray] | None:
         return _Host(model, "", 2.0**-24, onnxruntime)._runner(model, outputs)({})
     except (*_FAILURES, *_failures(onnxruntime)):
         return None
+
+
+def whole_of(model: Any, source: str, shape: Sequence[int], output: str) -> Whole | None:
+    """A model as it was before anything was put in or computed; None where nothing runs it."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    host = _Host(model, source, _SINGLE_ROUNDOFF, onnxruntime)
+    dtype = {_FLOAT: np.float32, _DOUBLE: np.float64}.get(host.input_type)
+    if dtype is None:
+        return None
+    try:
+        run = host._runner(model, [output])
+        run({source: np.zeros(shape, dtype)})
+    except (*_FAILURES, *_failures(onnxruntime)):
+        return None
+
+    def forward(point: np.ndarray) -> np.ndarray:
+        found = run({source: point.reshape(shape).astype(dtype)})
+        return np.asarray(found[0], np.float64).ravel()
+
+    return Whole(forward, _SLACK * _SINGLE_ROUNDOFF)
 
 
 def _first_line(error: BaseException) -> str:

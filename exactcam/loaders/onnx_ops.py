@@ -32,7 +32,7 @@ _ORDER = "gives indices, truth values or integers of computed values; that is no
 
 _REASONS = {
     _SMOOTH: """
-        Sigmoid Tanh Gelu Softplus Softsign Elu Selu Celu Exp Log Sin Cos Sqrt Pow Erf Softmax
+        Sigmoid Tanh Gelu Softplus Softsign Elu Selu Celu Exp Log Sin Cos Sqrt Erf Softmax
         LogSoftmax HardSwish Mish Swish Reciprocal ReduceL2 ReduceLogSumExp Attention
         Acos Acosh Asin Asinh Atan Atanh Cosh Sinh Tan Det ReduceLogSum ReduceProd ReduceSumSquare
         SoftmaxCrossEntropyLoss SwiGLU CumProd LinearAttention
@@ -299,6 +299,7 @@ OPERATORS: dict[str, Operator] = {
     "Add": lambda g, n: g.add(n.input(0), n.input(1)),
     "Sub": lambda g, n: g.subtract(n.input(0), n.input(1)),
     "Mul": lambda g, n: g.multiply(n.input(0), n.input(1)),
+    "Pow": lambda g, n: layers.power(g, n.input(0), n.input(1)),
     "Div": _div, "Neg": lambda g, n: g.negative(n.input(0)),
     "Sum": _SUM, "Mean": _mean,
     "Max": _fold(lambda g: g.maximum), "Min": _fold(lambda g: g.minimum),

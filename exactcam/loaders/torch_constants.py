@@ -79,13 +79,14 @@ _TYPED = _names(
     true_divide trunc where __xor__
     """
 ) | {*CASTS}
+_NUMBERS = ("item", "_local_scalar_dense")  # give a number of Python
 # The last bits depend on the order of additions, or on the machine's library of functions.
 _ROUNDED = _names(
     """
     adaptive_avg_pool1d _adaptive_avg_pool2d adaptive_avg_pool2d adaptive_avg_pool3d addbmm
     addmm addmv addr baddbmm batch_norm bmm celu chain_matmul conv1d conv2d conv3d corrcoef
     cosine_similarity count_nonzero cov cross cumprod cumsum cumulative_trapezoid diff dist dot
-    einsum frobenius_norm ger glu group_norm index_add inner instance_norm kron layer_norm
+    einsum embedding_bag _embedding_bag frobenius_norm ger glu group_norm index_add inner instance_norm kron layer_norm
     linalg_cholesky linalg_cross linalg_householder_product linalg_inv linalg_matmul
     linalg_matrix_exp linalg_matrix_norm linalg_matrix_power linalg_multi_dot linalg_norm
     linalg_qr linalg_solve _linalg_solve_ex linalg_solve_triangular linalg_vecdot
@@ -138,16 +139,18 @@ class TorchConstants:
         if operator.namespace != "aten":
             return False
         random = torch.Tag.nondeterministic_seeded in operator.tags and "dropout" not in name
-        listed = name in _MOVED or name in _TYPED or name in _ROUNDED
+        listed = any(name in names for names in (_MOVED, _TYPED, _ROUNDED, _NUMBERS))
         return not random and (listed or torch.Tag.pointwise in operator.tags)
 
     def call(self, operator: Any, name: str, given: dict[str, Any]) -> Any:
-        """What the operator gives for constant arguments by name: a tensor or a list of tensors."""
+        """What the operator gives for constant arguments by name: tensors or a number."""
         torch, graph = self.torch, self.graph
         if "dropout" in name:
             if given["train"]:
                 raise graph.refuse(name, "is random in training mode; call model.eval() first")
             return given["input"]
+        if name in _NUMBERS:
+            return given["self"].item()
         if any(argument.name == "device" for argument in operator._schema.arguments):
             given = {**given, "device": torch.device("cpu")}
         try:

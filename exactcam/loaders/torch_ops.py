@@ -36,7 +36,7 @@ _RANDOM = "is random: the network has no fixed function"
 
 _REASONS = {
     _SMOOTH: """
-        sigmoid tanh gelu silu mish softplus elu selu celu exp log sin cos sqrt rsqrt pow erf
+        sigmoid tanh gelu silu mish softplus elu selu celu exp log sin cos sqrt rsqrt erf
         softmax _softmax log_softmax _log_softmax log_sigmoid logsumexp square hardswish glu
         reciprocal atan log1p expm1 scaled_dot_product_attention
         cosine_similarity prod acos acosh asin asinh atan2 atanh cosh sinh tan log10 log2
@@ -301,6 +301,7 @@ def _unequal_windows(graph: Graph, source: Tensor, sizes: list[int], mean: bool)
 OPERATORS: dict[str, Operator] = {
     "add": _add, "sub": _sub, "subtract": _sub, "rsub": _rsub, "div": _div, "divide": _div,
     "true_divide": _div,
+    "pow": lambda g, a: layers.power(g, number(a.self), number(a.exponent)),
     "mul": lambda g, a: g.multiply(number(a.self), number(a.other)),
     "multiply": lambda g, a: g.multiply(number(a.self), number(a.other)),
     "neg": lambda g, a: g.negative(a.self),

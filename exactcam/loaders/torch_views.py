@@ -50,8 +50,14 @@ def _slice(x: np.ndarray, a: SimpleNamespace) -> np.ndarray:
 def _index(graph: Graph, a: SimpleNamespace) -> Operand:
     if any(isinstance(i, Tensor) for i in a.indices):
         raise graph.refuse("index", "the indices are computed; they must be constant")
-    where = tuple(slice(None) if i is None else i for i in a.indices)
-    return graph.view(a.self, lambda x: x[where])
+    where: list[Any] = []
+    for i in a.indices:
+        mask = i is not None and i.dtype == bool
+        where += np.nonzero(i) if mask else [slice(None) if i is None else i]
+    kept = [n for n, i in zip(a.self.shape, where, strict=False) if isinstance(i, slice)]
+    picked = np.broadcast_shapes(*(i.shape for i in where if not isinstance(i, slice)))
+    graph.limit([*picked, *kept, *a.self.shape[len(where) :]])
+    return graph.view(a.self, lambda x: x[tuple(where)])
 
 
 def _split(graph: Graph, a: SimpleNamespace) -> list[Operand]:

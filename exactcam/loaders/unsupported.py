@@ -34,7 +34,7 @@ TORCH = _by_name(
         "is linear in its matrices, but their grid is used as places, which is not; make it constant": """
             affine_grid_generator
         """,
-        "is linear in its weights, but these are never computed; sum the rows of an embedding": """
+        "is linear in its weights, but is read only where these are constant; sum the rows of an embedding": """
             _embedding_bag embedding_bag
         """,
         "is a matrix product in a form for GPUs; use matmul": """

@@ -9,8 +9,10 @@ made, so nothing later has to doubt them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational, shortened
 from ..errors import SliceError
@@ -22,23 +24,58 @@ from .nodes import Block
 __all__ = ["Slice", "Window", "WindowLike", "window_of"]
 
 Vector = tuple[mpq, ...]
+_VECTORS = ("origin", "e1", "e2")
+_FLOATS = {float, np.float64, np.float32, np.float16}
 
 
-def _vector(values: Sequence[Any], where: str) -> Vector:
-    """Exact rational entries; a NumberError names the entry of `where`."""
+def _vector(values: Sequence[Any] | np.ndarray, where: str) -> Vector | np.ndarray:
+    """Exact rational entries, float64 ones as an array; a NumberError names the entry of `where`."""
     entries = listed(values, where, "a vector of exact numbers", SliceError)
+    if {type(x) for x in entries} <= _FLOATS:
+        floats = np.asarray(entries, dtype=np.float64)
+        if floats.size and np.isfinite(floats).all():
+            return floats
     return tuple(rational(x, f"{where}[{i}]") for i, x in enumerate(entries))
+
+
+def _exact(vector: Vector | np.ndarray) -> Vector:
+    """The rational entries of a `_vector`."""
+    if isinstance(vector, np.ndarray):  # of a float, mpq(x) takes four times as long
+        return tuple(mpq(*x.as_integer_ratio()) for x in vector.tolist())
+    return vector
+
+
+def _difference(x: Vector | np.ndarray, y: Vector | np.ndarray) -> Vector | np.ndarray:
+    """x - y, as an array where it needs no rounding."""
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = x - y
+            back = out - x
+            lost = (x - (out - back)) + (-y - back)  # Knuth's two-sum; NaN where it overflows
+        if not lost.any():
+            return out
+    return tuple(a - b for a, b in zip(_exact(x), _exact(y), strict=True))
 
 
 @dataclass(frozen=True)
 class Slice(WithoutCaches):
-    """The plane origin + u e1 + v e2. Raises SliceError for dependent directions."""
+    """The plane origin + u e1 + v e2. Raises SliceError for dependent directions.
+
+    Where all three came as floats, `floats` are these, (3, size), and the rational vectors are
+    made when first asked for: of an image that takes longer than to cut a small window.
+    """
 
     origin: Vector
     e1: Vector
     e2: Vector
+    floats: np.ndarray | None = field(compare=False)
 
-    def __init__(self, origin: Sequence[Any], e1: Sequence[Any], e2: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        origin: Sequence[Any] | np.ndarray,
+        e1: Sequence[Any] | np.ndarray,
+        e2: Sequence[Any] | np.ndarray,
+    ) -> None:
         base, first, second = _vector(origin, "origin"), _vector(e1, "e1"), _vector(e2, "e2")
         if not len(base) == len(first) == len(second):
             raise SliceError(
@@ -47,12 +84,25 @@ class Slice(WithoutCaches):
             )
         pivot = next((i for i, x in enumerate(first) if x), None)
         if pivot is None or all(
-            first[pivot] * y == second[pivot] * x for x, y in zip(first, second, strict=True)
+            mpq(first[pivot]) * mpq(y) == mpq(second[pivot]) * mpq(x)
+            for x, y in zip(first, second, strict=True)
         ):
             raise SliceError("e1 and e2 are linearly dependent: the slice would be no plane")
-        object.__setattr__(self, "origin", base)
-        object.__setattr__(self, "e1", first)
-        object.__setattr__(self, "e2", second)
+        vectors = (base, first, second)
+        floats = [vector for vector in vectors if isinstance(vector, np.ndarray)]
+        if len(floats) == 3:
+            object.__setattr__(self, "floats", np.stack(floats))
+            return
+        object.__setattr__(self, "floats", None)
+        for name, vector in zip(_VECTORS, vectors, strict=True):
+            object.__setattr__(self, name, _exact(vector))
+
+    def __getattr__(self, name: str) -> Vector:
+        """The rational vectors, where only floats are there yet."""
+        if name not in _VECTORS or "floats" not in vars(self):
+            raise AttributeError(f"a Slice has no {name!r}", name=name, obj=self)
+        vector = vars(self)[name] = _exact(vars(self)["floats"][_VECTORS.index(name)])
+        return vector
 
     def __repr__(self) -> str:
         if self.size > 2:
@@ -86,16 +136,12 @@ class Slice(WithoutCaches):
         p, q, r = _vector(a, "a"), _vector(b, "b"), _vector(c, "c")
         if not len(p) == len(q) == len(r):
             raise SliceError(f"the three points have {len(p)}, {len(q)} and {len(r)} entries")
-        return Slice(
-            p,
-            [y - x for x, y in zip(p, q, strict=True)],
-            [y - x for x, y in zip(p, r, strict=True)],
-        )
+        return Slice(p, _difference(q, p), _difference(r, p))
 
     @property
     def size(self) -> int:
         """The dimension of the input space."""
-        return len(self.origin)
+        return len(self.origin) if self.floats is None else self.floats.shape[1]
 
     def at(self, u: Any, v: Any) -> Vector:
         """The input vector at slice coordinates (u, v)."""

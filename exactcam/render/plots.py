@@ -9,6 +9,7 @@ use `exactcam.draw`, which scales exactly first.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
@@ -383,8 +384,13 @@ def _axes(axes: Axes | None) -> Axes:
 
 def _new_figure(width: float, height: float) -> Figure:
     """An empty figure of that many inches. Raises MissingExtraError."""
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # of a home that cannot be written it warns, and goes on
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("figures need matplotlib: pip install 'exactcam[plot]'") from None
+    finally:
+        logger.setLevel(level)
     return Figure(figsize=(width, height), layout="constrained")

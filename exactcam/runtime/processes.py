@@ -87,10 +87,14 @@ class Workers(Executor):
                 number = at_once(self.jobs, self._tasks)
                 self._pool = ProcessPoolExecutor(number, context, serve, (os.getpid(),))
                 self._results = getattr(self._pool, "_result_queue", None)
-            future = self._pool.submit(fn, *args, **kwargs)
-            if not self._started:
+                _start_feeding(getattr(self._pool, "_call_queue", None))
+            first = not self._started
+            try:
+                future = self._pool.submit(fn, *args, **kwargs)
+            finally:  # it may fail with processes started
+                self._started.update(getattr(self._pool, "_processes", None) or {})
+            if first:
                 threading.Thread(target=self._watch, daemon=True).start()
-            self._started.update(getattr(self._pool, "_processes", None) or {})
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -116,6 +120,14 @@ class Workers(Executor):
         writer = getattr(self._results, "_writer", None)
         if writer is not None and not writer.closed:
             writer.close()
+
+
+def _start_feeding(tasks: Any) -> None:
+    """Start the thread that sends tasks: where that fails in the pool's own thread, the pool
+    never ends."""
+    if hasattr(tasks, "_start_thread"):
+        with tasks._notempty:
+            tasks._start_thread()
 
 
 @contextmanager
@@ -170,7 +182,8 @@ def lost() -> Iterator[None]:
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """Start processes inside the block: held-back signals, no warning of threads at a fork.
+    """Start processes inside the block: held-back signals, no warning of threads at a fork,
+    MemoryError where there is no room for the stack of a thread.
 
     Python 3.12 and later warn of locks that a thread may hold at a fork and nobody releases in
     the child. Those that ours can meet are cared for: numba's is held across the fork, and no
@@ -180,7 +193,12 @@ def starting() -> Iterator[None]:
     """
     with masked(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
-        yield
+        try:
+            yield
+        except RuntimeError as error:
+            if "can't start new thread" not in str(error):
+                raise
+            raise MemoryError from None
 
 
 def serve(parent: int) -> None:
@@ -195,4 +213,7 @@ def serve(parent: int) -> None:
             time.sleep(0.5)
         os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
+    try:
+        threading.Thread(target=watch, daemon=True).start()
+    except RuntimeError:  # no memory for its stack: whoever waits for this process says so
+        os._exit(1)

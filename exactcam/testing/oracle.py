@@ -15,13 +15,14 @@ apart from the fast engine's filter on purpose: an oracle must not share its bug
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..arithmetic.matrix import Dense, Matrix
-from ..arithmetic.rational import mpq, mpz, to_float
+from ..arithmetic.matrix import Dense, Matrix, Sparse
+from ..arithmetic.rational import mpq, to_float
 from ..complex.partition import Partition
 from ..errors import ExactcamError
 from ..grading.shapes import Shapes
@@ -133,37 +134,34 @@ class Oracle:
 
 
 Values = tuple[np.ndarray, np.ndarray]  # (size, n): values and bounds of their errors
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # a sparse matrix: indptr, indices, data
 
 
 @dataclass(frozen=True)
 class _FloatLayer:
     """An affine node with correctly rounded float weights, which bounds its own rounding errors."""
 
-    terms: tuple[Rows, ...]
+    terms: tuple[Matrix, ...]
     bias: np.ndarray
     gamma: float
     safe: bool
 
     @staticmethod
     def of_node(node: Affine) -> _FloatLayer:
-        terms = [_compressed(matrix, node.scale) for matrix in node.matrices]
-        return _FloatLayer._of(terms, [to_float(mpq(b, node.scale)) for b in node.bias])
+        terms = [
+            matrix.with_numbers(_nearest(mpq(x, node.scale) for x in matrix.numbers.ravel()))
+            for matrix in node.matrices
+        ]
+        return _FloatLayer._of(terms, _nearest(mpq(b, node.scale) for b in node.bias))
 
     @staticmethod
     def of_slice(slice: Slice) -> _FloatLayer:
-        data = np.asarray(
-            [to_float(x) for pair in zip(slice.e1, slice.e2, strict=True) for x in pair]
-        )
-        indices = np.tile([0, 1], slice.size)
-        indptr = 2 * np.arange(slice.size + 1)
-        return _FloatLayer._of([(indptr, indices, data)], [to_float(x) for x in slice.origin])
+        directions = np.stack([_nearest(slice.e1), _nearest(slice.e2)], axis=1)
+        return _FloatLayer._of([Dense(directions)], _nearest(slice.origin))
 
     @staticmethod
-    def _of(terms: list[Rows], bias: list[float]) -> _FloatLayer:
-        longest = sum(int(np.diff(indptr).max(initial=0)) for indptr, _, _ in terms)
-        shift = np.asarray(bias)
-        numbers = np.abs(np.concatenate([shift, *(data for _, _, data in terms)]))
+    def _of(terms: list[Matrix], shift: np.ndarray) -> _FloatLayer:
+        longest = sum(map(_fan_in, terms))
+        numbers = np.abs(np.concatenate([shift, *(matrix.numbers for matrix in terms)]))
         numbers = numbers[numbers != 0]
         safe = bool(((numbers > _SMALL) & (numbers < _LARGE)).all())
         return _FloatLayer(tuple(terms), shift, 1.01 * (longest + 8) * _U, safe)
@@ -171,34 +169,34 @@ class _FloatLayer:
     def apply(self, inputs: list[Values]) -> Values:
         value = np.repeat(self.bias[:, None], inputs[0][0].shape[1], axis=1)
         size, error = np.abs(value), np.zeros_like(value)
-        for (indptr, indices, data), (x, e) in zip(self.terms, inputs, strict=True):
-            value = value + _product(indptr, indices, data, x)
-            size = size + _product(indptr, indices, np.abs(data), np.abs(x) + e)
-            error = error + _product(indptr, indices, np.abs(data), e)
+        for matrix, (x, e) in zip(self.terms, inputs, strict=True):
+            moduli = matrix.with_numbers(np.abs(matrix.numbers))
+            value = value + _product(matrix, x)
+            size = size + _product(moduli, np.abs(x) + e)
+            error = error + _product(moduli, e)
         bound = (error + self.gamma * size) * (1 + 64 * self.gamma) + _TINY
         return value, bound if self.safe else np.full_like(bound, np.inf)
 
 
-def _compressed(matrix: Matrix, scale: mpz) -> Rows:
-    if isinstance(matrix, Dense):  # rows of full length keep the product a plain one
-        rows, columns = matrix.shape
-        indptr, indices = columns * np.arange(rows + 1), np.tile(np.arange(columns), rows)
-        entries = matrix.numbers
-    else:
-        indptr, indices, entries = matrix.csr()
-    return indptr, indices, np.asarray([to_float(mpq(x, scale)) for x in entries], dtype=np.float64)
+def _nearest(numbers: Iterable[mpq]) -> np.ndarray:
+    return np.asarray([to_float(x) for x in numbers], dtype=np.float64)
 
 
-def _product(
-    indptr: np.ndarray, indices: np.ndarray, data: np.ndarray, x: np.ndarray
-) -> np.ndarray:
-    rows, columns = len(indptr) - 1, len(x)
-    if len(data) == rows * columns:
-        return data.reshape(rows, columns) @ x
-    out = np.zeros((rows, x.shape[1]))
-    for row in np.nonzero(np.diff(indptr))[0]:
-        entries = np.s_[indptr[row] : indptr[row + 1]]
-        out[row] = data[entries] @ x[indices[entries]]
+def _fan_in(matrix: Matrix) -> int:
+    """How many products at most an entry of a product is the sum of."""
+    if isinstance(matrix, Sparse):
+        return int(np.diff(matrix.indptr).max(initial=0))
+    return matrix.shape[1] if isinstance(matrix, Dense) else matrix.fan_in
+
+
+def _product(matrix: Matrix, x: np.ndarray) -> np.ndarray:
+    """A matrix of floats times the columns of x."""
+    if not isinstance(matrix, Sparse):
+        return matrix.apply(x)
+    out = np.zeros((matrix.shape[0], x.shape[1]))
+    for row in np.nonzero(np.diff(matrix.indptr))[0]:
+        entries = np.s_[matrix.indptr[row] : matrix.indptr[row + 1]]
+        out[row] = matrix.data[entries] @ x[matrix.indices[entries]]
     return out
 
 

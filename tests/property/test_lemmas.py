@@ -26,7 +26,7 @@ from exactcam.engine.float_affine import FloatAffine
 from exactcam.engine.half_edges import _equal, _side, twins
 from exactcam.engine.kernels import vertices as kernels_names
 from exactcam.engine.kernels.arrays import FloatForm
-from exactcam.engine.kernels.constants import UNKNOWN
+from exactcam.engine.kernels.constants import UNKNOWN, A, B, E
 from exactcam.engine.kernels.predicates import float_sign
 from exactcam.engine.kernels.predicates import meet as float_meet
 from exactcam.engine.lazy_cells import ExactCells
@@ -34,6 +34,7 @@ from exactcam.engine.local_frame import Frame
 from exactcam.engine.packed_patterns import PackedPatterns
 from exactcam.engine.refine import Engine, concatenated
 from exactcam.engine.region_store import Regions
+from exactcam.engine.upright import Uprights
 from exactcam.engine.value_numbers import Ties
 from exactcam.engine.vertex_clusters import pieces
 from exactcam.exact.replay import Trace
@@ -452,7 +453,7 @@ def test_lemmas_24_and_25(case: Case) -> None:
 @FEW
 @given(case=cases(), seed=st.integers(0, 99))
 def test_lemmas_26_and_27(case: Case, seed: int) -> None:
-    """Corners moved at random within errors up to the size of cells."""
+    """Corners moved at random within errors up to the size of cells, lines up to their slopes."""
     engine, rng = Engine(*case), np.random.default_rng(seed)
     batch = concatenated(list(engine.run()))
     start, own = batch.start, np.arange(len(batch.corners))
@@ -477,9 +478,33 @@ def test_lemmas_26_and_27(case: Case, seed: int) -> None:
     for place, (u, v, delta) in zip(places, hulls[names].tolist(), strict=True):
         assert max(abs(place[0] - mpq(u)), abs(place[1] - mpq(v))) <= mpq(delta)
 
-    chosen = kernels_names.least_corners(batch.corners, start, kernels_names.boxes(points))
+    lines = batch.corners.copy()
+    shares = rng.choice([0.0, 1e-15, 1e-3, 1.0], len(lines)) * np.abs(lines[:, [A, B]]).max(axis=1)
+    lines[:, A] += shares * rng.uniform(-0.5, 0.5, len(lines))
+    lines[:, B] += shares * rng.uniform(-0.5, 0.5, len(lines))
+    lines[:, E] = (lines[:, E] + shares) * 1.001
+    known = np.zeros(len(lines), dtype=np.bool_)
+    chosen = kernels_names.least_corners(lines, start, kernels_names.boxes(points), known)
     for cell, choice in enumerate(chosen.tolist()):
         assert choice in (-1, min(range(start[cell], start[cell + 1]), key=lambda k: places[k]))
+
+
+@FEW
+@given(case=cases(), fixed=st.integers(0, 3))
+def test_lemma_27_on_structural_zeros(case: Case, fixed: int) -> None:
+    """What is said not to vary with v does not, on slices where one input alone does."""
+    network, plane, window = case
+    e2 = [x if k == fixed % plane.size else 0 for k, x in enumerate(plane.e2)]
+    assume(any(e2))
+    e1 = [int(k == (fixed + 1) % plane.size) for k in range(plane.size)]
+    plane = Slice(plane.origin, e1, e2)
+    uprights, trace = Uprights(network, plane), Trace(network, plane, window)
+    patterns = partition(network, plane, window, engine="reference").patterns
+    for a in range(len(network.layers)):
+        found = uprights.values(patterns, a)
+        for codes, own in zip(patterns, found, strict=True):
+            b = trace.input(codes, a).columns[:, 1]
+            assert not b[own].any()
 
 
 # |x| + |y| as one maximum: on each half of an axis two different members change places.

@@ -190,6 +190,9 @@ def _tied(engine: Engine, a: int, place: Any) -> tuple[Any, Any]:
     task, k = place
     layer, cell = engine.network.layers[a], task.cells.part(k, k + 1)
     cut = engine._next(task, layer, engine._values(task)[layer.source].forms, layer.node.size)
-    ours = engine._tied_parts(cut.of(np.asarray([k])), cell)
+    _, tied, known = engine._ties_of(a, cell, np.arange(1))
+    ours = cut.of(np.asarray([k])).by_floats(cell, known) if len(tied) else None
     truth = engine._exact_parts(layer, cell)
-    return None if ours is None else ours.codes.tolist(), truth.codes.tolist()
+    if ours is None or len(ours.undecided):
+        return None, truth.codes.tolist()
+    return cut.parts(cell, ours).codes.tolist(), truth.codes.tolist()

@@ -177,10 +177,8 @@ def trial(words: str, fault: str, files: dict[str, str], folder: Path, seed: int
     end = ended(given, fault, draw, whole.seconds)
     lines = [line for line in end.err.splitlines() if line and "exactcam: note: " not in line]
     assert "Traceback" not in end.err, (what, end)
-    assert len(lines) == (end.code not in (0, -signal.SIGKILL)) or fault == "stderr full", (
-        what,
-        end,
-    )
+    # A negative code: killed, or a signal came before the command began or when it was done.
+    assert len(lines) == (end.code > 0) or fault == "stderr full", (what, end)
     codes = {0, 2, *(128 + n for n in (1, 2, 15)), -1, -2, -9, -15}
     assert end.code in codes, (what, end)
     found = path.read_bytes() if path.exists() else b""
@@ -197,11 +195,12 @@ def trial(words: str, fault: str, files: dict[str, str], folder: Path, seed: int
     return end.code
 
 
-@pytest.mark.parametrize("faults", [6, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("faults", [3, pytest.param(300, marks=pytest.mark.slow)])
 def test_commands_under_faults(files: dict[str, str], tmp_path: Path, faults: int) -> None:
     codes: Counter[tuple[str, int]] = Counter()
     for seed in range(faults):
-        fault = FAULTS[seed % len(FAULTS)]
-        words = COMMANDS[seed * 5 % len(COMMANDS)] if faults > 100 else COMMANDS[seed % 4]
+        quick = faults < 100  # a worker killed, a full disk, little memory
+        fault = FAULTS[(seed + 5 * quick) % len(FAULTS)]
+        words = COMMANDS[seed + 1 if quick else seed * 5 % len(COMMANDS)]
         codes[fault, trial(words, fault, files, tmp_path, seed)] += 1
     print(f"{codes.total()} faults, nothing lost:", dict(codes))

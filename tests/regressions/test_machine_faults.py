@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import resource
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
+from multiprocessing import active_children
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
@@ -400,6 +402,61 @@ def test_out_of_memory_is_one_line(
         err = capsys.readouterr().err
         assert err.count("\n") == 1
         assert "out of memory" in err
+
+
+def test_matplotlib_says_nothing_of_a_home_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It warns in two lines when it is imported; the figure is written all the same."""
+    from exactcam.render.plots import _new_figure
+
+    (tmp_path / "matplotlib").mkdir()
+    says = "import logging\nlogging.getLogger(__name__).warning('mkdir -p failed')\n"
+    (tmp_path / "matplotlib" / "__init__.py").write_text(says)
+    (tmp_path / "matplotlib" / "figure.py").write_text(says + "Figure = dict\n")
+    for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    try:
+        assert _new_figure(1, 2)
+    finally:
+        for name in ("matplotlib.figure", "matplotlib"):
+            sys.modules.pop(name, None)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3, "a worker's"])
+def test_a_thread_that_cannot_start_is_one_line(
+    small: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    failing: int | str,
+) -> None:
+    """It was a traceback where memory was too short for the stack of a thread, or never ended."""
+    parent, right, started = os.getpid(), Thread.start, []
+
+    def start(self: Thread) -> None:
+        here = os.getpid() == parent
+        started.extend([here] * here)
+        if failing == len(started) if here else failing == "a worker's":
+            raise RuntimeError("can't start new thread")
+        right(self)
+
+    monkeypatch.setenv("EXACTCAM_PROCESSES", "2")
+    monkeypatch.setattr(Thread, "start", start)
+    # What a pool logs goes to stderr, but under pytest.
+    monkeypatch.setattr(logging.getLogger("concurrent.futures"), "propagate", False)
+    assert main(["partition", str(small), "--jobs", "2", "-o", str(tmp_path / "x.run")]) == 2
+    assert started == [True] * min(3, failing if isinstance(failing, int) else 3)
+    err = capfd.readouterr().err
+    assert err.count("\n") == 1, err
+    assert "memory" in err
+    for thread in pool_threads():
+        thread.join(120)
+    for child in active_children():
+        child.join(120)
+    assert not active_children()
 
 
 @pytest.mark.parametrize("words", [["info"], ["partition", "--engine", "reference"]])

@@ -208,13 +208,13 @@ def run_trial(engine: Engine, whole: bytes, path: Path, seed: int) -> None:
 
 
 def test_killed_and_interrupted_writers(part: Partition, tmp_path: Path) -> None:
-    for seed in range(24):
+    for seed in range(8):
         trial(part, tmp_path, seed)
 
 
 @pytest.mark.slow
 def test_many_killed_and_interrupted_writers(part: Partition, tmp_path: Path) -> None:
-    for seed in range(24, 600):
+    for seed in range(8, 600):
         trial(part, tmp_path, seed)
 
 
@@ -275,13 +275,13 @@ def whole(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def test_killed_and_interrupted_runs(engine: Engine, whole: bytes, tmp_path: Path) -> None:
-    for seed in range(6):
+    for seed in range(3):
         run_trial(engine, whole, tmp_path / "x.run", seed)
 
 
 @pytest.mark.slow
 def test_many_killed_and_interrupted_runs(engine: Engine, whole: bytes, tmp_path: Path) -> None:
-    for seed in range(6, 150):
+    for seed in range(3, 150):
         run_trial(engine, whole, tmp_path / "x.run", seed)
 
 

@@ -37,7 +37,8 @@ class TooSlow(BaseException):
 
 
 class Count(NamedTuple):
-    """How a parser fared: files, those that loaded, failed names, seconds in all and at most."""
+    """How a parser fared: files, those that loaded, failed names, processor seconds in all and
+    at most."""
 
     files: int
     loaded: int
@@ -94,7 +95,7 @@ def fuzz(name: str, parser: Parser, folder: Path, numbers: range, seed: int, kee
 def _fuzzed(
     name: str, parser: Parser, folder: Path, numbers: range, seed: int, keep: Path
 ) -> Count:
-    loaded, failed, slowest, begin = 0, list[str](), 0.0, time.perf_counter()
+    loaded, failed, slowest, begin = 0, list[str](), 0.0, time.process_time()
     for number in numbers:
         if number % 512 == 0:  # where signals are no use: the file stays in the folder
             faulthandler.dump_traceback_later(30 * SECONDS, exit=True)
@@ -102,9 +103,9 @@ def _fuzzed(
         paths = [folder / file for file in files]
         for path, content in zip(paths, files.values(), strict=True):
             path.write_bytes(content)
-        start = time.perf_counter()
+        start = time.process_time()
         loads, fault = _fault(parser, paths)
-        slowest = max(slowest, time.perf_counter() - start)
+        slowest = max(slowest, time.process_time() - start)
         loaded += loads
         if fault:
             keep.mkdir(parents=True, exist_ok=True)
@@ -113,7 +114,7 @@ def _fuzzed(
             for path, content in zip(paths, files.values(), strict=True):
                 (keep / f"{label}-{path.name}").write_bytes(content)
             print(f"{label}: {fault}", flush=True)
-    return Count(len(numbers), loaded, failed, time.perf_counter() - begin, slowest)
+    return Count(len(numbers), loaded, failed, time.process_time() - begin, slowest)
 
 
 def limit_memory() -> None:

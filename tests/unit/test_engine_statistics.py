@@ -10,6 +10,7 @@ import pytest
 
 import exactcam
 from exactcam import Network, Slice, Window, from_arrays
+from exactcam.engine import vertex_clusters
 from exactcam.engine.refine import Engine
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -69,3 +70,23 @@ def test_scaled_and_negated_units_follow_the_first() -> None:
     assert np.array_equal(codes, exactcam.partition(network, engine="reference").patterns)
     assert (codes[:, 0] == codes[:, 1]).all()
     assert (codes[:, 0] + codes[:, 2] == 2).all()
+
+
+def test_upright_lines_need_no_exact_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Knot lines of units that read no input that varies with v; only u tells their cells apart."""
+    rng = np.random.default_rng(3)
+    first, second = rng.normal(size=(12, 4)), rng.normal(size=(12, 12))
+    first[:6, 1], second[:6, 6:] = 0, 0  # units 0 to 5 of both layers do not see input 1
+    layers = [(first, rng.normal(size=12)), (second, rng.normal(size=12)), ([[1] * 12], [0])]
+    network = from_arrays(layers)
+    plane = Slice(rng.normal(size=4), [1, 0, 0.3, 0.7], [0, 1.1, 0, 0])
+    exact = exactcam.partition(network, plane, (-2, -2, 2, 2), engine="reference")
+
+    def refused(exact: object, corners: np.ndarray) -> int:
+        raise AssertionError("exact points of an upright edge")
+
+    monkeypatch.setattr(vertex_clusters, "_least", refused)
+    found = exactcam.partition(network, plane, (-2, -2, 2, 2), engine="fast")
+    assert np.array_equal(found.patterns, exact.patterns)
+    assert np.array_equal(found.corners, exact.corners)
+    assert len(found) > 60

@@ -61,4 +61,4 @@ def test_patches_equal_the_sparse_matrix(transpose, groups, stride, dilation, pa
     )
     numbers = objects(mpz(int(x)) for x in rng.integers(-9, 9, 2 * math.prod(source)))
     columns = numbers.reshape(-1, 2)
-    assert (matrix.apply(columns) == matrix._sparse.apply(columns)).all()
+    assert (matrix.apply(columns) == Sparse(matrix.shape, *matrix.csr()).apply(columns)).all()

@@ -88,10 +88,13 @@ def check(matrix: Matrix, dense: np.ndarray) -> None:
 
 
 @SETTINGS
-@given(convolutions())
-def test_convolutions(matrix: Convolution) -> None:
+@given(convolutions(), st.booleans())
+def test_convolutions(matrix: Convolution, small: bool) -> None:
+    """Those whose columns are expanded, and those that never are."""
     dense = by_definition(matrix)
-    check(matrix, dense)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exactcam.arithmetic.matrix._SMALL", 1 << 15 if small else 0)
+        check(matrix, dense)
     doubled = matrix.with_numbers(matrix.numbers * 2)
     check(doubled, dense * 2)
 

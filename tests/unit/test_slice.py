@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exactcam import Slice, Window
 from exactcam.arithmetic.rational import mpq
+from exactcam.engine.local_frame import Frame
 from exactcam.errors import NumberError, SliceError
 from exactcam.model.slice import window_of
 
@@ -146,4 +153,53 @@ def test_slices_and_windows_pickle() -> None:
     for thing in (plane, window):
         again = pickle.loads(pickle.dumps(thing))
         assert again == thing
-        assert set(again.__dict__) <= {"origin", "e1", "e2", "corners"}
+        assert set(again.__dict__) <= {"origin", "e1", "e2", "floats", "corners"}
+
+
+FLOATS = st.floats(-1e3, 1e3) | st.sampled_from([-0.0, 0.1, 1e-290, -(2.0**-1074), 1e308, 2.0**-27])
+
+
+@given(
+    vectors=st.integers(2, 4).flatmap(
+        lambda n: st.lists(st.lists(FLOATS, min_size=n, max_size=n), min_size=3, max_size=3)
+    ),
+    corner=st.tuples(FLOATS, FLOATS),
+    side=st.sampled_from([1.0, 0.1, 1e-9, 3e290]),
+    through=st.booleans(),
+)
+def test_float_slices_are_exact(
+    vectors: list[list[float]], corner: tuple[float, float], side: float, through: bool
+) -> None:
+    """Given as floats, a slice and its forms are bit for bit those of the same rationals."""
+    make = Slice.through if through else Slice
+    exact = [[Fraction(x) for x in vector] for vector in vectors]
+    try:
+        slow = make(*exact)
+    except SliceError:
+        with pytest.raises(SliceError):
+            make(*vectors)
+        return
+    kinds: list[Callable[[list[float]], Any]] = [list, np.array, tuple]
+    for kind in kinds:
+        fast = make(*map(kind, vectors))
+        assert slow.floats is None
+        assert fast.floats is not None or through
+        (u, v), more = map(mpq, corner), mpq(side)
+        frame = Frame(Window.rectangle(u, v, u + more, v + more / 3))
+        one, other = frame.forms(slow), frame.forms(fast)
+        assert one.grid == other.grid
+        for x, y in zip(one.forms, other.forms, strict=True):
+            assert x.tobytes() == y.tobytes()
+        assert fast == slow
+        assert hash(fast) == hash(slow)
+        assert pickle.loads(pickle.dumps(fast)) == slow
+
+
+def test_float_slices_make_rationals_on_demand() -> None:
+    plane = Slice(*np.eye(3))
+    assert "e1" not in vars(plane)
+    assert plane.size == 3
+    assert plane.e1 == (0, 1, 0)
+    assert "origin" not in vars(plane)
+    with pytest.raises(AttributeError, match="a Slice has no 'e3'"):
+        _ = plane.e3  # type: ignore[attr-defined]

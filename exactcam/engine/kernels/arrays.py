@@ -15,6 +15,7 @@ __all__ = [
     "Groups",
     "KnownValues",
     "LayerBounds",
+    "NamedRows",
     "Pieces",
     "Siblings",
     "Weights",
@@ -78,9 +79,11 @@ class FloatForms(NamedTuple):
         return FloatForms(self.coefficients[cells], self.errors, self.owner[cells])
 
     def without(self, zero: np.ndarray) -> FloatForms:
-        """The same forms, those of units marked in `zero` (units,) set to zero without error."""
+        """The same forms, those marked in `zero` (cells, units) set to zero without error."""
+        zero = zero[:, None]
         coefficients = np.where(zero, 0.0, self.coefficients)
-        return FloatForms(coefficients, np.where(zero, 0.0, self.errors), self.owner)
+        errors = np.where(zero, 0.0, self.errors[self.owner])
+        return FloatForms(coefficients, errors, np.arange(len(errors)))
 
     def compact(self) -> FloatForms:
         """The same forms without the rows of `errors` that no cell uses."""
@@ -119,12 +122,37 @@ class Groups(NamedTuple):
 
 
 class KnownValues(NamedTuple):
-    """What value numbering has proven of a layer's input on certain cells:
-    entries of one number in `classes` (int64, (size,)) have the same exact form, zero for
-    class 0; those marked in `above` (bool, (size,)) are positive inside the cells."""
+    """What value numbering has proven of a layer's input on certain cells, a row for each or
+    one for all: entries of one number in a row of `classes` (int64, (cells, size)) have the same
+    exact form, zero for class 0; those marked in `above` (bool) are positive inside the cell."""
 
     classes: np.ndarray
     above: np.ndarray
+
+
+class NamedRows(NamedTuple):
+    """The rows of an affine layer, whose equal weights have one name; name 0 is zero.
+
+    Attributes
+    ----------
+    sizes : int64 (inputs, 8)
+        For each input's matrix, taken as a convolution: the positions of a target channel; the
+        target and the source channels of a group; the places of a source channel; the taps; and
+        where its numbers begin in `starts`, in `names` and among the classes of all inputs.
+    starts, places, taps : int64
+        Position p reads places[k] by taps[k], starts[p] <= k < starts[p + 1].
+    names : int64
+        The names of the weights: by target channel, source channel and tap.
+    longest : int
+        No row has more entries.
+    """
+
+    sizes: np.ndarray
+    starts: np.ndarray
+    places: np.ndarray
+    taps: np.ndarray
+    names: np.ndarray
+    longest: int
 
 
 class Pieces(NamedTuple):
@@ -158,13 +186,29 @@ class Siblings(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """A matrix by columns: column j is `dense[j]` or, where `dense` has no rows,
-    data[starts[j] : starts[j + 1]] in the rows named by `rows`."""
+    """A matrix by columns: dense, sparse, or a convolution; the arrays of the others are empty.
+
+    Attributes
+    ----------
+    dense : float64 (columns, rows)
+    starts, rows : int64
+    data : float64
+        Of a sparse matrix: column j has data[k] in the rows[k], starts[j] <= k < starts[j + 1].
+    taps : int64
+        Of a convolution: place p of a source channel is read by the positions rows[k] of a target
+        channel, by taps[k], starts[p] <= k < starts[p + 1].
+    kernel : float64 (source channels, target channels of a group, taps)
+    share : int
+        The source channels of a group.
+    """
 
     dense: np.ndarray
     starts: np.ndarray
     rows: np.ndarray
     data: np.ndarray
+    taps: np.ndarray
+    kernel: np.ndarray
+    share: int
 
 
 class LayerBounds(NamedTuple):

@@ -359,7 +359,7 @@ def cut_max(
         The node's input on every cell.
     groups : Groups
     known : KnownValues
-        What is known of that input on all these cells.
+        What is known of that input.
     out : CutResult
         Room for the result, of any size but `undecided`, which has room for all cells.
 
@@ -382,7 +382,8 @@ def cut_max(
     parts, missed, cell = 0, 0, 0
     while cell < cells.start.shape[0] - 1:
         coefficients, errors = forms.coefficients[cell], forms.errors[forms.owner[cell]]
-        own = _Members(coefficients, errors, known.classes, known.above)
+        row = cell if len(known.classes) > 1 else 0
+        own = _Members(coefficients, errors, known.classes[row], known.above[row])
         found = _cut_cell(cells, cell, own, groups, scratch, out, parts)
         if found == SCRATCH_FULL:
             corners, frames, todo, codes, signs, about = scratch

@@ -9,12 +9,13 @@ import numpy as np
 
 from ...arithmetic.constants import TINY, UP
 from . import jit
-from .arrays import LayerBounds, Pieces, Siblings, Weights
+from .arrays import LayerBounds, NamedRows, Pieces, Siblings, Weights
 
 __all__ = [
     "add_differences",
     "affine_errors",
     "apply_pieces",
+    "gather_patches",
     "largest_moduli",
     "row_classes",
     "sparse_product",
@@ -41,6 +42,21 @@ def sparse_product(
             for m in range(indptr[row], indptr[row + 1]):
                 total += data[m] * source[indices[m]]
             target[row] = target[row] + total if add else total
+
+
+@jit()
+def gather_patches(x: np.ndarray, gather: np.ndarray, first: int, out: np.ndarray) -> None:
+    """Write what each tap reads at some positions, from `first` on, to `out`.
+
+    x is (k, channels, places), `gather` (taps, positions) a place or -1, which reads zero; `out`
+    is (channels, taps, k, some positions).
+    """
+    for channel in range(out.shape[0]):
+        for tap in range(out.shape[1]):
+            for k in range(out.shape[2]):
+                for p in range(out.shape[3]):
+                    place = gather[tap, first + p]
+                    out[channel, tap, k, p] = x[k, channel, place] if place >= 0 else 0.0
 
 
 @jit()
@@ -79,7 +95,7 @@ def add_differences(
     """
     member, first, codes, source, cells = siblings
     which, slopes, intercepts = pieces
-    dense, starts, rows, data = weights
+    dense, starts, rows, data, _, kernel, _ = weights
     most = 0
     step, new, units = np.empty(3), np.empty(3), np.empty(codes.shape[1], np.int64)
     for cell in range(member.shape[0]):
@@ -111,12 +127,32 @@ def add_differences(
                     out[cell, 0, i] += step[0] * weight
                     out[cell, 1, i] += step[1] * weight
                     out[cell, 2, i] += step[2] * weight
+            elif kernel.shape[0] > 0:
+                _add_column(weights, j, step, out[cell])
             else:
                 for k in range(starts[j], starts[j + 1]):
                     for r in range(3):
                         out[cell, r, rows[k]] += step[r] * data[k]
         most = max(most, changed)
     return most
+
+
+@jit()
+def _add_column(weights: Weights, j: int, step: np.ndarray, out: np.ndarray) -> None:
+    """out += step times column j of a convolution; step (3,) and out (3, rows)."""
+    _, starts, rows, _, taps, kernel, share = weights
+    places, targets = starts.shape[0] - 1, kernel.shape[1]
+    channel, place = j // places, j % places
+    size = out.shape[1] // (kernel.shape[0] // share * targets)
+    begin, end = starts[place], starts[place + 1]
+    for target in range(targets):
+        first = (channel // share * targets + target) * size
+        numbers = kernel[channel, target]
+        for k in range(begin, end):
+            i, weight = first + rows[k], numbers[taps[k]]
+            out[0, i] += step[0] * weight
+            out[1, i] += step[1] * weight
+            out[2, i] += step[2] * weight
 
 
 @jit()
@@ -244,38 +280,31 @@ def affine_errors(
 
 
 @jit()
-def row_classes(
-    starts: np.ndarray,
-    columns: np.ndarray,
-    numbers: np.ndarray,
-    bias: np.ndarray,
-    known: np.ndarray,
-    free: int,
-    out: np.ndarray,
-) -> int:
+def row_classes(rows: NamedRows, bias: np.ndarray, known: np.ndarray, free: int) -> tuple:
     """Number the rows of an affine layer so that those computed alike have one number (Lemma 24).
 
-    The classes go to `out`, new ones from `free` on; returns the next free class.
+    Returns the classes of the rows, new ones from `free` on, and the next free class.
 
-    Row i has the weights named `numbers[m]` at `columns[m]`, starts[i] <= m < starts[i + 1],
-    and the bias named bias[i]; `known` are the classes of the inputs. Name and class 0 are
-    zero. Rows with one hash are compared entry by entry.
+    `bias` are the names of the biases, `known` the classes of all inputs, one after the other.
+    Name and class 0 are zero. Rows with one hash are compared entry by entry.
     """
-    rows = bias.shape[0]
-    room = 16
-    while room < 2 * rows:
+    count, room = bias.shape[0], 16
+    while room < 2 * count:
         room *= 2
-    table, hashes = np.full(room, -1, np.int64), np.empty(rows, np.int64)
-    for i in range(rows):
-        code, left = bias[i], 0
-        for m in range(starts[i], starts[i + 1]):
-            x = known[columns[m]]
-            if x != 0:
-                code = (code ^ (code >> 29) ^ (numbers[m] << 32) ^ x) * 0x5851F42D4C957F2D
-                left += 1
+    out = np.empty(count, np.int64)
+    table, hashes = np.full(room, -1, np.int64), np.empty(count, np.int64)
+    own, other = (
+        np.empty((2, rows.longest + 1), np.int64),
+        np.empty((2, rows.longest + 1), np.int64),
+    )
+    for i in range(count):
+        left = _entries(rows, i, known, own)
         if left == 0 and bias[i] == 0:
             out[i] = 0
             continue
+        code = bias[i]
+        for m in range(left):
+            code = (code ^ (code >> 29) ^ (own[0, m] << 32) ^ own[1, m]) * 0x5851F42D4C957F2D
         hashes[i] = code
         slot = (code ^ (code >> 31)) & (room - 1)
         while True:
@@ -285,33 +314,34 @@ def row_classes(
                 out[i] = free
                 free += 1
                 break
-            if hashes[j] == code and _same_row(starts, columns, numbers, bias, known, i, j):
-                out[i] = out[j]
-                break
+            if hashes[j] == code and bias[i] == bias[j]:
+                same = _entries(rows, j, known, other) == left
+                for m in range(left):
+                    if not same:
+                        break
+                    same = own[0, m] == other[0, m] and own[1, m] == other[1, m]
+                if same:
+                    out[i] = out[j]
+                    break
             slot = (slot + 1) & (room - 1)
-    return free
+    return out, free
 
 
 @jit()
-def _same_row(
-    starts: np.ndarray,
-    columns: np.ndarray,
-    numbers: np.ndarray,
-    bias: np.ndarray,
-    known: np.ndarray,
-    i: int,
-    j: int,
-) -> bool:
-    """Whether rows i and j have the same bias and entries, those of class 0 left out."""
-    p, q = starts[i], starts[j]
-    while True:
-        while p < starts[i + 1] and known[columns[p]] == 0:
-            p += 1
-        while q < starts[j + 1] and known[columns[q]] == 0:
-            q += 1
-        if p == starts[i + 1] or q == starts[j + 1]:
-            return p == starts[i + 1] and q == starts[j + 1] and bias[i] == bias[j]
-        if numbers[p] != numbers[q] or known[columns[p]] != known[columns[q]]:
-            return False
-        p += 1
-        q += 1
+def _entries(rows: NamedRows, row: int, known: np.ndarray, out: np.ndarray) -> int:
+    """Write the names of the weights of a row and the classes that they meet to `out`, (2, longest
+    + 1), and return their number; entries of name or class 0 are left out."""
+    count = 0
+    for k in range(rows.sizes.shape[0]):
+        size, share, channels, places, taps, starts, names, source = rows.sizes[k]
+        target, position = row // size, row % size
+        first = source + target // share * channels * places
+        begin, end = rows.starts[starts + position], rows.starts[starts + position + 1]
+        for own in range(channels):
+            at = names + (target * channels + own) * taps
+            for m in range(begin, end):
+                name = rows.names[at + rows.taps[m]]
+                x = known[first + own * places + rows.places[m]]
+                out[0, count], out[1, count] = name, x
+                count += name != 0 and x != 0  # without a branch, hard to predict
+    return count

@@ -8,7 +8,7 @@ import numpy as np
 from ...arithmetic.constants import TINY, UP
 from ...runtime.arena import empty
 from . import jit
-from .constants import DELTA, B, E
+from .constants import DELTA, A, B, E
 from .cut_lines import grow
 
 __all__ = [
@@ -116,28 +116,47 @@ def hulls(points: np.ndarray, names: np.ndarray) -> np.ndarray:
 
 
 @jit()
-def least_corners(corners: np.ndarray, start: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """For each cell its lexicographically least corner, (cells,); -1 where the corners' `boxes`
-    leave it open. Two corners of one u are compared by v if their edge is upright."""
+def least_corners(
+    corners: np.ndarray, start: np.ndarray, boxes: np.ndarray, upright: np.ndarray
+) -> np.ndarray:
+    """For each cell its lexicographically least corner, (cells,); -1 where the corners' `boxes` and
+    the slopes of its edges leave it open (Lemma 27). `upright` marks edges known to be so."""
     out = np.empty(len(start) - 1, np.int64)
     for cell in range(len(out)):
         first, last = start[cell], start[cell + 1]
-        reach, near, a, b = np.inf, 0, -1, -1
+        reach, near, chosen = np.inf, 0, -1
         for k in range(first, last):
             reach = min(reach, boxes[k, 2])
         for k in range(first, last):
             if boxes[k, 0] <= reach:
-                a, b = b, k
+                chosen = k
                 near += 1
-        out[cell] = b if near == 1 else -1
-        if near == 2 and (b == a + 1 or (a == first and b == last - 1)):
-            edge = a if b == a + 1 else b
-            if corners[edge, B] == 0.0 and corners[edge, E] == 0.0:  # u is constant along it
-                if boxes[a, 3] < boxes[b, 1]:
-                    out[cell] = a
-                elif boxes[b, 3] < boxes[a, 1]:
-                    out[cell] = b
+        if near > 1:
+            chosen = -1
+            for k in range(first, last):
+                before, after = k - 1 if k > first else last - 1, k + 1 if k + 1 < last else first
+                if boxes[k, 0] > reach:
+                    continue
+                first_less = _less(corners[k], upright[k], boxes[k], boxes[after])
+                if first_less and _less(corners[before], upright[before], boxes[k], boxes[before]):
+                    chosen = k
+        out[cell] = chosen
     return out
+
+
+@jit()
+def _less(edge: np.ndarray, upright: bool, box: np.ndarray, other: np.ndarray) -> bool:
+    """Whether one end of an edge is proven lexicographically less than the other, from the row of
+    the edge's line, whether that is known to be upright, and the boxes of both ends."""
+    if box[2] < other[0]:
+        return True
+    a, b, e = edge[A], edge[B], edge[E]
+    upright = upright or (b == 0.0 and e == 0.0)
+    if not (upright or (abs(a) > e and abs(b) > e)):
+        return False
+    if not upright and (a > 0.0) == (b > 0.0):  # u falls along the line where v grows
+        return other[3] < box[1]
+    return box[3] < other[1]
 
 
 @jit()

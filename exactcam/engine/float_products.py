@@ -1,0 +1,222 @@
+"""Products of rounded matrices with the forms of many cells: the inner loops of `FloatAffine`.
+
+A dense matrix goes through BLAS and a sparse one by compressed rows. A convolution is never
+expanded: its patches are gathered, some at a time, and multiplied by the kernel, so that it takes
+the memory of its kernel, not that of the matrix. All compute sums of the same products, with zeros
+added at most: the bounds of Lemma 21 hold for any order of summation, and a zero term rounds
+nothing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from ..arithmetic.constants import UNIT
+from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
+from ..runtime.arena import empty, taken
+from ..runtime.cached import cached_property
+from .kernels.arrays import Weights
+from .kernels.forms import gather_patches, sparse_product
+
+__all__ = ["FloatProduct", "float_product"]
+
+_PATCH = 1 << 18  # numbers in the patches that are multiplied at once: 2 MB, a core's cache
+
+_NO_INTS, _NO_FLOATS = np.zeros(0, dtype=np.int64), np.zeros(0)
+_NOTHING = Weights(
+    np.zeros((0, 0)), _NO_INTS, _NO_INTS, _NO_FLOATS, _NO_INTS, np.zeros((0, 0, 0)), 0
+)
+
+
+class FloatProduct(ABC):
+    """One correctly rounded matrix.
+
+    Attributes
+    ----------
+    dense : float64 (columns, rows)
+        The transposed matrix; of size 0 where it is not dense.
+    terms : int
+        The most entries of a row that are not zero.
+    sums, largest : float64 (rows,)
+        Upper bounds of each row's sum of moduli, and of its largest modulus.
+    """
+
+    dense = _NOTHING.dense
+
+    def __init__(self, terms: int, sums: np.ndarray, largest: np.ndarray) -> None:
+        self.terms, self.largest = terms, largest
+        self.sums = sums * (1.0 + 2.0 * (terms + 2) * UNIT)
+
+    def __call__(
+        self, x: np.ndarray, out: np.ndarray, add: bool, kept: np.ndarray | None = None
+    ) -> None:
+        """out = W x or out += W x, each of the rows of x (cells, rows, columns); a dense W
+        may be given the `kept` columns alone, if the others are zero."""
+        self._times(_by_rows(x), _by_rows(out), add, False, kept)
+
+    def moduli(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
+        """out = |W| x or out += |W| x, as in `__call__`."""
+        self._times(_by_rows(x), _by_rows(out), add, True)
+
+    @property
+    @abstractmethod
+    def weights(self) -> Weights:
+        """The matrix by columns, for `add_differences`."""
+
+    @abstractmethod
+    def _times(
+        self,
+        x: np.ndarray,
+        out: np.ndarray,
+        add: bool,
+        moduli: bool,
+        kept: np.ndarray | None = None,
+    ) -> None:
+        """out = x W^T or out += x W^T, or alike for |W|; x (n, columns) and out (n, rows)."""
+
+
+def float_product(matrix: Matrix, numbers: np.ndarray) -> FloatProduct:
+    """A matrix whose numbers, in file order, have been rounded to `numbers`."""
+    if isinstance(matrix, Dense):
+        return _DenseProduct(numbers.reshape(matrix.shape))
+    if isinstance(matrix, Sparse):
+        return _SparseProduct(matrix, numbers)
+    return _ConvolutionProduct(matrix, numbers)
+
+
+def _columns(matrix: Sparse) -> Weights:
+    """The columns of a sparse matrix of floats."""
+    starts, rows, order = matrix.readers
+    return _NOTHING._replace(starts=starts, rows=rows, data=matrix.data[order])
+
+
+def _by_rows(x: np.ndarray) -> np.ndarray:
+    """An array (cells, rows, n) as (cells * rows, n)."""
+    return x.reshape(x.shape[0] * x.shape[1], x.shape[2])
+
+
+class _DenseProduct(FloatProduct):
+    def __init__(self, weights: np.ndarray) -> None:
+        sizes = np.abs(weights)
+        super().__init__(weights.shape[1], sizes.sum(axis=1), sizes.max(axis=1, initial=0.0))
+        self.dense = np.ascontiguousarray(weights.T)
+
+    @cached_property
+    def weights(self) -> Weights:
+        return _NOTHING._replace(dense=self.dense)
+
+    @cached_property
+    def _moduli(self) -> np.ndarray:
+        return np.abs(self.dense)
+
+    def _times(
+        self,
+        x: np.ndarray,
+        out: np.ndarray,
+        add: bool,
+        moduli: bool,
+        kept: np.ndarray | None = None,
+    ) -> None:
+        dense = self._moduli if moduli else self.dense
+        if kept is None:
+            # The cells of a batch are neighbours: half the inputs may be zero in all of them.
+            kept = np.nonzero(x.any(axis=0))[0]
+            if 4 * len(kept) < 3 * len(dense):
+                x = taken(x, kept, 1)
+        if x.shape[1] < len(dense):  # columns were left out, here or by `FloatPointwise.family`
+            dense = taken(dense, kept)
+        if add:
+            out += x @ dense
+        else:
+            np.matmul(x, dense, out=out)
+
+
+class _SparseProduct(FloatProduct):
+    def __init__(self, matrix: Sparse, numbers: np.ndarray) -> None:
+        lengths, sizes = np.diff(matrix.indptr), np.abs(numbers)
+        rows = np.repeat(np.arange(matrix.shape[0]), lengths)
+        largest = np.zeros(matrix.shape[0])
+        np.maximum.at(largest, rows, sizes)
+        sums = np.bincount(rows, sizes, matrix.shape[0])
+        super().__init__(int(lengths.max(initial=0)), sums, largest)
+        self._matrix, self._numbers = matrix, numbers
+
+    @cached_property
+    def weights(self) -> Weights:
+        return _columns(self._matrix.with_numbers(self._numbers))
+
+    @cached_property
+    def _moduli(self) -> np.ndarray:
+        return np.abs(self._numbers)
+
+    def _times(
+        self,
+        x: np.ndarray,
+        out: np.ndarray,
+        add: bool,
+        moduli: bool,
+        kept: np.ndarray | None = None,
+    ) -> None:
+        numbers = self._moduli if moduli else self._numbers
+        sparse_product(self._matrix.indptr, self._matrix.indices, numbers, x, out, add)
+
+
+class _ConvolutionProduct(FloatProduct):
+    def __init__(self, matrix: Convolution, numbers: np.ndarray) -> None:
+        self._matrix, self._numbers = matrix, numbers
+        self._kernel = matrix.arranged(numbers)
+        inside = (matrix.gather.T >= 0).astype(np.float64)  # (taps, positions)
+        sizes = np.abs(self._kernel)
+        terms = np.count_nonzero(self._kernel, axis=1) @ inside
+        largest = np.repeat(sizes.max(axis=(1, 2)), inside.shape[1])
+        super().__init__(int(terms.max()), (sizes.sum(axis=1) @ inside).ravel(), largest)
+
+    @cached_property
+    def weights(self) -> Weights:
+        if self._matrix.small:
+            rounded = self._matrix.with_numbers(self._numbers)
+            return _columns(Sparse(self._matrix.shape, *rounded.csr()))
+        starts, positions, taps = self._matrix.readers
+        _, share, size = self._kernel.shape
+        parts = self._kernel.reshape(self._matrix.groups, -1, share, size).swapaxes(1, 2)
+        kernel = np.ascontiguousarray(parts).reshape(self._matrix.source[0], -1, size)
+        return _NOTHING._replace(
+            starts=starts, rows=positions, taps=taps, kernel=kernel, share=share
+        )
+
+    @cached_property
+    def _gather(self) -> np.ndarray:
+        return np.ascontiguousarray(self._matrix.gather.T)
+
+    @cached_property
+    def _moduli(self) -> np.ndarray:
+        return np.abs(self._kernel)
+
+    def _times(
+        self,
+        x: np.ndarray,
+        out: np.ndarray,
+        add: bool,
+        moduli: bool,
+        kept: np.ndarray | None = None,
+    ) -> None:
+        kernel = self._moduli if moduli else self._kernel
+        groups, (rows, channels, taps) = self._matrix.groups, kernel.shape
+        planes = x.reshape(len(x), groups * channels, -1)
+        target = out.reshape(len(out), rows, -1)
+        kernel = kernel.reshape(groups, rows // groups, channels * taps)
+        at_once = max(1, _PATCH // (groups * channels * taps))
+        some = max(1, at_once // target.shape[2])
+        for k in range(0, len(x), some):
+            for p in range(0, target.shape[2], at_once):
+                place = target[k : k + some, :, p : p + at_once]
+                patches = empty((groups * channels, taps, len(place), place.shape[2]))
+                gather_patches(planes[k : k + some], self._gather, p, patches)
+                block = kernel @ patches.reshape(groups, channels * taps, -1)
+                block = block.reshape(rows, len(place), -1).swapaxes(0, 1)
+                if add:
+                    place += block
+                else:
+                    place[...] = block
