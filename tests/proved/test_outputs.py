@@ -29,7 +29,7 @@ def diamond() -> Network:
     return from_arrays([(np.vstack([np.eye(2), -np.eye(2)]), np.zeros(4)), (np.ones((1, 4)), [0])])
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(600, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [20, pytest.param(600, marks=pytest.mark.slow)])
 def test_outputs_of_all_kinds(proved: Callable[..., Verdict], count: int, tmp_path: Path) -> None:
     kinds = Counter[str]()
     for network in (diamond(), *map(coarse, range(count))):
