@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..files.writing import write_text
 from ..grading import EngineOutput, compare
 from ..grading.adapters import edges, polygons, regioncam, relucent, splinecam, syrenn
 from ..loaders import load
+from ..model.slice import Slice, Window
 from .progress import Progress
 
 HELP = "grade the output of a floating-point engine against the exact partition"
@@ -91,7 +91,6 @@ def _truth(args: argparse.Namespace, output: EngineOutput) -> Partition:
     return truth
 
 
-def _facts(value: object) -> object:
+def _facts(value: Slice | Window) -> object:
     """A slice as it is, a window as the set of its corners: the first may be any of them."""
-    fields = dataclasses.asdict(value)  # type: ignore[call-overload]
-    return frozenset(fields["corners"]) if "corners" in fields else fields
+    return frozenset(value.corners) if isinstance(value, Window) else value
