@@ -427,22 +427,15 @@ Lemma mem_sides e : mem (cover sides_of (plateaus f) no_pairs) e = true <-> cove
 Proof. rewrite mem_cover, mem_none. unfold covered_side. intuition discriminate. Qed.
 Lemma mem_dots e : mem (cover corners_of (plateaus f) (cover ends_of (segments f) no_pairs)) e = true <-> covered_dot e.
 Proof. rewrite !mem_cover, mem_none. unfold covered_dot. intuition discriminate. Qed.
-Lemma kept_segment x : In x (kept_segments f) -> In x (segments f) /\ ~ covered_side (fst x).
-Proof.
-  intros I. apply fresh_in in I. destruct I as [[]|[I M]]. split; [exact I|]. rewrite <- mem_sides. congruence.
-Qed.
-Lemma keep_segment x : In x (segments f) -> covered_side (fst x) \/ exists y, In y (kept_segments f) /\ fst y = fst x.
-Proof.
-  intros I. destruct (mem (cover sides_of (plateaus f) no_pairs) (fst x)) eqn:M; [left; apply mem_sides, M|]. right. apply fresh_all. auto.
-Qed.
-Lemma kept_dot x : In x (kept_dots f) -> In x (dots f) /\ ~ covered_dot (fst x).
-Proof.
-  intros I. apply fresh_in in I. destruct I as [[]|[I M]]. split; [exact I|]. rewrite <- mem_dots. congruence.
-Qed.
-Lemma keep_dot x : In x (dots f) -> covered_dot (fst x) \/ exists y, In y (kept_dots f) /\ fst y = fst x.
-Proof.
-  intros I. destruct (mem (cover corners_of (plateaus f) (cover ends_of (segments f) no_pairs)) (fst x)) eqn:M; [left; apply mem_dots, M|]. right. apply fresh_all. auto.
-Qed.
+Lemma kept s P l (M : forall e, mem s e = true <-> P e) x : In x (fresh s l []) -> In x l /\ ~ P (fst x).
+Proof. intros I. apply fresh_in in I. destruct I as [[]|[I N]]. split; [exact I|]. rewrite <- M. congruence. Qed.
+Lemma keep s (P : positive * positive -> Prop) l (M : forall e, mem s e = true <-> P e) x :
+  In x l -> P (fst x) \/ exists y, In y (fresh s l []) /\ fst y = fst x.
+Proof. intros I. destruct (mem s (fst x)) eqn:N; [left; apply M, N|]. right. apply fresh_all. auto. Qed.
+Lemma kept_segment x : In x (kept_segments f) -> In x (segments f) /\ ~ covered_side (fst x). Proof. exact (kept _ _ _ mem_sides x). Qed.
+Lemma keep_segment x : In x (segments f) -> covered_side (fst x) \/ exists y, In y (kept_segments f) /\ fst y = fst x. Proof. exact (keep _ _ _ mem_sides x). Qed.
+Lemma kept_dot x : In x (kept_dots f) -> In x (dots f) /\ ~ covered_dot (fst x). Proof. exact (kept _ _ _ mem_dots x). Qed.
+Lemma keep_dot x : In x (dots f) -> covered_dot (fst x) \/ exists y, In y (kept_dots f) /\ fst y = fst x. Proof. exact (keep _ _ _ mem_dots x). Qed.
 
 (* ---------- faces *)
 Lemma wanted_in t : In t (wanted f) <-> (exists k, In k (plateaus f) /\ t = of_plateau k) \/

@@ -142,28 +142,32 @@ let certificate classes contents =
   let lines, ties = go [] [] in
   { network_hash = bytes network; slice_hash = bytes slice; told = list (fun t -> bytes (text t)) notes; counts; lines; ties }
 
-(* ---------- hints
-   what is left of the edges, walked around the window from corner to corner *)
+(* ---------- hints *)
+(* calls piece for every piece, which may begin a region, and then edge for each of its edges, from vertex to vertex *)
+let walked certificate piece edge =
+  List.iter (function
+    | Vertex _ | Piece (_, []) -> ()
+    | Piece (first, ids) ->
+        piece first;
+        let ids = map Z.to_int ids in
+        ignore (List.fold_left (fun a b -> edge a b; b) (List.nth ids (List.length ids - 1)) ids)) certificate.lines
+
+(* what is left of the edges, walked around the window from corner to corner *)
 let sides slice certificate =
   let over (a, b) =
     let d = Z.lcm a.below b.below in
     (Z.mul a.above (Z.div d a.below), Z.mul b.above (Z.div d b.below), d) in
   let number = Hashtbl.create 65536 and left = Hashtbl.create 65536 and next = Hashtbl.create 1024 in
-  let edge a b = if Hashtbl.mem left (b, a) then Hashtbl.remove left (b, a) else Hashtbl.replace left (a, b) () in
-  List.iter (function
-    | Vertex ((x, y), w) -> Hashtbl.add number (x, y, w) (Hashtbl.length number + 1)
-    | Piece (_, []) -> ()
-    | Piece (_, ids) ->
-        let ids = map (fun i -> Z.to_int i + 1) ids in
-        ignore (List.fold_left (fun a b -> edge a b; b) (List.nth ids (List.length ids - 1)) ids)) certificate.lines;
+  List.iter (function Vertex ((x, y), w) -> Hashtbl.add number (x, y, w) (Hashtbl.length number) | Piece _ -> ()) certificate.lines;
+  walked certificate ignore (fun a b -> if Hashtbl.mem left (b, a) then Hashtbl.remove left (b, a) else Hashtbl.replace left (a, b) ());
   Hashtbl.iter (fun (a, b) () -> Hashtbl.replace next a b) left;
   let rec walk steps here stop passed =
     if steps < 0 || (here = stop && passed <> []) then List.rev (here :: passed)
     else match Hashtbl.find_opt next here with Some there -> walk (steps - 1) there stop (here :: passed) | None -> List.rev (here :: passed) in
-  let corners = map (fun c -> try Hashtbl.find number (over c) with Not_found -> 1) slice.window in
+  let corners = map (fun c -> try Hashtbl.find number (over c) with Not_found -> 0) slice.window in
   match corners with
   | [] -> []
-  | first :: rest -> List.map2 (fun a b -> map Z.of_int (walk (Hashtbl.length next) a b [])) corners (rest @ [first])
+  | first :: rest -> List.map2 (fun a b -> map (fun i -> Z.of_int (i + 1)) (walk (Hashtbl.length next) a b [])) corners (rest @ [first])
 
 (* for every region the first region of its linear region, and how many edges away: maps are the regions' output maps *)
 let labels certificate maps =
@@ -172,12 +176,7 @@ let labels certificate maps =
   let edge a b = match Hashtbl.find_opt left (b, a) with
     | Some other -> near.(other) <- !region :: near.(other); near.(!region) <- other :: near.(!region)
     | None -> Hashtbl.replace left (a, b) !region in
-  List.iter (function
-    | Vertex _ | Piece (_, []) -> ()
-    | Piece (first, ids) ->
-        if first then incr region;
-        let ids = map Z.to_int ids in
-        ignore (List.fold_left (fun a b -> edge a b; b) (List.nth ids (List.length ids - 1)) ids)) certificate.lines;
+  walked certificate (fun first -> if first then incr region) edge;
   let found = Array.make (Array.length maps) (Z.one, Z.zero) and waiting = Queue.create () in
   let visit root depth r = if Z.equal (snd found.(r)) Z.zero then (found.(r) <- (root, depth); Queue.add r waiting) in
   Array.iteri (fun r _ ->
