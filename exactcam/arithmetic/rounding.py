@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .constants import TINY, UNIT, UP
-from .rational import mpq, mpz, to_float
+from .rational import mpq, mpz, odd_parts, to_float
 
 __all__ = ["absolute_errors", "grid_of", "rounded", "rounded_quotients"]
 
@@ -55,10 +55,7 @@ def rounded_quotients(numbers: np.ndarray, scale: mpz) -> tuple[np.ndarray, np.n
 
 def grid_of(floats: np.ndarray) -> int:
     """The least p >= 0 for which all these floats are multiples of 2^-p."""
-    fractions, exponents = np.frexp(floats)
-    units = np.ldexp(fractions, 53).astype(np.int64)
-    lowest = np.frexp((units & -units).astype(np.float64))[1] - 1  # below 2^53, so exact
-    return int((53 - exponents - lowest)[units != 0].max(initial=0))
+    return -int(odd_parts(floats)[1].min(initial=0))
 
 
 def absolute_errors(floats: np.ndarray, errors: np.ndarray) -> np.ndarray:
