@@ -141,7 +141,7 @@ class _SparseProduct(FloatProduct):
         largest = np.zeros(matrix.shape[0])
         np.maximum.at(largest, rows, sizes)
         sums = np.bincount(rows, sizes, matrix.shape[0])
-        super().__init__(numbers, int(lengths.max(initial=0)), sums, largest)
+        super().__init__(numbers, matrix.fan_in, sums, largest)
         self._matrix = matrix
 
     @cached_property

@@ -160,7 +160,7 @@ class _FloatLayer:
 
     @staticmethod
     def _of(terms: list[Matrix], shift: np.ndarray) -> _FloatLayer:
-        longest = sum(map(_fan_in, terms))
+        longest = sum(matrix.fan_in for matrix in terms)
         numbers = np.abs(np.concatenate([shift, *(matrix.numbers for matrix in terms)]))
         numbers = numbers[numbers != 0]
         safe = bool(((numbers > _SMALL) & (numbers < _LARGE)).all())
@@ -180,13 +180,6 @@ class _FloatLayer:
 
 def _nearest(numbers: Iterable[mpq]) -> np.ndarray:
     return np.asarray([to_float(x) for x in numbers], dtype=np.float64)
-
-
-def _fan_in(matrix: Matrix) -> int:
-    """How many products at most an entry of a product is the sum of."""
-    if isinstance(matrix, Sparse):
-        return int(np.diff(matrix.indptr).max(initial=0))
-    return matrix.shape[1] if isinstance(matrix, Dense) else matrix.fan_in
 
 
 def _product(matrix: Matrix, x: np.ndarray) -> np.ndarray:
