@@ -166,11 +166,15 @@ class _FloatLayer:
         safe = bool(((numbers > _SMALL) & (numbers < _LARGE)).all())
         return _FloatLayer(tuple(terms), shift, 1.01 * (longest + 8) * _U, safe)
 
+    @cached_property
+    def _moduli(self) -> list[Matrix]:
+        """The terms with the moduli of their numbers."""
+        return [matrix.with_numbers(np.abs(matrix.numbers)) for matrix in self.terms]
+
     def apply(self, inputs: list[Values]) -> Values:
         value = np.repeat(self.bias[:, None], inputs[0][0].shape[1], axis=1)
         size, error = np.abs(value), np.zeros_like(value)
-        for matrix, (x, e) in zip(self.terms, inputs, strict=True):
-            moduli = matrix.with_numbers(np.abs(matrix.numbers))
+        for matrix, moduli, (x, e) in zip(self.terms, self._moduli, inputs, strict=True):
             value = value + _product(matrix, x)
             size = size + _product(moduli, np.abs(x) + e)
             error = error + _product(moduli, e)
