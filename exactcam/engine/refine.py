@@ -217,13 +217,18 @@ class Engine:
         kind = self.network.pattern_dtype.newbyteorder("=")
         codes = np.zeros((1, self.network.units), dtype=kind)
         cells = Batch(np.asarray([0, len(corners)]), corners, labels, codes)
-        return Task(
-            0, cells, np.zeros(1, dtype=np.int64), self._root(self.closely), 0, self.closely
-        )
+        one, closely = np.zeros(1, dtype=np.int64), self.closely
+        values = self._close_root if closely else self._root(False)
+        return Task(0, cells, one, values, 0, closely)
 
     def _root(self, closely: bool) -> dict[int, FloatValue]:
         """The live values at the first layer, on one cell."""
         return self._through_affine(0, {0: self.frame.forms(self.plane)}, closely)
+
+    @cached_property
+    def _close_root(self) -> dict[int, FloatValue]:
+        """`_root` with bounds input by input, with which `_anew` begins each time."""
+        return self._root(True)
 
     def run(self, tasks: list[Task] | None = None) -> Iterator[Batch]:
         """All activation regions, batch by batch, in canonical order."""
@@ -387,7 +392,7 @@ class Engine:
         """The live values at layer `number` on the cells with these codes, from the window on, with
         bounds input by input."""
         one = np.zeros(len(codes), dtype=np.int64)
-        values = {v: value.of(one) for v, value in self._root(True).items()}
+        values = {v: value.of(one) for v, value in self._close_root.items()}
         for layer, ready in zip(self.network.layers[:number], self._float.layers, strict=False):
             values[layer.value] = ready.apply(values[layer.source], codes[:, layer.units])
             values = self._through_affine(layer.number + 1, values, True)
