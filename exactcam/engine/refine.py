@@ -339,9 +339,9 @@ class Engine:
             return by_filter.undecided
         left, tied, rows = self._ties_of(cut.layer.number, cells, by_filter.undecided)
         # A max group takes ties cell by cell; knots that coincide are merged before they cut.
-        together = isinstance(cut.node, FloatMax)
-        for k in range(min(1, len(tied)) if together else len(tied)):
-            one = slice(None) if together else slice(k, k + 1)
+        size = max(1, len(tied)) if isinstance(cut.node, FloatMax) else 1
+        for k in range(0, len(tied), size):
+            one = slice(k, k + size)
             some = tied[one]
             again, own = cut.of(some), cells.take(some)
             by_ties = again.by_floats(own, KnownValues(*(x[one] for x in rows)))
@@ -364,8 +364,7 @@ class Engine:
             tied.append(k)
             classes.append(own)
             above.append(self.ties.above(codes, number))
-        kinds = (np.asarray(x, dtype=np.int64) for x in (plain, tied, classes))
-        left, found, names = kinds
+        left, found, names = (np.asarray(x, dtype=np.int64) for x in (plain, tied, classes))
         return left, found, KnownValues(names, np.asarray(above, dtype=np.bool_))
 
     def _worth_trying(self) -> bool:
