@@ -46,7 +46,7 @@ _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
 _STACK_BYTES = 1 << 29  # of the forms of all layers, which wait while deeper ones are cut
 _LOSS = 2.0**24  # where bounds would lose more than this, each unit has its own from the start
 _RARE = 256  # one cell in so many may be cut with bounds input by input without all being so
-_TRIED, _VAIN = 64, 16  # from _TRIED cells on, fewer than one in _VAIN decided so are not worth it
+TRIED, _VAIN = 64, 16  # from TRIED cells on, fewer than one in _VAIN decided so are not worth it
 _UNITS = 512  # so many units of a wide layer cut at a time, lest a large cell fill the memory
 
 
@@ -305,18 +305,19 @@ class Engine:
         are tried again with value numbering, then with bounds input by input (if the forms
         are not so, `closely`), then cut in exact integers.
         """
-        self.statistics.batches += 1
-        self.statistics.cells_cut += len(cells)
-        self.statistics.signs += len(cells.corners) * (cut.stop - cut.first)
+        count = self.statistics
+        count.batches += 1
+        count.cells_cut += len(cells)
+        count.signs += len(cells.corners) * (cut.stop - cut.first)
         hidden = np.zeros(len(cells), np.bool_)
         if self.blind is not None:
             hidden = self.blind(cut.layer.number, len(cells))
         found: list[_Parts] = []
         left = self._decide(cut, cells, np.nonzero(~hidden)[0], found)
-        if len(left) and not closely and self._worth_trying():
+        if len(left) and not closely and worth_trying(count.tried_closely, count.decided_closely):
             left = self._decide_closely(cut, cells, left, found)
         for number in [*left.tolist(), *np.nonzero(hidden)[0].tolist()]:
-            self.statistics.exact_cells += 1
+            count.exact_cells += 1
             parts = self._exact_parts(cut.layer, cells.part(number, number + 1))
             found.append((parts, np.full(len(parts), number, dtype=np.int64)))
         if len(found) == 1:
@@ -366,11 +367,6 @@ class Engine:
             above.append(self.ties.above(codes, number))
         left, found, names = (np.asarray(x, dtype=np.int64) for x in (plain, tied, classes))
         return left, found, KnownValues(names, np.asarray(above, dtype=np.bool_))
-
-    def _worth_trying(self) -> bool:
-        """Whether bounds input by input have decided enough of the cells that were tried so."""
-        count = self.statistics
-        return count.tried_closely < _TRIED or count.decided_closely * _VAIN >= count.tried_closely
 
     def _decide_closely(
         self, cut: _Cut, cells: Batch, numbers: np.ndarray, found: list[_Parts]
@@ -464,6 +460,11 @@ class Engine:
         """Exact corners and lines as float rows with their errors."""
         points, lines = zip(*edges, strict=True)
         return np.concatenate([self.frame.points(points), self.frame.lines(lines)], axis=1)
+
+
+def worth_trying(tried: int, decided: int) -> bool:
+    """Whether bounds input by input have decided enough of the cells that were tried so."""
+    return tried < TRIED or decided * _VAIN >= tried
 
 
 def exact_polygon(lines: list[Line]) -> Polygon:
