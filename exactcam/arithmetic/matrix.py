@@ -115,6 +115,11 @@ class Dense:
         """The matrix of some of the rows."""
         return Dense(self.entries[rows])
 
+    @property
+    def fan_in(self) -> int:
+        """How many products at most an output entry is the sum of."""
+        return self.shape[1]
+
     def apply(self, columns: np.ndarray) -> np.ndarray:
         """This matrix times `columns`, object array (cols, k). O(rows cols k)."""
         return self.entries.dot(columns)
@@ -168,6 +173,11 @@ class Sparse(WithoutCaches):
     def with_numbers(self, numbers: Held) -> Sparse:
         """The same structure with other entries, flat in file order."""
         return Sparse(self.shape, self.indptr, self.indices, cast(np.ndarray, numbers))
+
+    @property
+    def fan_in(self) -> int:
+        """How many products at most an output entry is the sum of."""
+        return int(np.diff(self.indptr).max(initial=0))
 
     @staticmethod
     def selection(cols: int, picks: Iterable[int], one: int = 1) -> Sparse:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from .constants import TINY, UNIT, UP
-from .rational import mpq, mpz, to_float
+from .rational import mpq, mpz, odd_parts, to_float
 
-__all__ = ["absolute_errors", "grid_of", "rounded", "rounded_quotients"]
+__all__ = ["absolute_errors", "difference", "grid_of", "rounded", "rounded_quotients"]
 
 _MIN_NORMAL = 2.0**-960  # below this a correctly rounded number may have lost relative accuracy
 
@@ -55,10 +55,15 @@ def rounded_quotients(numbers: np.ndarray, scale: mpz) -> tuple[np.ndarray, np.n
 
 def grid_of(floats: np.ndarray) -> int:
     """The least p >= 0 for which all these floats are multiples of 2^-p."""
-    fractions, exponents = np.frexp(floats)
-    units = np.ldexp(fractions, 53).astype(np.int64)
-    lowest = np.frexp((units & -units).astype(np.float64))[1] - 1  # below 2^53, so exact
-    return int((53 - exponents - lowest)[units != 0].max(initial=0))
+    return -int(odd_parts(floats)[1].min(initial=0))
+
+
+def difference(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x - y in floats and what its rounding lost, exactly (Knuth's two-sum); where it overflows,
+    NaN."""
+    out = x - y
+    back = out - x
+    return out, (x - (out - back)) + (-y - back)
 
 
 def absolute_errors(floats: np.ndarray, errors: np.ndarray) -> np.ndarray:

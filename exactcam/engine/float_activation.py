@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arithmetic.constants import TINY, UNIT, UP
 from ..arithmetic.rational import mpq
-from ..arithmetic.rounding import rounded
+from ..arithmetic.rounding import difference, rounded
 from ..model.network import Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from ..runtime.arena import empty
@@ -72,10 +72,7 @@ class FloatPointwise:
             return x
         coefficients = x.coefficients.take(self.units, axis=2)
         errors = x.errors[x.owner].take(self.units, axis=2)
-        shifted = coefficients[:, 2] - self.at
-        # The subtraction's own error, exactly (Knuth's two-sum), is zero where it was exact.
-        back = shifted - coefficients[:, 2]
-        lost = (coefficients[:, 2] - (shifted - back)) + (-self.at - back)
+        shifted, lost = difference(coefficients[:, 2], self.at)
         extra = np.abs(lost) + self.at_error
         errors[:, 1] = np.where(extra == 0.0, errors[:, 1], (errors[:, 1] + extra) * UP + TINY)
         coefficients[:, 2] = shifted

@@ -35,6 +35,8 @@ class FloatProduct(ABC):
 
     Attributes
     ----------
+    numbers : float64
+        The stored entries, in the order in which they are multiplied.
     dense : float64 (columns, rows)
         The transposed matrix; of size 0 where it is not dense.
     terms : int
@@ -45,8 +47,10 @@ class FloatProduct(ABC):
 
     dense = _NOTHING.dense
 
-    def __init__(self, terms: int, sums: np.ndarray, largest: np.ndarray) -> None:
-        self.terms, self.largest = terms, largest
+    def __init__(
+        self, numbers: np.ndarray, terms: int, sums: np.ndarray, largest: np.ndarray
+    ) -> None:
+        self.numbers, self.terms, self.largest = numbers, terms, largest
         self.sums = sums * (1.0 + 2.0 * (terms + 2) * UNIT)
 
     def __call__(
@@ -54,11 +58,15 @@ class FloatProduct(ABC):
     ) -> None:
         """out = W x or out += W x, each of the rows of x (cells, rows, columns); a dense W
         may be given the `kept` columns alone, if the others are zero."""
-        self._times(_by_rows(x), _by_rows(out), add, False, kept)
+        self._times(self.numbers, _by_rows(x), _by_rows(out), add)
 
     def moduli(self, x: np.ndarray, out: np.ndarray, add: bool) -> None:
         """out = |W| x or out += |W| x, as in `__call__`."""
-        self._times(_by_rows(x), _by_rows(out), add, True)
+        self._times(self._moduli, _by_rows(x), _by_rows(out), add)
+
+    @cached_property
+    def _moduli(self) -> np.ndarray:
+        return np.abs(self.numbers)
 
     @property
     @abstractmethod
@@ -66,15 +74,9 @@ class FloatProduct(ABC):
         """The matrix by columns, for `add_differences`."""
 
     @abstractmethod
-    def _times(
-        self,
-        x: np.ndarray,
-        out: np.ndarray,
-        add: bool,
-        moduli: bool,
-        kept: np.ndarray | None = None,
-    ) -> None:
-        """out = x W^T or out += x W^T, or alike for |W|; x (n, columns) and out (n, rows)."""
+    def _times(self, numbers: np.ndarray, x: np.ndarray, out: np.ndarray, add: bool) -> None:
+        """out = x W^T or out += x W^T, where W has these `numbers`: its own or their moduli; x (n,
+        columns) and out (n, rows)."""
 
 
 def float_product(matrix: Matrix, numbers: np.ndarray) -> FloatProduct:
@@ -99,38 +101,37 @@ def _by_rows(x: np.ndarray) -> np.ndarray:
 
 class _DenseProduct(FloatProduct):
     def __init__(self, weights: np.ndarray) -> None:
-        sizes = np.abs(weights)
-        super().__init__(weights.shape[1], sizes.sum(axis=1), sizes.max(axis=1, initial=0.0))
-        self.dense = np.ascontiguousarray(weights.T)
+        sizes, self.dense = np.abs(weights), np.ascontiguousarray(weights.T)
+        largest = sizes.max(axis=1, initial=0.0)
+        super().__init__(self.dense, weights.shape[1], sizes.sum(axis=1), largest)
 
     @cached_property
     def weights(self) -> Weights:
         return _NOTHING._replace(dense=self.dense)
 
-    @cached_property
-    def _moduli(self) -> np.ndarray:
-        return np.abs(self.dense)
-
-    def _times(
-        self,
-        x: np.ndarray,
-        out: np.ndarray,
-        add: bool,
-        moduli: bool,
-        kept: np.ndarray | None = None,
+    def __call__(
+        self, x: np.ndarray, out: np.ndarray, add: bool, kept: np.ndarray | None = None
     ) -> None:
-        dense = self._moduli if moduli else self.dense
         if kept is None:
-            # The cells of a batch are neighbours: half the inputs may be zero in all of them.
-            kept = np.nonzero(x.any(axis=0))[0]
-            if 4 * len(kept) < 3 * len(dense):
-                x = taken(x, kept, 1)
-        if x.shape[1] < len(dense):  # columns were left out, here or by `FloatPointwise.family`
-            dense = taken(dense, kept)
-        if add:
-            out += x @ dense
+            super().__call__(x, out, add)
         else:
-            np.matmul(x, dense, out=out)
+            some = self.dense if len(kept) == len(self.dense) else taken(self.dense, kept)
+            _multiply(some, _by_rows(x), _by_rows(out), add)
+
+    def _times(self, numbers: np.ndarray, x: np.ndarray, out: np.ndarray, add: bool) -> None:
+        # The cells of a batch are neighbours: half the inputs may be zero in all of them.
+        kept = np.nonzero(x.any(axis=0))[0]
+        if 4 * len(kept) < 3 * len(numbers):
+            x, numbers = taken(x, kept, 1), taken(numbers, kept)
+        _multiply(numbers, x, out, add)
+
+
+def _multiply(dense: np.ndarray, x: np.ndarray, out: np.ndarray, add: bool) -> None:
+    """out = x dense, or out += x dense."""
+    if add:
+        out += x @ dense
+    else:
+        np.matmul(x, dense, out=out)
 
 
 class _SparseProduct(FloatProduct):
@@ -140,47 +141,35 @@ class _SparseProduct(FloatProduct):
         largest = np.zeros(matrix.shape[0])
         np.maximum.at(largest, rows, sizes)
         sums = np.bincount(rows, sizes, matrix.shape[0])
-        super().__init__(int(lengths.max(initial=0)), sums, largest)
-        self._matrix, self._numbers = matrix, numbers
+        super().__init__(numbers, matrix.fan_in, sums, largest)
+        self._matrix = matrix
 
     @cached_property
     def weights(self) -> Weights:
-        return _columns(self._matrix.with_numbers(self._numbers))
+        return _columns(self._matrix.with_numbers(self.numbers))
 
-    @cached_property
-    def _moduli(self) -> np.ndarray:
-        return np.abs(self._numbers)
-
-    def _times(
-        self,
-        x: np.ndarray,
-        out: np.ndarray,
-        add: bool,
-        moduli: bool,
-        kept: np.ndarray | None = None,
-    ) -> None:
-        numbers = self._moduli if moduli else self._numbers
+    def _times(self, numbers: np.ndarray, x: np.ndarray, out: np.ndarray, add: bool) -> None:
         sparse_product(self._matrix.indptr, self._matrix.indices, numbers, x, out, add)
 
 
 class _ConvolutionProduct(FloatProduct):
     def __init__(self, matrix: Convolution, numbers: np.ndarray) -> None:
-        self._matrix, self._numbers = matrix, numbers
-        self._kernel = matrix.arranged(numbers)
+        self._matrix, self._in_file_order = matrix, numbers
+        kernel = matrix.arranged(numbers)
         inside = (matrix.gather.T >= 0).astype(np.float64)  # (taps, positions)
-        sizes = np.abs(self._kernel)
-        terms = np.count_nonzero(self._kernel, axis=1) @ inside
+        sizes = np.abs(kernel)
+        terms = np.count_nonzero(kernel, axis=1) @ inside
         largest = np.repeat(sizes.max(axis=(1, 2)), inside.shape[1])
-        super().__init__(int(terms.max()), (sizes.sum(axis=1) @ inside).ravel(), largest)
+        super().__init__(kernel, int(terms.max()), (sizes.sum(axis=1) @ inside).ravel(), largest)
 
     @cached_property
     def weights(self) -> Weights:
         if self._matrix.small:
-            rounded = self._matrix.with_numbers(self._numbers)
+            rounded = self._matrix.with_numbers(self._in_file_order)
             return _columns(Sparse(self._matrix.shape, *rounded.csr()))
         starts, positions, taps = self._matrix.readers
-        _, share, size = self._kernel.shape
-        parts = self._kernel.reshape(self._matrix.groups, -1, share, size).swapaxes(1, 2)
+        _, share, size = self.numbers.shape
+        parts = self.numbers.reshape(self._matrix.groups, -1, share, size).swapaxes(1, 2)
         kernel = np.ascontiguousarray(parts).reshape(self._matrix.source[0], -1, size)
         return _NOTHING._replace(
             starts=starts, rows=positions, taps=taps, kernel=kernel, share=share
@@ -190,23 +179,11 @@ class _ConvolutionProduct(FloatProduct):
     def _gather(self) -> np.ndarray:
         return np.ascontiguousarray(self._matrix.gather.T)
 
-    @cached_property
-    def _moduli(self) -> np.ndarray:
-        return np.abs(self._kernel)
-
-    def _times(
-        self,
-        x: np.ndarray,
-        out: np.ndarray,
-        add: bool,
-        moduli: bool,
-        kept: np.ndarray | None = None,
-    ) -> None:
-        kernel = self._moduli if moduli else self._kernel
-        groups, (rows, channels, taps) = self._matrix.groups, kernel.shape
+    def _times(self, numbers: np.ndarray, x: np.ndarray, out: np.ndarray, add: bool) -> None:
+        groups, (rows, channels, taps) = self._matrix.groups, numbers.shape
         planes = x.reshape(len(x), groups * channels, -1)
         target = out.reshape(len(out), rows, -1)
-        kernel = kernel.reshape(groups, rows // groups, channels * taps)
+        kernel = numbers.reshape(groups, rows // groups, channels * taps)
         at_once = max(1, _PATCH // (groups * channels * taps))
         some = max(1, at_once // target.shape[2])
         for k in range(0, len(x), some):

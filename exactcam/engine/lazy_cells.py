@@ -25,14 +25,13 @@ from ..runtime.fork_pool import chunks, spread
 from .division import head_start, shares
 from .kernels import vertices as kernels
 from .kernels.arrays import FloatForms
-from .refine import Engine
+from .refine import TRIED, Engine, worth_trying
 from .region_store import Regions
 
 __all__ = ["ExactCells", "LazyMaps", "LazyVertices"]
 
 _EACH = 64  # vertices or cells: a process is given no fewer at a time
 _CELLS = 4096  # cells whose float values at all corners are in memory at once
-_SOME, _VAIN = 64, 16  # of so many cells one in so many must profit from bounds input by input
 
 
 class ExactCells:
@@ -199,7 +198,7 @@ class LazyMaps(OutputMaps):
         some, others = cells[:first], cells[first:]
         self._sharpen(some)
         left = open_of(some)
-        if len(others) and (len(some) - len(left)) * _VAIN >= len(some):
+        if len(others) and worth_trying(len(some), len(some) - len(left)):
             self._sharpen(others)
             return open_of(cells)
         return np.concatenate([left, others])
@@ -211,7 +210,7 @@ class LazyMaps(OutputMaps):
         names = self._names(np.arange(len(self._exact.cells)))
         shared = np.nonzero(np.bincount(names)[names] > 1)[0]
         shared = shared[np.argsort(names[shared], kind="stable")]  # cluster by cluster
-        first = np.searchsorted(names[shared], names[shared[:_SOME]].max(initial=-1), side="right")
+        first = np.searchsorted(names[shared], names[shared[:TRIED]].max(initial=-1), side="right")
         left = self._still(shared, self._not_alone, int(first))
         keys: list[Hashable] = list(range(len(names)))
         for cell in np.sort(left).tolist():  # in canonical order cells share most exact work
@@ -243,7 +242,7 @@ class LazyMaps(OutputMaps):
             return np.concatenate([part[~self._clear(part, to_float(level))] for part in parts])
 
         found = unclear(np.arange(len(self._exact.cells)))
-        return self._still(found, unclear, _SOME)
+        return self._still(found, unclear, TRIED)
 
     def _clear(self, some: np.ndarray, height: float) -> np.ndarray:
         """Whether floats prove, of each of some cells, that one side of a level or one output wins.

@@ -25,7 +25,7 @@ class Frame:
 
     def __init__(self, window: Window) -> None:
         us, vs = zip(*window.corners, strict=True)
-        extent = max(max(us) - min(us), max(vs) - min(vs))
+        extent = window.extent
         exponent = extent.numerator.bit_length() - extent.denominator.bit_length()
         half = mpq(2) ** (exponent - 1)
         self.centre = tuple(_dyadic((min(c) + max(c)) / 2, half / 1024) for c in (us, vs))

@@ -46,7 +46,7 @@ _BATCH_BYTES = 1 << 20  # of affine forms: what stays in a core's cache
 _STACK_BYTES = 1 << 29  # of the forms of all layers, which wait while deeper ones are cut
 _LOSS = 2.0**24  # where bounds would lose more than this, each unit has its own from the start
 _RARE = 256  # one cell in so many may be cut with bounds input by input without all being so
-_TRIED, _VAIN = 64, 16  # from _TRIED cells on, fewer than one in _VAIN decided so are not worth it
+TRIED, _VAIN = 64, 16  # from TRIED cells on, fewer than one in _VAIN decided so are not worth it
 _UNITS = 512  # so many units of a wide layer cut at a time, lest a large cell fill the memory
 
 
@@ -217,13 +217,18 @@ class Engine:
         kind = self.network.pattern_dtype.newbyteorder("=")
         codes = np.zeros((1, self.network.units), dtype=kind)
         cells = Batch(np.asarray([0, len(corners)]), corners, labels, codes)
-        return Task(
-            0, cells, np.zeros(1, dtype=np.int64), self._root(self.closely), 0, self.closely
-        )
+        one, closely = np.zeros(1, dtype=np.int64), self.closely
+        values = self._close_root if closely else self._root(False)
+        return Task(0, cells, one, values, 0, closely)
 
     def _root(self, closely: bool) -> dict[int, FloatValue]:
         """The live values at the first layer, on one cell."""
         return self._through_affine(0, {0: self.frame.forms(self.plane)}, closely)
+
+    @cached_property
+    def _close_root(self) -> dict[int, FloatValue]:
+        """`_root` with bounds input by input, with which `_anew` begins each time."""
+        return self._root(True)
 
     def run(self, tasks: list[Task] | None = None) -> Iterator[Batch]:
         """All activation regions, batch by batch, in canonical order."""
@@ -300,18 +305,19 @@ class Engine:
         are tried again with value numbering, then with bounds input by input (if the forms
         are not so, `closely`), then cut in exact integers.
         """
-        self.statistics.batches += 1
-        self.statistics.cells_cut += len(cells)
-        self.statistics.signs += len(cells.corners) * (cut.stop - cut.first)
+        count = self.statistics
+        count.batches += 1
+        count.cells_cut += len(cells)
+        count.signs += len(cells.corners) * (cut.stop - cut.first)
         hidden = np.zeros(len(cells), np.bool_)
         if self.blind is not None:
             hidden = self.blind(cut.layer.number, len(cells))
         found: list[_Parts] = []
         left = self._decide(cut, cells, np.nonzero(~hidden)[0], found)
-        if len(left) and not closely and self._worth_trying():
+        if len(left) and not closely and worth_trying(count.tried_closely, count.decided_closely):
             left = self._decide_closely(cut, cells, left, found)
         for number in [*left.tolist(), *np.nonzero(hidden)[0].tolist()]:
-            self.statistics.exact_cells += 1
+            count.exact_cells += 1
             parts = self._exact_parts(cut.layer, cells.part(number, number + 1))
             found.append((parts, np.full(len(parts), number, dtype=np.int64)))
         if len(found) == 1:
@@ -334,9 +340,9 @@ class Engine:
             return by_filter.undecided
         left, tied, rows = self._ties_of(cut.layer.number, cells, by_filter.undecided)
         # A max group takes ties cell by cell; knots that coincide are merged before they cut.
-        together = isinstance(cut.node, FloatMax)
-        for k in range(min(1, len(tied)) if together else len(tied)):
-            one = slice(None) if together else slice(k, k + 1)
+        size = max(1, len(tied)) if isinstance(cut.node, FloatMax) else 1
+        for k in range(0, len(tied), size):
+            one = slice(k, k + size)
             some = tied[one]
             again, own = cut.of(some), cells.take(some)
             by_ties = again.by_floats(own, KnownValues(*(x[one] for x in rows)))
@@ -359,14 +365,8 @@ class Engine:
             tied.append(k)
             classes.append(own)
             above.append(self.ties.above(codes, number))
-        kinds = (np.asarray(x, dtype=np.int64) for x in (plain, tied, classes))
-        left, found, names = kinds
+        left, found, names = (np.asarray(x, dtype=np.int64) for x in (plain, tied, classes))
         return left, found, KnownValues(names, np.asarray(above, dtype=np.bool_))
-
-    def _worth_trying(self) -> bool:
-        """Whether bounds input by input have decided enough of the cells that were tried so."""
-        count = self.statistics
-        return count.tried_closely < _TRIED or count.decided_closely * _VAIN >= count.tried_closely
 
     def _decide_closely(
         self, cut: _Cut, cells: Batch, numbers: np.ndarray, found: list[_Parts]
@@ -387,7 +387,7 @@ class Engine:
         """The live values at layer `number` on the cells with these codes, from the window on, with
         bounds input by input."""
         one = np.zeros(len(codes), dtype=np.int64)
-        values = {v: value.of(one) for v, value in self._root(True).items()}
+        values = {v: value.of(one) for v, value in self._close_root.items()}
         for layer, ready in zip(self.network.layers[:number], self._float.layers, strict=False):
             values[layer.value] = ready.apply(values[layer.source], codes[:, layer.units])
             values = self._through_affine(layer.number + 1, values, True)
@@ -460,6 +460,11 @@ class Engine:
         """Exact corners and lines as float rows with their errors."""
         points, lines = zip(*edges, strict=True)
         return np.concatenate([self.frame.points(points), self.frame.lines(lines)], axis=1)
+
+
+def worth_trying(tried: int, decided: int) -> bool:
+    """Whether bounds input by input have decided enough of the cells that were tried so."""
+    return tried < TRIED or decided * _VAIN >= tried
 
 
 def exact_polygon(lines: list[Line]) -> Polygon:

@@ -19,7 +19,7 @@ import numpy as np
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational
 from ..errors import NetworkError
 from ..files.strict_json import dump, printable
-from ..runtime.arguments import expect, listed
+from ..runtime.arguments import expect, integer, listed
 from ..runtime.cached import WithoutCaches, cached_property
 from .node_document import node_document, node_text
 from .nodes import Activation, Affine, Block, MaxGroups, Node, Pointwise, check_node
@@ -132,10 +132,8 @@ class Network(WithoutCaches):
         if not self.names:
             object.__setattr__(self, "names", tuple(str(k) for k in range(len(self.nodes))))
         for name in ("inputs", "output"):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
-                raise NetworkError(f"{name} of a network must be an integer")
-            object.__setattr__(self, name, int(number))
+            number = integer(getattr(self, name), f"{name} of a network", error=NetworkError)
+            object.__setattr__(self, name, number)
         if len(self.names) != len(self.nodes) or self.inputs < 1:
             raise NetworkError("a network needs at least one input and one name per node")
         if self.inputs > _LARGEST:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, rational, shortened
+from ..arithmetic.rounding import difference
 from ..errors import SliceError
 from ..runtime.arguments import integer, listed
 from ..runtime.cached import WithoutCaches, cached_property
@@ -49,9 +50,7 @@ def _difference(x: Vector | np.ndarray, y: Vector | np.ndarray) -> Vector | np.n
     """x - y, as an array where it needs no rounding."""
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
         with np.errstate(over="ignore", invalid="ignore"):
-            out = x - y
-            back = out - x
-            lost = (x - (out - back)) + (-y - back)  # Knuth's two-sum; NaN where it overflows
+            out, lost = difference(x, y)
         if not lost.any():
             return out
     return tuple(a - b for a, b in zip(_exact(x), _exact(y), strict=True))

@@ -160,17 +160,21 @@ class _FloatLayer:
 
     @staticmethod
     def _of(terms: list[Matrix], shift: np.ndarray) -> _FloatLayer:
-        longest = sum(map(_fan_in, terms))
+        longest = sum(matrix.fan_in for matrix in terms)
         numbers = np.abs(np.concatenate([shift, *(matrix.numbers for matrix in terms)]))
         numbers = numbers[numbers != 0]
         safe = bool(((numbers > _SMALL) & (numbers < _LARGE)).all())
         return _FloatLayer(tuple(terms), shift, 1.01 * (longest + 8) * _U, safe)
 
+    @cached_property
+    def _moduli(self) -> list[Matrix]:
+        """The terms with the moduli of their numbers."""
+        return [matrix.with_numbers(np.abs(matrix.numbers)) for matrix in self.terms]
+
     def apply(self, inputs: list[Values]) -> Values:
         value = np.repeat(self.bias[:, None], inputs[0][0].shape[1], axis=1)
         size, error = np.abs(value), np.zeros_like(value)
-        for matrix, (x, e) in zip(self.terms, inputs, strict=True):
-            moduli = matrix.with_numbers(np.abs(matrix.numbers))
+        for matrix, moduli, (x, e) in zip(self.terms, self._moduli, inputs, strict=True):
             value = value + _product(matrix, x)
             size = size + _product(moduli, np.abs(x) + e)
             error = error + _product(moduli, e)
@@ -180,13 +184,6 @@ class _FloatLayer:
 
 def _nearest(numbers: Iterable[mpq]) -> np.ndarray:
     return np.asarray([to_float(x) for x in numbers], dtype=np.float64)
-
-
-def _fan_in(matrix: Matrix) -> int:
-    """How many products at most an entry of a product is the sum of."""
-    if isinstance(matrix, Sparse):
-        return int(np.diff(matrix.indptr).max(initial=0))
-    return matrix.shape[1] if isinstance(matrix, Dense) else matrix.fan_in
 
 
 def _product(matrix: Matrix, x: np.ndarray) -> np.ndarray:
