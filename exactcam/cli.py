@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from . import __version__
-from .errors import ExactcamError, InvariantError, interrupted
+from .errors import ExactcamError, InvariantError, escaped, interrupted
 from .runtime import signals, streams
 
 __all__ = ["COMMANDS", "main"]
@@ -72,7 +72,7 @@ def _module(name: str) -> ModuleType:
 
 def _complain(message: str) -> None:
     """Print an error on stderr, in one line."""
-    _say(f"exactcam: error: {' '.join(message.split())}")
+    _say(f"exactcam: error: {escaped(' '.join(message.split()))}")
 
 
 def _say(line: str) -> None:

@@ -11,13 +11,18 @@ from contextlib import contextmanager
 from ..complex.partition import COMPARED, Partition, load_partition
 from ..complex.partition_file import is_result
 from ..compute import partition
-from ..errors import MissingExtraError
+from ..errors import MissingExtraError, escaped
 from ..loaders import load
 from ..model.network import Network
 from .options import slice_of, window_from
 from .progress import Progress
 
-__all__ = ["load_model", "partition_of", "partition_or_result", "read_model", "scheduler"]
+__all__ = ["load_model", "note", "partition_of", "partition_or_result", "read_model", "scheduler"]
+
+
+def note(text: str) -> None:
+    """Say on stderr, in one line, what a reader of the result should know."""
+    print(f"exactcam: note: {escaped(text)}", file=sys.stderr)
 
 
 def read_model(args: argparse.Namespace) -> Network:
@@ -30,8 +35,8 @@ def read_model(args: argparse.Namespace) -> Network:
 def load_model(args: argparse.Namespace) -> Network:
     """The network that MODEL names; what the loader had to substitute is said on stderr."""
     network = read_model(args)
-    for note in network.notes:
-        print(f"exactcam: note: {note}", file=sys.stderr)
+    for text in network.notes:
+        note(text)
     return network
 
 
@@ -68,10 +73,9 @@ def partition_or_result(args: argparse.Namespace) -> Partition:
         return partition_of(args)
     part = load_partition(args.model)
     if len(part) > COMPARED:
-        print(
-            f"exactcam: note: {args.model}: regions tile the window and maps are continuous "
+        note(
+            f"{args.model}: regions tile the window and maps are continuous "
             f"(proved); patterns and maps were compared with the network on {COMPARED} regions, "
-            "Partition.check_invariants compares all; engine is what the file says",
-            file=sys.stderr,
+            "Partition.check_invariants compares all; engine is what the file says"
         )
     return part

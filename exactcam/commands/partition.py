@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from ..complex.partition import Partition, proving
 from ..errors import ExactcamError
 from ..files.reading import reading
 from ..runtime.processes import workers
-from .common import load_model, partition_of, scheduler
+from .common import load_model, note, partition_of, scheduler
 from .options import add_level, add_partition_options, level_of, slice_of, window_from
 from .progress import Progress
 
@@ -76,11 +75,10 @@ def _through_file(args: argparse.Namespace) -> Partition | None:
         engine = Engine(network, plane, window)
         totals = write_run(engine, args.output, pool, progress)
     if resumed:
-        print(
-            f"exactcam: note: {args.output}: regions found before tile the window within the "
+        note(
+            f"{args.output}: regions found before tile the window within the "
             "area's error (proved); their patterns and edges are the file's, compared with the "
-            f"network for {REPLAYED} regions",
-            file=sys.stderr,
+            f"network for {REPLAYED} regions"
         )
     if not args.totals:
         return read_run(engine, args.output)

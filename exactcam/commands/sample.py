@@ -10,7 +10,7 @@ from ..analysis.tables import csv_text
 from ..arithmetic.rational import Real, decimal_text, digits
 from ..errors import ExactcamError
 from ..files.writing import write_text
-from .common import partition_or_result
+from .common import note, partition_or_result
 from .options import add_level, add_partition_options, level_of
 
 HELP = "draw points exactly on the decision boundary, uniformly by length, or find the nearest"
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     samples = sample_boundary(part, args.count, args.seed, level)
     if not len(samples):
-        print("exactcam: note: there is no decision boundary in the window", file=sys.stderr)
+        note("there is no decision boundary in the window")
     table = {"u": [u for u, _ in samples.points], "v": [v for _, v in samples.points]}
     for k in range(part.network.inputs):
         table[f"input_{k}"] = [row[k] for row in samples.inputs]

@@ -33,6 +33,7 @@ from ..grading import compare
 from ..grading.adapters import polygons
 from ..grading.adapters.arrays import context_arrays
 from ..grading.adapters.dense import dense_layers
+from ..runtime.processes import starting
 from .corpus import GROUPS, VERSION, Case, cases
 
 __all__ = ["Result", "Scorecard", "run"]
@@ -178,11 +179,8 @@ def _graded(case: Case, host: _Host, paths: tuple[Path, Path], tolerance: str) -
         except ExactcamError as error:  # what the engine wrote is no output
             verdict, detail = "engine raised", str(error)
         else:
-            verdict, counts, worst = (
-                graded.verdict,
-                graded.counts,
-                to_float(mpq(graded.worst_distance)),
-            )
+            verdict, counts = graded.verdict, graded.counts
+            worst = to_float(mpq(graded.worst_distance))
             detail = graded.output.error or "; ".join(graded.unclear[:1])
     return Result(case.group, case.name, verdict, detail, counts, worst, seconds)
 
@@ -254,12 +252,16 @@ class _Worker:
             self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
         self._process = process
-        threading.Thread(target=_drain, args=(process, self._lines), daemon=True).start()
         try:
+            with starting():
+                threading.Thread(target=_drain, args=(process, self._lines), daemon=True).start()
             return self._lines.get(timeout=self._timeout)
         except queue.Empty:
             self._stop()
             return "timed out"
+        except MemoryError:
+            self._stop()
+            raise
 
     def _stop(self) -> None:
         if self._process is not None:

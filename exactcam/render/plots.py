@@ -92,8 +92,10 @@ def plot_knot_lines(partition: Partition, axes: Axes | None = None, legend: bool
     axes = _axes(axes)
     expect(partition, Partition, "partition", "a Partition")
     power = _power_of(partition)
-    points = _floats(map(cartesian, partition.vertices), power) if power else None
-    vertices = partition.float_vertices if points is None else points
+    if power:
+        vertices = _floats(map(cartesian, partition.vertices), power)
+    else:
+        vertices = partition.float_vertices
     network, ends = partition.network, vertices[partition.edges.vertices]
     for layer, edges in zip(network.layers, edges_of_layers(partition), strict=True):
         label = f"layer {layer.number + 1} ({network.names[layer.index]})"

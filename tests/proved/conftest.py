@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
+from certificates.conftest import Question
 from exactcam import checker
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,13 @@ def proved() -> Callable[..., Verdict]:
         return run.returncode, run.stdout.rstrip("\n").partition(": ")[2]
 
     return check
+
+
+def written(asked: Question, lines: Iterable[str]) -> list[Path]:
+    """The three files of a question, the certificate being these lines."""
+    certificate = asked.network.with_name("certificate")
+    certificate.write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+    return [asked.network, asked.slice, certificate]
 
 
 def read(*files: Path) -> Verdict:

@@ -14,7 +14,7 @@ from certificates.conftest import Question, question
 from exactcam import Network, Window, cli, from_arrays, partition
 from exactcam.commands import check
 
-from .conftest import PROGRAM, Verdict
+from .conftest import PROGRAM, Verdict, written
 
 TINY = Path(__file__).parents[1] / "certificates" / "accept" / "tiny"
 FILES = [TINY / name for name in ("network", "slice", "certificate")]
@@ -57,9 +57,7 @@ def test_it_says_what_it_read_and_what_it_rests_on(proved: Proved) -> None:
 
 
 def asked_of(proved: Proved, asked: Question) -> tuple[int, str]:
-    certificate = asked.network.with_name("certificate")
-    certificate.write_text("".join(f"{line}\n" for line in asked.lines), encoding="ascii")
-    return proved(asked.network, asked.slice, certificate)
+    return proved(*written(asked, asked.lines))
 
 
 @pytest.mark.slow
@@ -69,11 +67,9 @@ def test_a_small_stack_is_enough_for_many_regions(tmp_path: Path) -> None:
     n = 2000
     first = (np.tile([[1.0, 0.0]], (n, 1)), -np.arange(1, 2 * n, 2) / n + 1)
     part = partition(from_arrays([first, (np.ones((1, n)), np.zeros(1))]), engine="fast")
-    asked = question(tmp_path / "asked", part)
-    certificate = tmp_path / "certificate"
-    certificate.write_text("".join(f"{line}\n" for line in asked.lines), encoding="ascii")
+    asked = question(tmp_path, part)
     command = 'ulimit -s 256; exec "$0" "$@"'
-    words = ["sh", "-c", command, PROGRAM, str(asked.network), str(asked.slice), str(certificate)]
+    words = ["sh", "-c", command, PROGRAM, *map(str, written(asked, asked.lines))]
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     assert run.stdout.startswith("verified: 2001 activation regions"), run
 

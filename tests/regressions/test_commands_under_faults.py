@@ -25,6 +25,7 @@ from exactcam import Network
 from exactcam.__main__ import program
 from exactcam.grading import EngineOutput
 from exactcam.grading.adapters import polygons
+from tools.processes import GROUP, running
 
 pytestmark = [
     pytest.mark.xdist_group("processes"),
@@ -85,19 +86,6 @@ def files(
     }
 
 
-def group(leader: int) -> list[int]:
-    """The running processes of a process group."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except (OSError, NotADirectoryError):
-            continue
-        if int(fields[2]) == leader and fields[0] != "Z":
-            found.append(int(entry.name))
-    return found
-
-
 def command(words: list[str], err: int, limit: tuple[int, int] | None, full: int) -> None:
     """Become a command in a forked child: a group of its own; `full` is a stream's number."""
     os.setsid()
@@ -151,12 +139,12 @@ def ended(words: list[str], fault: str, draw: random.Random, took: float) -> End
         os.kill(child, number)
         time.sleep(draw.uniform(0, 0.02))
     if fault == "worker killed":
-        for worker in set(group(child)) - {child}:
+        for worker in set(running(GROUP, child)) - {child}:
             os.kill(worker, signal.SIGKILL)
             break
     _, status = os.waitpid(child, 0)
     seconds = time.monotonic() - start
-    while group(child):
+    while running(GROUP, child):
         time.sleep(0.05)
     with open(read) as said:
         return Ended(os.waitstatus_to_exitcode(status), seconds, said.read())

@@ -21,6 +21,7 @@ from exactcam.complex.partition_file import _lines, is_result
 from exactcam.errors import FileFormatError
 from exactcam.grading import EngineOutput
 from exactcam.grading.adapters import polygons
+from tools.mutate import spots
 
 Lines = list[Any]
 
@@ -197,26 +198,12 @@ def test_a_small_file_of_many_values_is_refused(tmp_path: Path, piece: bytes) ->
         load_partition(path)
 
 
-def leaves(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The places of everything inside a JSON value."""
-    inside = value.items() if isinstance(value, dict) else enumerate(value)
-    out = []
-    for key, entry in inside:
-        out.append((*place, key))
-        if isinstance(entry, (dict, list)):
-            out += leaves(entry, (*place, key))
-    return out
-
-
 WORDS: list[Any] = ["", "0", "1", "-1", "2", "ff", "1/3", "x", 0, 1, -1, 2**40, True, None, [], {}]
 
 
 def mutate(lines: Lines, draw: random.Random) -> None:
     """Change, repeat, leave out or exchange something."""
-    *way, last = draw.choice(leaves(lines))
-    holder = lines
-    for key in way:
-        holder = holder[key]
+    holder, last = draw.choice(spots(lines))
     kind = draw.randrange(5)
     if kind == 0:
         holder[last] = draw.choice(WORDS)

@@ -18,6 +18,7 @@ from exactcam.engine.batch import Batch
 from exactcam.engine.refine import Engine
 from exactcam.engine.run_file import RunTotals, _arrays, _batch, read_run, write_run
 from exactcam.errors import FileFormatError
+from exactcam.files.strict_json import dump
 
 Lines = list[dict[str, Any]]
 
@@ -43,9 +44,7 @@ def totals(engine: Engine, good: Lines, tmp_path_factory: pytest.TempPathFactory
 
 
 def write(lines: Lines, path: Path) -> None:
-    path.write_text(
-        "".join(json.dumps(line, sort_keys=True, separators=(",", ":")) + "\n" for line in lines)
-    )
+    path.write_text("".join(dump(line) + "\n" for line in lines))
 
 
 def unpacked(lines: Lines, k: int, engine: Engine) -> Batch:

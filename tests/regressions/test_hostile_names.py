@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import exactcam
+from exactcam.cli import main
 from exactcam.errors import ExactcamError
 from exactcam.files.writing import write_text
 from exactcam.grading.adapters import edges, polygons, relucent, splinecam, syrenn
@@ -46,3 +47,15 @@ def test_a_name_cannot_break_the_line_of_a_writer(tmp_path: Path) -> None:
     with pytest.raises(ExactcamError) as caught:
         write_text(tmp_path / "no\nfolder" / "a", "")
     assert str(caught.value).isprintable()
+
+
+def test_a_command_that_cannot_write_says_so_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "m.json"
+    exactcam.write_network(exactcam.from_arrays([([[1, 2]], [0])]), model)
+    path = tmp_path / "no\x1b[2Jfolder\u202e" / "a.jsonl"
+    assert main(["partition", str(model), "--engine", "reference", "-o", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("\n")
+    assert said[:-1].isprintable(), said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from exactcam.model.network import Network
 from exactcam.model.network_file import network_document
 from exactcam.model.slice_file import read_slice, write_slice
 from tools.audit import said_of, within_a_gigabyte
+from tools.mutate import spots
 
 CONVOLUTION: dict[str, Any] = {
     "kind": "convolution",
@@ -177,21 +177,10 @@ def test_fractions_without_a_small_common_denominator(tmp_path: Path) -> None:
 
 
 def test_entries_replaced_anywhere_are_refused_or_read(tmp_path: Path) -> None:
-    def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        out = []
-        for key, content in items:
-            out.append((*path, key))
-            if isinstance(content, (dict, list)):
-                out += places(content, (*path, key))
-        return out
-
     for base in (document(), document(CONVOLUTION, 4)):
-        for place in places(base):
+        for inside, key in spots(base):
+            kept = inside[key]
             for number in (10**14, -1, 0, True, None, [], {}, "\ud800", "f" * 99):
-                value = copy.deepcopy(base)
-                inside = value
-                for key in place[:-1]:
-                    inside = inside[key]
-                inside[place[-1]] = number
-                read(value, tmp_path)
+                inside[key] = number
+                read(base, tmp_path)
+            inside[key] = kept

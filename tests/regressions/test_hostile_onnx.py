@@ -14,7 +14,8 @@ from exactcam.loaders.graph import Graph
 from tools.audit import said_of, within_a_gigabyte
 
 onnx = pytest.importorskip("onnx")
-helper, numpy_helper = onnx.helper, onnx.numpy_helper
+models = pytest.importorskip("tools.onnx_build")
+helper = onnx.helper
 Row = tuple[str, str, str, dict[str, Any]]
 
 
@@ -22,19 +23,7 @@ def build(
     rows: list[Row], constants: dict[str, Any] | None = None, shape: Any = (1, 2), opset: int = 18
 ) -> Any:
     """A model of rows (operator, inputs, outputs, attributes) from "x" to "y"."""
-    nodes = []
-    for kind, inputs, outputs, attributes in rows:
-        nodes.append(helper.make_node(kind, inputs.split(" "), outputs.split(" "), **attributes))
-    graph = helper.make_graph(
-        nodes,
-        "test",
-        [helper.make_tensor_value_info("x", 1, shape)],
-        [helper.make_empty_tensor_value_info("y")],
-        [numpy_helper.from_array(np.asarray(v), n) for n, v in (constants or {}).items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    model.ir_version = 8
-    return model
+    return models.model_of(models.nodes_of(rows), constants or {}, shape, opset)
 
 
 def saved(model: Any, folder: Path) -> Path:

@@ -30,6 +30,7 @@ from exactcam import ExactcamError, Network
 from exactcam.cli import main
 from exactcam.engine.kernels import jit
 from exactcam.runtime.processes import FORKS, Workers, at_once, lost, workers
+from tools.processes import PARENT, gone, running
 
 pytestmark = [
     pytest.mark.xdist_group("processes"),
@@ -55,26 +56,6 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
-def children(pid: int) -> list[int]:
-    """The running processes that a process has started."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except (OSError, NotADirectoryError):
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(entry.name))
-    return found
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
 def start(*words: str | Path, **more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [*COMMAND, *map(str, words)],
@@ -88,7 +69,7 @@ def start(*words: str | Path, **more: str) -> subprocess.Popen[str]:
 def until_child(process: subprocess.Popen[str]) -> list[int]:
     found: list[int] = []
     while not found and process.poll() is None:
-        found = children(process.pid)
+        found = running(PARENT, process.pid)
         time.sleep(0.005)
     return found
 
@@ -316,7 +297,7 @@ def test_no_more_processes_than_tasks_or_processors(monkeypatch: pytest.MonkeyPa
     pool = Workers(48)
     pool.expect(2)
     pool.submit(os.getpid).result()
-    assert len(children(os.getpid())) <= 2
+    assert len(running(PARENT, os.getpid())) <= 2
     pool.shutdown()
     for wrong in ("0", "many", "-3"):
         monkeypatch.setenv("EXACTCAM_PROCESSES", wrong)

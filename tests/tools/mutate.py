@@ -67,6 +67,16 @@ def flipped(content: bytes, rng: random.Random) -> bytes:
     return bytes(out)
 
 
+def spots(value: Any) -> list[tuple[Any, Any]]:
+    """Each container inside a JSON value, itself included, with each of its keys."""
+    out = []
+    for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
+        out.append((value, key))
+        if isinstance(entry, (dict, list)):
+            out += spots(entry)
+    return out
+
+
 def spot(document: Any, rng: random.Random) -> tuple[Any, Any] | None:
     """A container somewhere inside a JSON value, and a key of it; None where there is none."""
     inside, found = document, None
@@ -235,8 +245,7 @@ def _scalar(field: Any, rng: random.Random, words: list[str]) -> Any:
 
 def changed_message(model: Any, rng: random.Random, kinds: list[str]) -> bytes:
     """A protobuf model with fields replaced, removed, repeated or taken from another message."""
-    copied = type(model)()
-    copied.CopyFrom(model)
+    copied = copy.deepcopy(model)
     for _ in range(rng.randint(1, 3)):
         messages = list(_messages(copied))
         message = rng.choice(messages)
@@ -266,8 +275,7 @@ def _change(
         elif field.message_type is None:
             setattr(message, field.name, _scalar(field, rng, words))
         elif same:
-            other = type(same[0])()
-            other.CopyFrom(rng.choice(same))
+            other = copy.deepcopy(rng.choice(same))
             getattr(message, field.name).CopyFrom(other)
         return
     held = getattr(message, field.name)
@@ -276,9 +284,7 @@ def _change(
         del held[rng.randrange(len(held))]
     elif field.message_type is not None:
         if same:
-            other = type(same[0])()
-            other.CopyFrom(rng.choice(same))
-            held.add().CopyFrom(other)
+            held.append(copy.deepcopy(rng.choice(same)))
     elif kind == 1 or not len(held):
         held.append(_scalar(field, rng, words))
     else:

@@ -3,22 +3,13 @@
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import helper, numpy_helper
 
 import exactcam
+from tools.onnx_build import model_of
 
 
 def save(path, nodes, shape, constants, opset, kind=1):
-    graph = helper.make_graph(
-        nodes,
-        "test",
-        [helper.make_tensor_value_info("x", kind, shape)],
-        [helper.make_empty_tensor_value_info("y")],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    model.ir_version = 8
-    onnx.save(model, path)
+    onnx.save(model_of(nodes, constants, shape, opset, kind), path)
 
 
 def agree(path, shape, points=5, size=3.0, dtype=np.float32):

@@ -20,6 +20,7 @@ from exactcam.complex.partition import Partition, load_partition
 from exactcam.engine.batch import Batch
 from exactcam.engine.refine import Engine
 from exactcam.engine.run_file import _arrays, _batch, read_run, write_run
+from exactcam.files.strict_json import dump
 from exactcam.files.torch_archive import safe_archive
 from exactcam.grading import compare
 from exactcam.grading.adapters import edges, polygons, regioncam, relucent, splinecam, syrenn
@@ -224,8 +225,7 @@ def _runs(folder: Path, network: Network, part: Partition) -> Made:
         if rng.random() < 0.05:
             out[1][name] = mutate.bomb(rng.choice([1 << 16, 1 << 24]))
         out[-1]["cells"] = cells
-        text = (json.dumps(x, sort_keys=True, separators=(",", ":")).encode() + b"\n" for x in out)
-        return {"a.run": b"".join(text)}
+        return {"a.run": "".join(dump(line) + "\n" for line in out).encode()}
 
     yield "run", Parser(lambda path: read_run(engine, path), changed, 40)
     yield "resumed run", Parser(lambda path: write_run(engine, path), changed, 30)

@@ -6,30 +6,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
 
 from exactcam.loaders.from_onnx import read_onnx
 from exactcam.model.network import Network
-
-Row = tuple[str, str, str, dict[str, Any]]
+from tools.onnx_build import Row, model_of, nodes_of
 
 _F = np.float32
-
-
-def _model(rows: list[Row], constants: dict[str, Any], shape: tuple[int, ...]) -> Any:
-    nodes = [
-        helper.make_node(k, i.split(" ") if i else [], o.split(" "), **a) for k, i, o, a in rows
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "seed",
-        [helper.make_tensor_value_info("x", 1, shape)],
-        [helper.make_empty_tensor_value_info("y")],
-        [numpy_helper.from_array(np.asarray(v), n) for n, v in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
-    model.ir_version = 8
-    return model
 
 
 def models() -> dict[str, Any]:
@@ -116,9 +98,9 @@ def models() -> dict[str, Any]:
         "q": _F([2, 4]),
     }
     return {
-        "image": _model(image, constants, (1, 1, 4, 4)),
-        "shapes": _model(shapes, sizes, (1, 4)),
-        "dense": _model(dense, weights, (1, 4)),
+        "image": model_of(nodes_of(image), constants, (1, 1, 4, 4)),
+        "shapes": model_of(nodes_of(shapes), sizes, (1, 4)),
+        "dense": model_of(nodes_of(dense), weights, (1, 4)),
     }
 
 

@@ -14,20 +14,9 @@ import pytest
 
 import exactcam
 from exactcam import Network
+from tools.processes import GROUP, running
 
 pytestmark = pytest.mark.xdist_group("processes")
-
-
-def alive(group: int) -> int:
-    """How many processes of a process group are running (not zombies)."""
-    count = 0
-    for entry in Path("/proc").iterdir():
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except (OSError, NotADirectoryError):
-            continue
-        count += int(fields[2]) == group and fields[0] != "Z"
-    return count
 
 
 @pytest.mark.slow
@@ -45,7 +34,7 @@ def test_no_worker_survives(
         )
     group = process.pid
     until = time.monotonic() + 120
-    while process.poll() is None and alive(group) < 2:
+    while process.poll() is None and len(running(GROUP, group)) < 2:
         assert time.monotonic() < until
         time.sleep(0.02)
     assert process.poll() is None, "the run was over before it could be interrupted"
@@ -55,9 +44,9 @@ def test_no_worker_survives(
         process.kill()
     code = process.wait(120)
     until = time.monotonic() + 120
-    while alive(group) and time.monotonic() < until:
+    while running(GROUP, group) and time.monotonic() < until:
         time.sleep(0.1)
-    assert alive(group) == 0
+    assert not running(GROUP, group)
     if how is signal.SIGINT:
         assert code == 130
         assert out.read_text().strip() == "exactcam: interrupted"

@@ -10,22 +10,13 @@ from exactcam.loaders import onnx_ops
 from exactcam.model.nodes import Cpwl
 
 onnx = pytest.importorskip("onnx")
-helper, numpy_helper = onnx.helper, onnx.numpy_helper
+models = pytest.importorskip("tools.onnx_build")
+helper = onnx.helper
 
 
 def build(rows, constants=None, shape=(1, 4), opset=13, kind=1):
     """A model of rows (operator, inputs, outputs, attributes) from "x" to "y"."""
-    nodes = [helper.make_node(k, i.split(), o.split(), **a) for k, i, o, a in rows]
-    graph = helper.make_graph(
-        nodes,
-        "test",
-        [helper.make_tensor_value_info("x", kind, shape)],
-        [helper.make_empty_tensor_value_info("y")],
-        [numpy_helper.from_array(np.asarray(v), n) for n, v in (constants or {}).items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    model.ir_version = 8
-    return model
+    return models.model_of(models.nodes_of(rows), constants or {}, shape, opset, kind)
 
 
 def saved(tmp_path, model):
