@@ -183,6 +183,10 @@ def _copy(graph: Graph, a: SimpleNamespace) -> Operand:
     return graph.view(number(a.src), lambda x: np.broadcast_to(x, a.self.shape))
 
 
+def _fill(graph: Graph, a: SimpleNamespace) -> Operand:
+    return graph.view(number(a.value), lambda x: np.broadcast_to(x, a.self.shape))
+
+
 def _cast(graph: Graph, a: SimpleNamespace) -> Operand:
     """A cast of computed values; `a.types` holds the names of the old type and the new."""
     old, new = a.types
@@ -262,7 +266,7 @@ VIEWS: dict[str, Operator] = {
     **{f"replication_pad{d}d": _pad("replicate") for d in (1, 2, 3)},
     **{f"upsample_nearest{d}d": _nearest(0.0) for d in (1, 2, 3)},
     **{f"_upsample_nearest_exact{d}d": _nearest(0.5) for d in (1, 2, 3)},
-    "copy": _copy, "fill": lambda g, a: np.full(a.self.shape, a.value),
+    "copy": _copy, "fill": _fill,
     **dict.fromkeys(CASTS, _cast),
     "zeros": _filled(0), "ones": _filled(1), "full": _filled(None), "zeros_like": _filled(0),
     "ones_like": _filled(1), "full_like": _filled(None), "new_zeros": lambda g, a: np.zeros(a.size),
