@@ -18,7 +18,7 @@ from .constants import note_rounded
 from .graph import Graph
 from .torch_views import CASTS, VIEWS
 
-__all__ = ["SHAPED", "TORCH_ERRORS", "TorchConstants", "as_array"]
+__all__ = ["CREATED", "SHAPED", "TORCH_ERRORS", "TorchConstants", "as_array"]
 
 # What torch or a user's module may raise.
 TORCH_ERRORS = (
@@ -47,6 +47,10 @@ def _names(text: str) -> frozenset[str]:
 SHAPED = _names(
     "zeros_like ones_like full_like new_zeros new_ones new_full fill zero empty_like new_empty"
 )
+# These make constants of constants, so `torch_ops` translates none of them.
+CREATED = _names(
+    "arange full full_like new_zeros ones ones_like scalar_tensor zero zeros zeros_like"
+)
 # Numbers that were never written are none: NaN, which is refused if anything reads it.
 _EMPTY = _names("empty empty_like empty_permuted empty_strided new_empty new_empty_strided")
 # These move numbers, or make new ones, and round none.
@@ -62,7 +66,7 @@ _MOVED = _names(
     tile tril_indices triu_indices unfold unfold_copy unsafe_chunk unsafe_split
     unsafe_split_with_sizes vsplit vstack where
     """
-) | {*VIEWS, *SHAPED, *_EMPTY}
+) | {*VIEWS, *CREATED, *SHAPED, *_EMPTY}
 # The result is determined by its type.
 _TYPED = _names(
     """

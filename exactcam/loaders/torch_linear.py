@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import reduce
 from types import SimpleNamespace
 
@@ -525,7 +525,6 @@ LINEAR: dict[str, Operator] = {
     **dict.fromkeys(["norm", "linalg_vector_norm"], _norm),
     **dict.fromkeys(["cdist", "_cdist_forward"], _cdist),
     **dict.fromkeys(["pdist", "_pdist_forward"], _pdist),
-    "zero": lambda g, a: np.zeros(a.self.shape),
     "pairwise_distance": _pairwise_distance,
     "l1_loss": _l1_loss,
     **dict.fromkeys(["clamp", "clip", "clamp_min", "clamp_max"], _clamp),

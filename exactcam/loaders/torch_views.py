@@ -195,18 +195,6 @@ def _cast(graph: Graph, a: SimpleNamespace) -> Operand:
     return cast(graph, source_of(a), old, new)
 
 
-def _filled(value: Any) -> Operator:
-    def operator(graph: Graph, a: SimpleNamespace) -> np.ndarray:
-        shape = a.self.shape if hasattr(a, "self") else getattr(a, "size", [])
-        return np.full(shape, getattr(a, "fill_value", value) if value is None else value)
-
-    return operator
-
-
-def _arange(graph: Graph, a: SimpleNamespace) -> np.ndarray:
-    return np.arange(getattr(a, "start", 0), a.end, getattr(a, "step", 1))
-
-
 def _same(graph: Graph, a: SimpleNamespace) -> Operand:
     return source_of(a)
 
@@ -268,9 +256,6 @@ VIEWS: dict[str, Operator] = {
     **{f"_upsample_nearest_exact{d}d": _nearest(0.5) for d in (1, 2, 3)},
     "copy": _copy, "fill": _fill,
     **dict.fromkeys(CASTS, _cast),
-    "zeros": _filled(0), "ones": _filled(1), "full": _filled(None), "zeros_like": _filled(0),
-    "ones_like": _filled(1), "full_like": _filled(None), "new_zeros": lambda g, a: np.zeros(a.size),
-    "scalar_tensor": lambda g, a: np.asarray(a.s), "arange": _arange,
     **dict.fromkeys(
         ["contiguous", "clone", "detach", "detach_", "alias", "lift_fresh_copy", "lift_fresh",
          "resolve_conj", "positive"],
