@@ -151,13 +151,6 @@ def _gemm(graph: Graph, node: OnnxNode) -> Operand:
     return graph.add(out, c if beta == 1 else graph.multiply(c, np.asarray(beta)))
 
 
-def _computed(node: OnnxNode) -> Tensor:
-    operand = node.input(0)
-    if not isinstance(operand, Tensor):
-        raise NetworkError(f"{node.kind} of a constant; fold it before exporting")
-    return operand
-
-
 def _spatial(node: OnnxNode, name: str, dims: int) -> list[int]:
     values = node.integers(name) or [1] * dims
     if len(values) != dims or min(values) < 1:
@@ -188,7 +181,7 @@ def _padded(node: OnnxNode, space: Sequence[int], window: SlidingWindow) -> Slid
 
 
 def _conv(graph: Graph, node: OnnxNode) -> Operand:
-    source, weight = _computed(node), node.constant(1, "kernel")
+    source, weight = node.computed(0), node.constant(1, "kernel")
     if weight is None or weight.ndim != source.ndim or source.ndim < 3:
         raise NetworkError(f"{node.kind}: the kernel does not fit input shape {source.shape}")
     space, window = source.shape[2:], _window(node, weight.shape[2:])
@@ -240,7 +233,7 @@ def _batch_norm(graph: Graph, node: OnnxNode) -> Operand:
     assert mean is not None
     assert variance is not None
     epsilon = rational(node.get("epsilon", 1e-5))
-    return layers.batch_norm(graph, _computed(node), gamma, beta, mean, variance, epsilon)
+    return layers.batch_norm(graph, node.computed(0), gamma, beta, mean, variance, epsilon)
 
 
 def _dropout(graph: Graph, node: OnnxNode) -> list[Operand | None]:
@@ -257,7 +250,7 @@ def _dropout(graph: Graph, node: OnnxNode) -> list[Operand | None]:
 
 
 def _pool(graph: Graph, node: OnnxNode) -> Result:
-    source = _computed(node)
+    source = node.computed(0)
     if source.ndim < 3:
         raise NetworkError(f"{node.kind} of a tensor with {source.ndim} dimensions")
     kernel = _spatial(node, "kernel_shape", source.ndim - 2)
