@@ -195,16 +195,9 @@ def _grid_sample(graph: Graph, node: OnnxNode) -> Operand:
         raise NetworkError("GridSample needs a grid")
     align = bool(node.get("align_corners", 0))
     mode = node.word("mode", ("linear", "bilinear", "nearest", "cubic", "bicubic"))
-    outside = {"zeros": "zero", "border": "edge", "reflection": "reflect" if align else "symmetric"}
-    padding = outside[node.word("padding_mode", ("zeros", "border", "reflection"))]
-    if "cubic" in mode:
-        kernel = interpolation.cubic(mpq(-3, 4), padding)
-    else:
-        kernel = (
-            interpolation.nearest(padding) if mode == "nearest" else interpolation.linear(padding)
-        )
-    places = interpolation.grid_places(graph, grid, source.shape[2:], align)
-    return interpolation.sample_points(graph, source, places, kernel)
+    padding = node.word("padding_mode", ("zeros", "border", "reflection"))
+    how = mode.removeprefix("bi"), padding
+    return interpolation.sample_grid(graph, source, grid, how, align)
 
 
 # Sums

@@ -75,20 +75,10 @@ def _grid_sampler(graph: Graph, a: SimpleNamespace) -> Operand:
             "grid_sampler",
             "its grid is computed, which is not piecewise linear; only a constant grid is",
         )
+    mode = ("linear", "nearest", "cubic")[a.interpolation_mode]
+    padding = ("zeros", "border", "reflection")[a.padding_mode]
     source = computed(graph, a.input)
-    outside = {0: "zero", 1: "edge", 2: "reflect" if a.align_corners else "symmetric"}
-    kernels = (
-        interpolation.linear,
-        interpolation.nearest,
-        lambda x: interpolation.cubic(mpq(-3, 4), x),
-    )
-    kernel = kernels[a.interpolation_mode](outside[a.padding_mode])
-    return interpolation.sample_points(
-        graph,
-        source,
-        interpolation.grid_places(graph, a.grid, source.shape[2:], bool(a.align_corners)),
-        kernel,
-    )
+    return interpolation.sample_grid(graph, source, a.grid, (mode, padding), a.align_corners)
 
 
 # Contractions
