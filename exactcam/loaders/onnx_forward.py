@@ -20,6 +20,7 @@ from ..errors import NetworkError
 from ..files.strict_json import printable
 from .casts import FORMATS
 from .check import Forward, Traced, Whole
+from .onnx_model import opset_of, unused
 from .onnx_types import FLOATS, cast_types, element_types
 
 __all__ = ["forward_of", "run_alone", "whole_of"]
@@ -89,7 +90,9 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
             _Host(_with_float32(double, model), source, 2.0**-53, onnxruntime),
             _Host(model, source, 2.0**-24, onnxruntime),
         ]
-    elif not any(n.op_type == "BatchNormalization" for n in model.graph.node) or _opset(model) > 13:
+    elif (
+        not any(n.op_type == "BatchNormalization" for n in model.graph.node) or opset_of(model) > 13
+    ):
         attempts = [_Host(double, source, 2.0**-53, None)]
     why = "not checked: onnxruntime is not installed"
     for host in attempts:
@@ -156,10 +159,6 @@ def _failures(runtime: Any) -> tuple[Any, ...]:
     return tuple(getattr(state, name) for name in _RUNTIME_FAILURES if hasattr(state, name))
 
 
-def _opset(model: Any) -> int:
-    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
-
-
 @dataclass(frozen=True)
 class _Host:
     """A model in one precision and the library that runs it: onnxruntime, or onnx if None."""
@@ -199,10 +198,8 @@ class _Host:
         if self.input_type in (_FLOAT16, _BFLOAT16):
             return
         dtype = np.float64 if self.input_type == _DOUBLE else np.float32
-        copy = type(self.model)()
-        copy.CopyFrom(self.model)
         try:
-            self._runner(copy, [output])({self.source: np.zeros(shape, dtype)})
+            self._runner(self.model, [output])({self.source: np.zeros(shape, dtype)})
         except (*_FAILURES, *_failures(self.runtime)) as error:
             if type(error).__name__ == "NotImplemented":
                 return  # a kernel that is missing says nothing about the model
@@ -258,7 +255,7 @@ def _cut_model(
     graph = copy.graph
     read = {name for node in graph.node for name in node.input}
     ends = {name for node in graph.node for name in node.output}
-    mark = _mark(graph, "probe_")
+    mark = unused(graph.node, "probe_")
     renamed = {name: mark + name for name in shapes if name != source and name in read & ends}
     for node in graph.node:
         for place, name in enumerate(node.input):
@@ -269,14 +266,6 @@ def _cut_model(
     del graph.output[:]
     graph.output.extend(helper.make_empty_tensor_value_info(name) for name in wanted)
     return copy, {source: source, **renamed}
-
-
-def _mark(graph: Any, mark: str) -> str:
-    """A beginning of names that no value of the graph has."""
-    taken = {name for node in graph.node for name in (*node.input, *node.output)}
-    while any(name.startswith(mark) for name in taken):
-        mark += "_"
-    return mark
 
 
 def _with_float32(double: Any, model: Any) -> Any:
@@ -290,7 +279,7 @@ def _with_float32(double: Any, model: Any) -> Any:
     kinds = {entry.type.tensor_type.elem_type for entry in model.graph.input}
     if _DOUBLE in stored | kinds or not any(n.op_type in _SINGLE for n in double.graph.node):
         return double
-    mark = _mark(double.graph, "single_")
+    mark = unused(double.graph.node, "single_")
     nodes: list[Any] = []
     known: set[str] = set()
     for node in double.graph.node:
