@@ -18,7 +18,6 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..files.strict_json import printable
-from .casts import FORMATS
 from .check import Forward, Traced, Whole
 from .onnx_model import opset_of, unused
 from .onnx_types import FLOATS, cast_types, element_types
@@ -79,7 +78,7 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
     NetworkError
         Where onnxruntime is installed and finds the model invalid: then it has no meaning.
     """
-    double = _in_float64(model, traced)
+    double = _in_float64(model)
     try:
         import onnxruntime
     except ImportError:
@@ -304,35 +303,19 @@ def _with_float32(double: Any, model: Any) -> Any:
     return copy
 
 
-def _widen_casts(model: Any, types: dict[str, int], traced: Traced) -> None:
-    """Let every cast to a float type give float64, rounded to that type where the cast rounds."""
+def _widen_casts(model: Any, types: dict[str, int]) -> None:
+    """Let every cast to a float type give float64; those that round, of constants, are no more."""
     from onnx import helper
 
-    nodes = []
     for node in model.graph.node:
-        nodes.append(node)
-        if node.op_type not in ("Cast", "CastLike"):
-            continue
-        old, new = (FORMATS.get(FLOATS.get(kind, "")) for kind in cast_types(node, types))
-        if new is None:
-            continue
-        rounds = node.output[0] not in traced and (old is None or not new.holds(old))
-        target = cast_types(node, types)[1]
-        kept = [a for a in node.attribute if a.name == "saturate"]
-        node.op_type = "Cast"
-        del node.input[1:], node.attribute[:]
-        node.attribute.extend([helper.make_attribute("to", target if rounds else _DOUBLE)])
-        if rounds:
-            node.attribute.extend(kept)
-            name, node.output[0] = node.output[0], node.output[0] + "_rounded"
-            nodes.append(helper.make_node("Cast", [node.output[0]], [name], to=_DOUBLE))
-    nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+        if node.op_type in ("Cast", "CastLike") and cast_types(node, types)[1] in FLOATS:
+            node.op_type = "Cast"
+            del node.input[1:], node.attribute[:]
+            node.attribute.extend([helper.make_attribute("to", _DOUBLE)])
 
 
-def _in_float64(model: Any, traced: Traced) -> Any:
-    """The same model with every float tensor and input in float64; casts still round."""
+def _in_float64(model: Any) -> Any:
+    """The same model with every float tensor, input and cast in float64."""
     from onnx import AttributeProto, ModelProto, numpy_helper
 
     narrow = (_FLOAT, _FLOAT16, _BFLOAT16)
@@ -354,7 +337,7 @@ def _in_float64(model: Any, traced: Traced) -> Any:
         if entry.type.tensor_type.elem_type in narrow and entry.name not in kept:
             entry.type.tensor_type.elem_type = _DOUBLE
     del copy.graph.value_info[:]
-    _widen_casts(copy, element_types(model), traced)
+    _widen_casts(copy, element_types(model))
     for node in copy.graph.node:
         for attribute in node.attribute:
             if attribute.type == AttributeProto.TENSOR and not set(node.output) & kept:
