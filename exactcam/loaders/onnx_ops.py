@@ -16,7 +16,7 @@ from ..arithmetic.rational import rational
 from ..errors import NetworkError
 from ..model.nodes import Cpwl
 from . import layers, unsupported
-from .graph import Graph, Operand, Result, Tensor
+from .graph import Graph, Operand, Result
 from .layers import SlidingWindow
 from .onnx_linear import LINEAR, absolute
 from .onnx_node import OnnxNode, Operator
@@ -60,16 +60,6 @@ REFUSED = unsupported.ONNX | {
 
 
 Map = Callable[[Graph, OnnxNode], Operand]  # an operator of one output
-
-
-def _div(graph: Graph, node: OnnxNode) -> Operand:
-    a, b = node.input(0), node.input(1)
-    whole = [x for x in (a, b) if not isinstance(x, Tensor) and x.dtype.kind in "iu"]
-    if len(whole) == 2:  # shape arithmetic: towards zero
-        if not np.all(b):  # type: ignore[arg-type]
-            raise NetworkError("division by zero")
-        return np.asarray(np.fix(whole[0] / whole[1]).astype(np.int64))
-    return graph.divide(a, b)
 
 
 def _fold(pair: Callable[[Graph], Callable[[Operand, Operand], Operand]]) -> Map:
@@ -293,7 +283,8 @@ OPERATORS: dict[str, Operator] = {
     "Sub": lambda g, n: g.subtract(n.input(0), n.input(1)),
     "Mul": lambda g, n: g.multiply(n.input(0), n.input(1)),
     "Pow": lambda g, n: layers.power(g, n.input(0), n.input(1)),
-    "Div": _div, "Neg": lambda g, n: g.negative(n.input(0)),
+    "Div": lambda g, n: g.divide(n.input(0), n.input(1)),
+    "Neg": lambda g, n: g.negative(n.input(0)),
     "Sum": _SUM, "Mean": _mean,
     "Max": _fold(lambda g: g.maximum), "Min": _fold(lambda g: g.minimum),
     "MatMul": lambda g, n: layers.matmul(g, n.input(0), n.input(1)), "Gemm": _gemm,
