@@ -90,7 +90,8 @@ class Floats(WithoutCaches):
             parts = zip(divisors.tolist(), least.tolist(), self.factors[some], strict=True)
             for divisor, power, factor in parts:
                 if divisor:
-                    out = gmpy2.lcm(out, (_shifted(factor, power) * divisor).denominator)
+                    least_entry = factor * divisor * mpq(2) ** power
+                    out = gmpy2.lcm(out, least_entry.denominator)
         return out
 
     def parts(self) -> Iterator[np.ndarray]:
@@ -99,10 +100,10 @@ class Floats(WithoutCaches):
             odd, powers = odd_parts(rows)
             entries = []
             for factor, numbers, shifts in zip(self.factors[some], odd, powers, strict=True):
-                twos = _twos(factor.numerator) - _twos(factor.denominator)
-                above, below = _odd(factor.numerator), _odd(factor.denominator)
+                above, ups = gmpy2.remove(factor.numerator, 2)
+                below, downs = gmpy2.remove(factor.denominator, 2)
                 numbers = numbers if factor else np.zeros_like(numbers)
-                pairs = zip(numbers.tolist(), (shifts + twos).tolist(), strict=True)
+                pairs = zip(numbers.tolist(), (shifts + (ups - downs)).tolist(), strict=True)
                 if below == 1:
                     entries += [n * above << s if n else mpz(0) for n, s in pairs]
                 else:
@@ -128,18 +129,3 @@ class Floats(WithoutCaches):
         rows = self.values.reshape(len(factors), -1)
         with np.errstate(over="ignore", under="ignore"):
             return np.multiply(rows, np.asarray(rounded)[:, None], dtype=np.float64).ravel()
-
-
-def _twos(value: mpz) -> int:
-    """How often two divides a number that is not zero; 0 for zero."""
-    return max(0, (value & -value).bit_length() - 1)
-
-
-def _odd(value: mpz) -> mpz:
-    """A number without its factors of two."""
-    return value >> _twos(value)
-
-
-def _shifted(value: mpq, power: int) -> mpq:
-    """value times two to an integer power."""
-    return value * (mpz(1) << power) if power >= 0 else value / (mpz(1) << -power)

@@ -147,16 +147,13 @@ def compare(
         theirs: dict[str, list[np.ndarray]] = {}
         fed = {c.name: _columns(given[c.value], c.places) for c in probed}
         for p in range(stop - start):
-            handed = {name: np.asarray(x[p]) for name, x in fed.items()}
-            found = forward.cut(handed)
-            # Of an output that was probed and then rearranged, what was handed on counts.
-            found |= {
-                c.name + "'": handed[c.name] if c.name in handed else found[c.name] for c in others
-            }
+            found = forward.cut({name: np.asarray(x[p]) for name, x in fed.items()})
             for name, x in found.items():
                 theirs.setdefault(name, []).append(x.ravel())
         _compare_block(probed, given, computed, theirs, seen, start)
-        last = {c.name: theirs[c.name + "'"] for c in others}
+        # Of an output that was probed and then rearranged, what was handed on counts.
+        handed_on = {name: [x.ravel() for x in columns] for name, columns in fed.items()}
+        last = {c.name: handed_on.get(c.name) or theirs[c.name] for c in others}
         _compare_block(others, given, computed, last, seen, start)
     notes = _notes(network, floats, probes, seen, {c.value: c.layer for c in reversed(cuts)})
     if forward.whole is not None:

@@ -35,6 +35,7 @@ from .onnx_model import (
     inlined,
     needed,
     needed_part,
+    opset_of,
     put_branches,
     read_beside,
     with_output,
@@ -193,7 +194,7 @@ def _read_these(
     drop_final: bool = False,
 ) -> str | None:
     """Translate those nodes that are not yet; the name of what a final layer reads that is left out."""
-    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+    opset = opset_of(model)
     last = model.graph.output[0].name
     types = element_types(model)
     uses = Counter(name for node in model.graph.node for name in node.input)

@@ -37,7 +37,7 @@ from ..model.network import Network
 from .check import Forward, Traced, Whole, compare
 from .graph import Graph, Operand, Tensor
 from .outputs import chosen
-from .torch_constants import SHAPED, TORCH_ERRORS, TorchConstants, as_array
+from .torch_constants import CREATED, SHAPED, TORCH_ERRORS, TorchConstants, as_array
 from .torch_ops import OPERATORS, REFUSED
 from .torch_views import CASTS
 
@@ -343,7 +343,8 @@ def _translated(
     except _UntranslatedError as error:
         refusal = UnsupportedLayerError(str(error))
     try:
-        return _translate(torch, _decomposed(torch, program, OPERATORS), drop_final, output, size)
+        program = _decomposed(torch, program, OPERATORS.keys() | CREATED)
+        return _translate(torch, program, drop_final, output, size)
     except (UnsupportedLayerError, *TORCH_ERRORS):
         raise refusal from None
 

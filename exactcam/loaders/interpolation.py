@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import product
 from typing import NamedTuple
 
@@ -22,11 +23,10 @@ __all__ = [
     "Kernel",
     "axis_map",
     "cubic",
-    "grid_places",
     "linear",
     "nearest",
     "rounded",
-    "sample_points",
+    "sample_grid",
 ]
 
 _ONE, _HALF = mpq(1), mpq(1, 2)
@@ -137,7 +137,7 @@ def axis_map(places: Sequence[mpq | None], n: int, kernel: Kernel) -> AxisMap:
     return AxisMap(len(taps), rows, columns, weights, roundings)
 
 
-def grid_places(graph: Graph, grid: np.ndarray, space: Sequence[int], align: bool) -> np.ndarray:
+def _grid_places(graph: Graph, grid: np.ndarray, space: Sequence[int], align: bool) -> np.ndarray:
     """The places, in entries, of points whose coordinates go from -1 to 1, the last axis of space first."""
     points = exact(grid, f"layer {graph.layer}: grid")[..., ::-1]
     sizes = np.asarray(space, dtype=object)
@@ -146,7 +146,9 @@ def grid_places(graph: Graph, grid: np.ndarray, space: Sequence[int], align: boo
     return np.asarray(((points + 1) * sizes - 1) / 2)
 
 
-def sample_points(graph: Graph, a: Tensor, points: np.ndarray, kernel: Kernel) -> Tensor:
+def sample_grid(
+    graph: Graph, a: Tensor, grid: np.ndarray, how: tuple[str, str], align: bool
+) -> Tensor:
     """Interpolate images at points of their own.
 
     Parameters
@@ -155,11 +157,28 @@ def sample_points(graph: Graph, a: Tensor, points: np.ndarray, kernel: Kernel) -
         The graph.
     a : Tensor, (images, channels, *space)
         The images.
-    points : ndarray of mpq, (images, *size, dimensions)
-        Places along each axis of space, in entries from the centre of the first.
-    kernel : Kernel
-        The interpolation along each axis.
+    grid : ndarray, (images, *size, dimensions)
+        The points, coordinates from -1 to 1, those along the last axis of space first.
+    how : (str, str)
+        The interpolation along each axis, "linear", "nearest" or "cubic", and what stands
+        outside of the images, "zeros", "border" or "reflection".
+    align : bool
+        Whether -1 and 1 are the centres of the first and last entries, not their outer ends.
     """
+    mode, padding = how
+    mirror = "reflect" if align else "symmetric"
+    outside = {"zeros": "zero", "border": "edge", "reflection": mirror}[padding]
+    kernels: dict[str, Callable[[str], Kernel]] = {
+        "linear": linear,
+        "nearest": nearest,
+        "cubic": partial(cubic, mpq(-3, 4)),
+    }
+    places = _grid_places(graph, grid, a.shape[2:], align)
+    return _sample_points(graph, a, places, kernels[mode](outside))
+
+
+def _sample_points(graph: Graph, a: Tensor, points: np.ndarray, kernel: Kernel) -> Tensor:
+    """`sample_grid` at places in entries from the centre of the first, the first axis first."""
     images, channels, *space = a.shape
     size = points.shape[1:-1]
     count, plane = math.prod(size), math.prod(space)

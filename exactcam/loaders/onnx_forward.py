@@ -18,8 +18,8 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..files.strict_json import printable
-from .casts import FORMATS
 from .check import Forward, Traced, Whole
+from .onnx_model import opset_of, unused
 from .onnx_types import FLOATS, cast_types, element_types
 
 __all__ = ["forward_of", "run_alone", "whole_of"]
@@ -78,7 +78,7 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
     NetworkError
         Where onnxruntime is installed and finds the model invalid: then it has no meaning.
     """
-    double = _in_float64(model, traced)
+    double = _in_float64(model)
     try:
         import onnxruntime
     except ImportError:
@@ -89,7 +89,9 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
             _Host(_with_float32(double, model), source, 2.0**-53, onnxruntime),
             _Host(model, source, 2.0**-24, onnxruntime),
         ]
-    elif not any(n.op_type == "BatchNormalization" for n in model.graph.node) or _opset(model) > 13:
+    elif (
+        not any(n.op_type == "BatchNormalization" for n in model.graph.node) or opset_of(model) > 13
+    ):
         attempts = [_Host(double, source, 2.0**-53, None)]
     why = "not checked: onnxruntime is not installed"
     for host in attempts:
@@ -156,10 +158,6 @@ def _failures(runtime: Any) -> tuple[Any, ...]:
     return tuple(getattr(state, name) for name in _RUNTIME_FAILURES if hasattr(state, name))
 
 
-def _opset(model: Any) -> int:
-    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
-
-
 @dataclass(frozen=True)
 class _Host:
     """A model in one precision and the library that runs it: onnxruntime, or onnx if None."""
@@ -199,10 +197,8 @@ class _Host:
         if self.input_type in (_FLOAT16, _BFLOAT16):
             return
         dtype = np.float64 if self.input_type == _DOUBLE else np.float32
-        copy = type(self.model)()
-        copy.CopyFrom(self.model)
         try:
-            self._runner(copy, [output])({self.source: np.zeros(shape, dtype)})
+            self._runner(self.model, [output])({self.source: np.zeros(shape, dtype)})
         except (*_FAILURES, *_failures(self.runtime)) as error:
             if type(error).__name__ == "NotImplemented":
                 return  # a kernel that is missing says nothing about the model
@@ -258,7 +254,7 @@ def _cut_model(
     graph = copy.graph
     read = {name for node in graph.node for name in node.input}
     ends = {name for node in graph.node for name in node.output}
-    mark = _mark(graph, "probe_")
+    mark = unused(graph.node, "probe_")
     renamed = {name: mark + name for name in shapes if name != source and name in read & ends}
     for node in graph.node:
         for place, name in enumerate(node.input):
@@ -269,14 +265,6 @@ def _cut_model(
     del graph.output[:]
     graph.output.extend(helper.make_empty_tensor_value_info(name) for name in wanted)
     return copy, {source: source, **renamed}
-
-
-def _mark(graph: Any, mark: str) -> str:
-    """A beginning of names that no value of the graph has."""
-    taken = {name for node in graph.node for name in (*node.input, *node.output)}
-    while any(name.startswith(mark) for name in taken):
-        mark += "_"
-    return mark
 
 
 def _with_float32(double: Any, model: Any) -> Any:
@@ -290,7 +278,7 @@ def _with_float32(double: Any, model: Any) -> Any:
     kinds = {entry.type.tensor_type.elem_type for entry in model.graph.input}
     if _DOUBLE in stored | kinds or not any(n.op_type in _SINGLE for n in double.graph.node):
         return double
-    mark = _mark(double.graph, "single_")
+    mark = unused(double.graph.node, "single_")
     nodes: list[Any] = []
     known: set[str] = set()
     for node in double.graph.node:
@@ -315,35 +303,19 @@ def _with_float32(double: Any, model: Any) -> Any:
     return copy
 
 
-def _widen_casts(model: Any, types: dict[str, int], traced: Traced) -> None:
-    """Let every cast to a float type give float64, rounded to that type where the cast rounds."""
+def _widen_casts(model: Any, types: dict[str, int]) -> None:
+    """Let every cast to a float type give float64; those that round, of constants, are no more."""
     from onnx import helper
 
-    nodes = []
     for node in model.graph.node:
-        nodes.append(node)
-        if node.op_type not in ("Cast", "CastLike"):
-            continue
-        old, new = (FORMATS.get(FLOATS.get(kind, "")) for kind in cast_types(node, types))
-        if new is None:
-            continue
-        rounds = node.output[0] not in traced and (old is None or not new.holds(old))
-        target = cast_types(node, types)[1]
-        kept = [a for a in node.attribute if a.name == "saturate"]
-        node.op_type = "Cast"
-        del node.input[1:], node.attribute[:]
-        node.attribute.extend([helper.make_attribute("to", target if rounds else _DOUBLE)])
-        if rounds:
-            node.attribute.extend(kept)
-            name, node.output[0] = node.output[0], node.output[0] + "_rounded"
-            nodes.append(helper.make_node("Cast", [node.output[0]], [name], to=_DOUBLE))
-    nodes = [type(node).FromString(node.SerializeToString()) for node in nodes]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+        if node.op_type in ("Cast", "CastLike") and cast_types(node, types)[1] in FLOATS:
+            node.op_type = "Cast"
+            del node.input[1:], node.attribute[:]
+            node.attribute.extend([helper.make_attribute("to", _DOUBLE)])
 
 
-def _in_float64(model: Any, traced: Traced) -> Any:
-    """The same model with every float tensor and input in float64; casts still round."""
+def _in_float64(model: Any) -> Any:
+    """The same model with every float tensor, input and cast in float64."""
     from onnx import AttributeProto, ModelProto, numpy_helper
 
     narrow = (_FLOAT, _FLOAT16, _BFLOAT16)
@@ -365,7 +337,7 @@ def _in_float64(model: Any, traced: Traced) -> Any:
         if entry.type.tensor_type.elem_type in narrow and entry.name not in kept:
             entry.type.tensor_type.elem_type = _DOUBLE
     del copy.graph.value_info[:]
-    _widen_casts(copy, element_types(model), traced)
+    _widen_casts(copy, element_types(model))
     for node in copy.graph.node:
         for attribute in node.attribute:
             if attribute.type == AttributeProto.TENSOR and not set(node.output) & kept:

@@ -45,19 +45,9 @@ _POLICIES = ("stretch", "not_larger", "not_smaller")
 _HALF = mpq(1, 2)
 
 
-def _computed(graph: Graph, node: OnnxNode, k: int = 0) -> Tensor:
-    operand = node.input(k)
-    if not isinstance(operand, Tensor):
-        raise NetworkError(f"{node.kind} of a constant; fold it before exporting")
-    return operand
-
-
 def _integers(node: OnnxNode, k: int, what: str) -> np.ndarray:
     """Constant integers, as an array of its own shape."""
-    given = node.constant(k, what)
-    if given is None or given.dtype.kind not in "iu":
-        raise NetworkError(f"{node.kind} needs constant integer {what}")
-    return given.astype(np.int64)
+    return node.whole(k, what).astype(np.int64)
 
 
 def _axis(node: OnnxNode, name: str, default: int, ndim: int) -> int:
@@ -101,7 +91,7 @@ def _resize(graph: Graph, node: OnnxNode) -> Operand:
         for k, at in places.items():
             kernel = _kernel(node, mode, factors[axes.index(k)])
             maps[k] = interpolation.axis_map(at, source.shape[k], kernel)
-        out = along(graph, _computed(graph, node), maps) if maps else source
+        out = along(graph, node.computed(0), maps) if maps else source
     if not crop or not any(x.any() for x in outside.values()):
         return out
     return _extrapolated(graph, node, out, outside)
@@ -200,21 +190,14 @@ def _coordinate(
 
 
 def _grid_sample(graph: Graph, node: OnnxNode) -> Operand:
-    source, grid = _computed(graph, node), node.constant(1, "grid")
+    source, grid = node.computed(0), node.constant(1, "grid")
     if grid is None:
         raise NetworkError("GridSample needs a grid")
     align = bool(node.get("align_corners", 0))
     mode = node.word("mode", ("linear", "bilinear", "nearest", "cubic", "bicubic"))
-    outside = {"zeros": "zero", "border": "edge", "reflection": "reflect" if align else "symmetric"}
-    padding = outside[node.word("padding_mode", ("zeros", "border", "reflection"))]
-    if "cubic" in mode:
-        kernel = interpolation.cubic(mpq(-3, 4), padding)
-    else:
-        kernel = (
-            interpolation.nearest(padding) if mode == "nearest" else interpolation.linear(padding)
-        )
-    places = interpolation.grid_places(graph, grid, source.shape[2:], align)
-    return interpolation.sample_points(graph, source, places, kernel)
+    padding = node.word("padding_mode", ("zeros", "border", "reflection"))
+    how = mode.removeprefix("bi"), padding
+    return interpolation.sample_grid(graph, source, grid, how, align)
 
 
 # Sums
@@ -234,9 +217,8 @@ def absolute(graph: Graph, node: OnnxNode, order: str) -> Tensor:
     """The absolute values of input 0, for a norm whose attribute `order` must be one."""
     if node.get(order, 2) != 1:
         raise graph.refuse(node.kind, f"with {order} other than 1 is not piecewise linear")
-    out = graph.pointwise(node.input(0), [Cpwl.relu(-1)])
-    if not isinstance(out, Tensor):
-        raise NetworkError(f"{node.kind} of a constant; fold it before exporting")
+    out = graph.pointwise(node.computed(0), [Cpwl.relu(-1)])
+    assert isinstance(out, Tensor)
     return out
 
 
@@ -255,7 +237,7 @@ def _col2im(graph: Graph, node: OnnxNode) -> Operand:
         pads[len(size) :],
         node.integers("dilations") or ones,
     )
-    return layers.fold(graph, _computed(graph, node), size, window)
+    return layers.fold(graph, node.computed(0), size, window)
 
 
 # Reading and writing by index
@@ -360,7 +342,7 @@ def _center_crop_pad(graph: Graph, node: OnnxNode) -> Operand:
 
 
 def _max_unpool(graph: Graph, node: OnnxNode) -> Operand:
-    source, index = _computed(graph, node), _integers(node, 1, "indices")
+    source, index = node.computed(0), _integers(node, 1, "indices")
     kernel = node.integers("kernel_shape") or []
     dims = len(kernel)
     stride, pads = node.integers("strides") or [1] * dims, node.integers("pads") or [0] * 2 * dims

@@ -23,8 +23,10 @@ __all__ = [
     "inlined",
     "needed",
     "needed_part",
+    "opset_of",
     "put_branches",
     "read_beside",
+    "unused",
     "with_output",
 ]
 
@@ -92,6 +94,19 @@ def _all_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
     yield from (node for graph in inner_graphs(nodes) for node in graph.node)
 
 
+def unused(nodes: Iterable[Any], mark: str) -> str:
+    """A beginning of names that no value of some nodes has: `mark`, made longer if need be."""
+    names = {name for node in _all_nodes(nodes) for name in (*node.input, *node.output)}
+    while any(name.startswith(mark) for name in names):
+        mark += "_"
+    return mark
+
+
+def opset_of(model: Any) -> int:
+    """The version of the operator set that a model is written in."""
+    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
+
+
 # Functions of the model's own
 
 
@@ -155,7 +170,7 @@ def put_branches(model: Any, branches: dict[int, Any]) -> list[Any]:
     What the output does not need any more is left out.
     """
     graph = model.graph
-    mark = _unused({name for n in _all_nodes(graph.node) for name in (*n.input, *n.output)})
+    mark = unused(graph.node, "branch_")
     nodes: list[Any] = []
     held: list[Any] = []
     for place, node in enumerate(graph.node):
@@ -176,14 +191,6 @@ def put_branches(model: Any, branches: dict[int, Any]) -> list[Any]:
     graph.node.MergeFrom(fresh.node)
     graph.initializer.extend(held)
     return held
-
-
-def _unused(names: set[str]) -> str:
-    """A beginning that none of some names has."""
-    mark = "branch_"
-    while any(name.startswith(mark) for name in names):
-        mark += "_"
-    return mark
 
 
 def _rename(graph: Any, names: dict[str, str]) -> None:

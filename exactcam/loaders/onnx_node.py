@@ -59,6 +59,20 @@ class OnnxNode:
             raise NetworkError(f"{self.kind} with computed {what}: it must be constant")
         return operand
 
+    def computed(self, k: int) -> Tensor:
+        """Operand k. Raises NetworkError where it is constant."""
+        operand = self.input(k)
+        if not isinstance(operand, Tensor):
+            raise NetworkError(f"{self.kind} of a constant; fold it before exporting")
+        return operand
+
+    def whole(self, k: int, what: str) -> np.ndarray:
+        """Operand k. Raises NetworkError unless it is a constant of integers."""
+        given = self.constant(k, what)
+        if given is None or given.dtype.kind not in "iu":
+            raise NetworkError(f"{self.kind} needs constant integer {what}")
+        return given
+
     def get(self, name: str, default: Value) -> Value:
         """A scalar attribute or its default, which is a float32 like every stored float.
 

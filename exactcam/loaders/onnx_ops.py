@@ -16,7 +16,7 @@ from ..arithmetic.rational import rational
 from ..errors import NetworkError
 from ..model.nodes import Cpwl
 from . import layers, unsupported
-from .graph import Graph, Operand, Result, Tensor
+from .graph import Graph, Operand, Result
 from .layers import SlidingWindow
 from .onnx_linear import LINEAR, absolute
 from .onnx_node import OnnxNode, Operator
@@ -60,16 +60,6 @@ REFUSED = unsupported.ONNX | {
 
 
 Map = Callable[[Graph, OnnxNode], Operand]  # an operator of one output
-
-
-def _div(graph: Graph, node: OnnxNode) -> Operand:
-    a, b = node.input(0), node.input(1)
-    whole = [x for x in (a, b) if not isinstance(x, Tensor) and x.dtype.kind in "iu"]
-    if len(whole) == 2:  # shape arithmetic: towards zero
-        if not np.all(b):  # type: ignore[arg-type]
-            raise NetworkError("division by zero")
-        return np.asarray(np.fix(whole[0] / whole[1]).astype(np.int64))
-    return graph.divide(a, b)
 
 
 def _fold(pair: Callable[[Graph], Callable[[Operand, Operand], Operand]]) -> Map:
@@ -151,13 +141,6 @@ def _gemm(graph: Graph, node: OnnxNode) -> Operand:
     return graph.add(out, c if beta == 1 else graph.multiply(c, np.asarray(beta)))
 
 
-def _computed(node: OnnxNode) -> Tensor:
-    operand = node.input(0)
-    if not isinstance(operand, Tensor):
-        raise NetworkError(f"{node.kind} of a constant; fold it before exporting")
-    return operand
-
-
 def _spatial(node: OnnxNode, name: str, dims: int) -> list[int]:
     values = node.integers(name) or [1] * dims
     if len(values) != dims or min(values) < 1:
@@ -188,7 +171,7 @@ def _padded(node: OnnxNode, space: Sequence[int], window: SlidingWindow) -> Slid
 
 
 def _conv(graph: Graph, node: OnnxNode) -> Operand:
-    source, weight = _computed(node), node.constant(1, "kernel")
+    source, weight = node.computed(0), node.constant(1, "kernel")
     if weight is None or weight.ndim != source.ndim or source.ndim < 3:
         raise NetworkError(f"{node.kind}: the kernel does not fit input shape {source.shape}")
     space, window = source.shape[2:], _window(node, weight.shape[2:])
@@ -240,7 +223,7 @@ def _batch_norm(graph: Graph, node: OnnxNode) -> Operand:
     assert mean is not None
     assert variance is not None
     epsilon = rational(node.get("epsilon", 1e-5))
-    return layers.batch_norm(graph, _computed(node), gamma, beta, mean, variance, epsilon)
+    return layers.batch_norm(graph, node.computed(0), gamma, beta, mean, variance, epsilon)
 
 
 def _dropout(graph: Graph, node: OnnxNode) -> list[Operand | None]:
@@ -257,7 +240,7 @@ def _dropout(graph: Graph, node: OnnxNode) -> list[Operand | None]:
 
 
 def _pool(graph: Graph, node: OnnxNode) -> Result:
-    source = _computed(node)
+    source = node.computed(0)
     if source.ndim < 3:
         raise NetworkError(f"{node.kind} of a tensor with {source.ndim} dimensions")
     kernel = _spatial(node, "kernel_shape", source.ndim - 2)
@@ -300,7 +283,8 @@ OPERATORS: dict[str, Operator] = {
     "Sub": lambda g, n: g.subtract(n.input(0), n.input(1)),
     "Mul": lambda g, n: g.multiply(n.input(0), n.input(1)),
     "Pow": lambda g, n: layers.power(g, n.input(0), n.input(1)),
-    "Div": _div, "Neg": lambda g, n: g.negative(n.input(0)),
+    "Div": lambda g, n: g.divide(n.input(0), n.input(1)),
+    "Neg": lambda g, n: g.negative(n.input(0)),
     "Sum": _SUM, "Mean": _mean,
     "Max": _fold(lambda g: g.maximum), "Min": _fold(lambda g: g.minimum),
     "MatMul": lambda g, n: layers.matmul(g, n.input(0), n.input(1)), "Gemm": _gemm,

@@ -14,12 +14,11 @@ from . import layers
 from .casts import cast
 from .graph import Graph, Operand, Tensor, width
 from .onnx_node import OnnxNode, Operator
-from .onnx_types import FLOATS
+from .onnx_types import FLOATS, NUMPY
 
 __all__ = ["VIEWS"]
 
-_INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 12: "u4", 13: "u8"}
-_BFLOAT16 = 16
+_BOOL, _BFLOAT16 = 9, 16
 
 
 def _view(rearrange: Callable[[np.ndarray, OnnxNode], np.ndarray]) -> Operator:
@@ -27,10 +26,7 @@ def _view(rearrange: Callable[[np.ndarray, OnnxNode], np.ndarray]) -> Operator:
 
 
 def _numbers(node: OnnxNode, k: int, what: str) -> list[int]:
-    given = node.constant(k, what)
-    if given is None or given.dtype.kind not in "iu":
-        raise NetworkError(f"{node.kind} needs constant integer {what}")
-    return [int(x) for x in given.ravel()]
+    return [int(x) for x in node.whole(k, what).ravel()]
 
 
 def _reshape(graph: Graph, node: OnnxNode) -> Operand:
@@ -69,9 +65,7 @@ def _slice(graph: Graph, node: OnnxNode) -> Operand:
 
 def _gather(graph: Graph, node: OnnxNode) -> Operand:
     source, axis = node.input(0), node.get("axis", 0)
-    indices = node.constant(1, "indices")
-    if indices is None or indices.dtype.kind not in "iu":
-        raise NetworkError("Gather needs constant integer indices")
+    indices = node.whole(1, "indices")
     if not -source.ndim <= axis < source.ndim:
         raise NetworkError(f"Gather along axis {axis} of {source.ndim} dimensions")
     axis %= source.ndim
@@ -164,11 +158,11 @@ def _cast(graph: Graph, node: OnnxNode) -> Operand:
             "Cast",
             "to integers or truth values is not continuous; remove it or cast to a float type",
         )
-    if kind in _INTEGERS:
-        numbers = source.astype(np.float64) if source.dtype == object else source
-        return numbers.astype(_INTEGERS[kind])
-    if kind == 9:
+    if kind == _BOOL:
         return source != 0
+    if kind in NUMPY:
+        numbers = source.astype(np.float64) if source.dtype == object else source
+        return numbers.astype(NUMPY[kind])
     raise graph.refuse("Cast", f"to type {kind} is not supported")
 
 

@@ -18,7 +18,7 @@ from .constants import note_rounded
 from .graph import Graph
 from .torch_views import CASTS, VIEWS
 
-__all__ = ["SHAPED", "TORCH_ERRORS", "TorchConstants", "as_array"]
+__all__ = ["CREATED", "SHAPED", "TORCH_ERRORS", "TorchConstants", "as_array"]
 
 # What torch or a user's module may raise.
 TORCH_ERRORS = (
@@ -47,23 +47,26 @@ def _names(text: str) -> frozenset[str]:
 SHAPED = _names(
     "zeros_like ones_like full_like new_zeros new_ones new_full fill zero empty_like new_empty"
 )
+# These make constants of constants, so `torch_ops` translates none of them.
+CREATED = _names(
+    "arange full full_like new_zeros ones ones_like scalar_tensor zero zeros zeros_like"
+)
 # Numbers that were never written are none: NaN, which is refused if anything reads it.
 _EMPTY = _names("empty empty_like empty_permuted empty_strided new_empty new_empty_strided")
 # These move numbers, or make new ones, and round none.
 _MOVED = _names(
     """
-    adjoint alias alpha_dropout as_strided atleast_1d atleast_2d atleast_3d block_diag
-    broadcast_tensors broadcast_to cartesian_prod cat clone column_stack combinations
-    concatenate contiguous detach diag diag_embed diagonal_scatter dropout dstack embedding
-    expand_as eye feature_alpha_dropout feature_dropout flatten_dense_tensors fliplr flipud
-    full gather hsplit hstack im2col index_copy index_fill index_put index_select lift
-    lift_fresh mH mT masked_scatter matrix_H meshgrid moveaxis new_full new_ones new_zeros
-    numpy_T one_hot ones pixel_shuffle ravel repeat repeat_interleave reshape_as roll rot90
-    row_stack scatter select_copy split_copy squeeze_copy swapaxes swapdims t take
-    take_along_dim tensor_split tile to tril_indices triu_indices unfold unfold_copy
-    unsafe_chunk unsafe_split unsafe_split_with_sizes view_as vsplit vstack where zeros
+    adjoint alpha_dropout as_strided atleast_1d atleast_2d atleast_3d block_diag
+    broadcast_tensors broadcast_to cartesian_prod column_stack combinations concatenate diag
+    diag_embed diagonal_scatter dropout dstack embedding eye feature_alpha_dropout
+    feature_dropout flatten_dense_tensors fliplr flipud gather hsplit hstack im2col index_copy
+    index_fill index_put lift mH mT masked_scatter matrix_H meshgrid moveaxis one_hot ravel
+    repeat_interleave reshape_as rot90 row_stack scatter select_copy select_scatter
+    slice_scatter split_copy squeeze_copy swapaxes swapdims take take_along_dim tensor_split
+    tile tril_indices triu_indices unfold unfold_copy unsafe_chunk unsafe_split
+    unsafe_split_with_sizes vsplit vstack where
     """
-) | {*VIEWS, *SHAPED, *_EMPTY}
+) | {*VIEWS, *CREATED, *SHAPED, *_EMPTY}
 # The result is determined by its type.
 _TYPED = _names(
     """

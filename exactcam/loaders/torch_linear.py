@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import reduce
 from types import SimpleNamespace
 
@@ -27,15 +27,17 @@ from .linear import (
 from .order import ranked
 from .recurrent import RecurrentWeights, part, relu_layer
 from .torch_moves import MOVES
-from .torch_views import Map, Operator, axes_of, number, source_of
+from .torch_views import (
+    Map,
+    Operator,
+    axes_of,
+    computed,
+    number,
+    sizes_and_factors,
+    source_of,
+)
 
 __all__ = ["LINEAR"]
-
-
-def _tensor(graph: Graph, operand: Operand) -> Tensor:
-    if not isinstance(operand, Tensor):
-        raise graph.refuse("operator", "is applied to a constant; fold it before exporting")
-    return operand
 
 
 # Interpolation
@@ -45,9 +47,9 @@ def _upsample(kernel: Callable[[str, mpq], Kernel], antialias: bool = False) -> 
     """Interpolation to a size or by factors; antialiased, the kernel is stretched where it shrinks."""
 
     def operator(graph: Graph, a: SimpleNamespace) -> Operand:
-        source = _tensor(graph, source_of(a))
+        source = computed(graph, source_of(a))
         space = source.shape[2:]
-        sizes, factors = _sizes_and_factors(a, space)
+        sizes, factors = sizes_and_factors(a, space)
         maps = {}
         for k, (n, m, factor) in enumerate(zip(space, sizes, factors, strict=True), 2):
             if a.align_corners:
@@ -63,20 +65,6 @@ def _upsample(kernel: Callable[[str, mpq], Kernel], antialias: bool = False) -> 
     return operator
 
 
-def _sizes_and_factors(
-    a: SimpleNamespace, space: Sequence[int]
-) -> tuple[list[int], Sequence[float | None]]:
-    """The sizes of the output and the factors by which the places are computed, None for those of the sizes."""
-    dims = len(space)
-    factors = getattr(a, "scale_factors", None)
-    if factors is None:
-        names = ["scales"] if dims == 1 else ["scales_d", "scales_h", "scales_w"][3 - dims :]
-        return list(a.output_size), [getattr(a, name, None) for name in names]
-    if getattr(a, "output_size", None) is not None:
-        return list(a.output_size), factors
-    return [math.floor(n * f) for n, f in zip(space, factors, strict=True)], factors
-
-
 def _cubic(slope: mpq) -> Callable[[str, mpq], Kernel]:
     return lambda outside, stretch: interpolation.cubic(slope, outside, stretch)
 
@@ -87,20 +75,10 @@ def _grid_sampler(graph: Graph, a: SimpleNamespace) -> Operand:
             "grid_sampler",
             "its grid is computed, which is not piecewise linear; only a constant grid is",
         )
-    source = _tensor(graph, a.input)
-    outside = {0: "zero", 1: "edge", 2: "reflect" if a.align_corners else "symmetric"}
-    kernels = (
-        interpolation.linear,
-        interpolation.nearest,
-        lambda x: interpolation.cubic(mpq(-3, 4), x),
-    )
-    kernel = kernels[a.interpolation_mode](outside[a.padding_mode])
-    return interpolation.sample_points(
-        graph,
-        source,
-        interpolation.grid_places(graph, a.grid, source.shape[2:], bool(a.align_corners)),
-        kernel,
-    )
+    mode = ("linear", "nearest", "cubic")[a.interpolation_mode]
+    padding = ("zeros", "border", "reflection")[a.padding_mode]
+    source = computed(graph, a.input)
+    return interpolation.sample_grid(graph, source, a.grid, (mode, padding), a.align_corners)
 
 
 # Contractions
@@ -177,7 +155,7 @@ def _add_scaled(combine: str) -> Map:
 
 def _conv_tbc(graph: Graph, a: SimpleNamespace) -> Operand:
     window = SlidingWindow([a.weight.shape[0]], [1], [a.pad], [a.pad], [1])
-    source = graph.view(_tensor(graph, a.self), lambda x: x.transpose(1, 2, 0))
+    source = graph.view(computed(graph, a.self), lambda x: x.transpose(1, 2, 0))
     assert isinstance(source, Tensor)
     out = layers.convolution(graph, source, a.weight.transpose(2, 1, 0), a.bias, window)
     return graph.view(out, lambda x: x.transpose(2, 0, 1))
@@ -303,7 +281,7 @@ def _scatter(graph: Graph, a: SimpleNamespace) -> Result:
 
 def _col2im(graph: Graph, a: SimpleNamespace) -> Operand:
     window = SlidingWindow(a.kernel_size, a.stride, a.padding, a.padding, a.dilation)
-    return layers.fold(graph, _tensor(graph, a.self), a.output_size, window)
+    return layers.fold(graph, computed(graph, a.self), a.output_size, window)
 
 
 # Order
@@ -373,9 +351,9 @@ def _multi_dot(graph: Graph, a: SimpleNamespace) -> Operand:
 
 def _cumulative_extreme(sign: int) -> Operator:
     def operator(graph: Graph, a: SimpleNamespace) -> Result:
-        source = _tensor(graph, a.self)
+        source = computed(graph, a.self)
         if sign < 0:
-            source = _tensor(graph, graph.negative(source))
+            source = computed(graph, graph.negative(source))
         lanes = np.moveaxis(np.arange(source.index.size).reshape(source.shape), a.dim, -1)
         n = lanes.shape[-1]
         graph.limit([*source.shape, n])
@@ -501,6 +479,7 @@ LINEAR: dict[str, Operator] = {
     "inner": _inner,
     "vdot": _contract("i,i->", "self", "other"),
     "linalg_vecdot": _vecdot,
+    "addmm": _plus("mat1", "mat2"),
     "addmv": _plus("mat", "vec"),
     "addr": _plus("vec1", "vec2", "i,j->ij"),
     "addbmm": _plus("batch1", "batch2", "bij,bjk->ik"),
@@ -536,7 +515,6 @@ LINEAR: dict[str, Operator] = {
     **dict.fromkeys(["norm", "linalg_vector_norm"], _norm),
     **dict.fromkeys(["cdist", "_cdist_forward"], _cdist),
     **dict.fromkeys(["pdist", "_pdist_forward"], _pdist),
-    "zero": lambda g, a: np.zeros(a.self.shape),
     "pairwise_distance": _pairwise_distance,
     "l1_loss": _l1_loss,
     **dict.fromkeys(["clamp", "clip", "clamp_min", "clamp_max"], _clamp),

@@ -21,7 +21,7 @@ from . import layers, unsupported
 from .graph import Graph, Operand, Result, Tensor
 from .layers import SlidingWindow
 from .torch_linear import LINEAR
-from .torch_views import JUMPS, VIEWS, Map, Operator, axes_of, number, source_of
+from .torch_views import JUMPS, VIEWS, Map, Operator, axes_of, computed, number, source_of
 
 __all__ = ["OPERATORS", "REFUSED"]
 
@@ -71,12 +71,6 @@ REFUSED = unsupported.TORCH | {
 def _sizes(value: Any, dims: int) -> list[int]:
     entries = list(value) if isinstance(value, (list, tuple)) else [value]
     return [int(v) for v in (entries * dims if len(entries) == 1 else entries)]
-
-
-def _computed(graph: Graph, operand: Operand) -> Tensor:
-    if not isinstance(operand, Tensor):
-        raise graph.refuse("operator", "is applied to a constant; fold it before exporting")
-    return operand
 
 
 # Elementwise
@@ -174,18 +168,12 @@ def _reduce(mean: bool) -> Operator:
 def _linear(graph: Graph, a: SimpleNamespace) -> Operand:
     if isinstance(a.weight, Tensor) or isinstance(a.bias, Tensor):
         raise graph.refuse("linear", "weight and bias must be constant")
-    return layers.linear(graph, _computed(graph, a.input), a.weight, a.bias)
-
-
-def _addmm(graph: Graph, a: SimpleNamespace) -> Operand:
-    product = layers.matmul(graph, a.mat1, a.mat2)
-    scaled = graph.multiply(product, np.asarray(a.alpha))
-    return graph.add(graph.multiply(a.self, np.asarray(a.beta)), scaled)
+    return layers.linear(graph, computed(graph, a.input), a.weight, a.bias)
 
 
 def _conv(dims: int | None, transposed: bool = False) -> Map:
     def operator(graph: Graph, a: SimpleNamespace) -> Operand:
-        source = _computed(graph, a.input)
+        source = computed(graph, a.input)
         if isinstance(a.weight, Tensor) or isinstance(a.bias, Tensor):
             raise graph.refuse("convolution", "kernel and bias must be constant")
         space = a.weight.ndim - 2 if dims is None else dims
@@ -219,7 +207,7 @@ def _batch_norm(graph: Graph, a: SimpleNamespace) -> Operand:
             "uses the statistics of its own input, which is not piecewise linear; "
             "keep running statistics and call model.eval() first",
         )
-    source, epsilon = _computed(graph, a.input), rational(a.eps)
+    source, epsilon = computed(graph, a.input), rational(a.eps)
     return layers.batch_norm(
         graph, source, a.weight, a.bias, a.running_mean, a.running_var, epsilon
     )
@@ -243,13 +231,13 @@ def _pooling_window(a: SimpleNamespace, dims: int) -> SlidingWindow:
 
 def _max_pool(dims: int) -> Map:
     return lambda graph, a: layers.max_pool(
-        graph, _computed(graph, a.self), _pooling_window(a, dims)
+        graph, computed(graph, a.self), _pooling_window(a, dims)
     )
 
 
 def _average_pool(dims: int) -> Operator:
     def operator(graph: Graph, a: SimpleNamespace) -> Operand:
-        source, window = _computed(graph, a.self), _pooling_window(a, dims)
+        source, window = computed(graph, a.self), _pooling_window(a, dims)
         divisor = getattr(a, "divisor_override", None)
         return layers.average_pool(graph, source, window, a.count_include_pad, divisor)
 
@@ -260,7 +248,7 @@ def _adaptive(dims: int, mean: bool) -> Operator:
     """Pooling to a given output size, which may need windows of different sizes."""
 
     def operator(graph: Graph, a: SimpleNamespace) -> Result:
-        source = _computed(graph, a.self)
+        source = computed(graph, a.self)
         space = source.shape[source.ndim - dims :]
         wanted = zip(space, _sizes(a.output_size, dims), strict=True)
         sizes = [n if m is None else m for n, m in wanted]
@@ -318,7 +306,7 @@ OPERATORS: dict[str, Operator] = {
     "amax": _extreme(1), "amin": _extreme(-1), "max": _first_of_pair(_extreme(1)),
     "min": _first_of_pair(_extreme(-1)),
     "sum": _reduce(False), "mean": _reduce(True),
-    "linear": _linear, "addmm": _addmm,
+    "linear": _linear,
     "matmul": lambda g, a: layers.matmul(g, a.self, a.other),
     "mm": lambda g, a: layers.matmul(g, a.self, a.mat2),
     "bmm": lambda g, a: layers.matmul(g, a.self, a.mat2),

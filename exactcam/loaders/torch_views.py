@@ -14,7 +14,18 @@ from . import layers
 from .casts import cast
 from .graph import Graph, Operand, Result, Tensor
 
-__all__ = ["CASTS", "JUMPS", "VIEWS", "Map", "Operator", "axes_of", "number", "source_of"]
+__all__ = [
+    "CASTS",
+    "JUMPS",
+    "VIEWS",
+    "Map",
+    "Operator",
+    "axes_of",
+    "computed",
+    "number",
+    "sizes_and_factors",
+    "source_of",
+]
 
 Map = Callable[[Graph, SimpleNamespace], Operand]  # an operator of one output
 Operator = Callable[[Graph, SimpleNamespace], Result]
@@ -31,6 +42,12 @@ def axes_of(a: SimpleNamespace, ndim: int) -> list[int]:
 
 def number(value: Any) -> Operand:
     return value if isinstance(value, (Tensor, np.ndarray)) else np.asarray(value)
+
+
+def computed(graph: Graph, operand: Operand) -> Tensor:
+    if not isinstance(operand, Tensor):
+        raise graph.refuse("operator", "is applied to a constant; fold it before exporting")
+    return operand
 
 
 def source_of(a: SimpleNamespace) -> Operand:
@@ -132,21 +149,28 @@ def _unshuffle(x: np.ndarray, r: int) -> np.ndarray:
     return x.transpose(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, -1, h // r, w // r)
 
 
+def sizes_and_factors(
+    a: SimpleNamespace, space: Sequence[int]
+) -> tuple[list[int], Sequence[float | None]]:
+    """The sizes of the output and the factors by which the places are computed, None for those of the sizes."""
+    dims = len(space)
+    factors = getattr(a, "scale_factors", None)
+    if factors is None:
+        names = ["scales"] if dims == 1 else ["scales_d", "scales_h", "scales_w"][3 - dims :]
+        return list(a.output_size), [getattr(a, name, None) for name in names]
+    if getattr(a, "output_size", None) is not None:
+        return list(a.output_size), factors
+    return [math.floor(n * f) for n, f in zip(space, factors, strict=True)], factors
+
+
 def _nearest(shift: float) -> Operator:
     """Nearest upsampling: output i reads input floor((i + shift) * scale), torch's own rule."""
 
     def operator(graph: Graph, a: SimpleNamespace) -> Operand:
         source = source_of(a)
         space = source.shape[2:]
-        factors = getattr(a, "scale_factors", None)
-        if factors is None:
-            given = [getattr(a, f"scales{s}", None) for s in ("_d", "_h", "_w")[3 - len(space) :]]
-            given = [getattr(a, "scales", None)] if len(space) == 1 else given
-            sizes, factors = list(a.output_size), given
-        else:
-            sizes = [math.floor(n * f) for n, f in zip(space, factors, strict=True)]
         picks = []
-        for n, m, f in zip(space, sizes, factors, strict=True):
+        for n, m, f in zip(space, *sizes_and_factors(a, space), strict=True):
             step = np.float32(1 / f) if f else np.float32(n) / np.float32(m)
             at = np.floor((np.arange(m, dtype=np.float32) + np.float32(shift)) * step)
             picks.append(np.minimum(at.astype(np.int64), n - 1))
@@ -155,25 +179,12 @@ def _nearest(shift: float) -> Operator:
     return operator
 
 
-def _scatter(cut: Callable[[SimpleNamespace], Any]) -> Operator:
-    """An operator that replaces one part of `self` by `src`."""
-
-    def operator(graph: Graph, a: SimpleNamespace) -> Operand:
-        flat = [graph.view(number(x), np.ravel) for x in (a.self, a.src)]
-        joined = graph.concatenate(flat, 0)
-        places = np.arange(flat[0].shape[0]).reshape(a.self.shape)
-        where = [slice(None)] * places.ndim
-        where[a.dim] = cut(a)
-        places[tuple(where)] = len(places.ravel()) + np.arange(flat[1].shape[0]).reshape(
-            a.src.shape
-        )
-        return graph.view(joined, lambda x: x[places])
-
-    return operator
-
-
 def _copy(graph: Graph, a: SimpleNamespace) -> Operand:
     return graph.view(number(a.src), lambda x: np.broadcast_to(x, a.self.shape))
+
+
+def _fill(graph: Graph, a: SimpleNamespace) -> Operand:
+    return graph.view(number(a.value), lambda x: np.broadcast_to(x, a.self.shape))
 
 
 def _cast(graph: Graph, a: SimpleNamespace) -> Operand:
@@ -182,18 +193,6 @@ def _cast(graph: Graph, a: SimpleNamespace) -> Operand:
     if "float" not in new:
         raise graph.refuse("cast", f"a cast to {new} rounds or compares, which {JUMPS}")
     return cast(graph, source_of(a), old, new)
-
-
-def _filled(value: Any) -> Operator:
-    def operator(graph: Graph, a: SimpleNamespace) -> np.ndarray:
-        shape = a.self.shape if hasattr(a, "self") else getattr(a, "size", [])
-        return np.full(shape, getattr(a, "fill_value", value) if value is None else value)
-
-    return operator
-
-
-def _arange(graph: Graph, a: SimpleNamespace) -> np.ndarray:
-    return np.arange(getattr(a, "start", 0), a.end, getattr(a, "step", 1))
 
 
 def _same(graph: Graph, a: SimpleNamespace) -> Operand:
@@ -255,13 +254,8 @@ VIEWS: dict[str, Operator] = {
     **{f"replication_pad{d}d": _pad("replicate") for d in (1, 2, 3)},
     **{f"upsample_nearest{d}d": _nearest(0.0) for d in (1, 2, 3)},
     **{f"_upsample_nearest_exact{d}d": _nearest(0.5) for d in (1, 2, 3)},
-    "select_scatter": _scatter(lambda a: a.index),
-    "slice_scatter": _scatter(lambda a: slice(a.start, a.end, a.step)),
-    "copy": _copy, "fill": lambda g, a: np.full(a.self.shape, a.value),
+    "copy": _copy, "fill": _fill,
     **dict.fromkeys(CASTS, _cast),
-    "zeros": _filled(0), "ones": _filled(1), "full": _filled(None), "zeros_like": _filled(0),
-    "ones_like": _filled(1), "full_like": _filled(None), "new_zeros": lambda g, a: np.zeros(a.size),
-    "scalar_tensor": lambda g, a: np.asarray(a.s), "arange": _arange,
     **dict.fromkeys(
         ["contiguous", "clone", "detach", "detach_", "alias", "lift_fresh_copy", "lift_fresh",
          "resolve_conj", "positive"],

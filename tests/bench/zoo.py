@@ -56,7 +56,7 @@ SIDES = {"inception_v3": 75, "alexnet": 64}  # 32 for the others
 
 def torchvision_models() -> Any:
     """torchvision.models; its compiled operators may be those of another build of torch."""
-    import torch
+    from torch.library import Library
 
     try:
         from torchvision import models
@@ -64,7 +64,7 @@ def torchvision_models() -> Any:
         for name in [n for n in sys.modules if n.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         # No classifier calls them, but they must be there to be described.
-        LIBRARIES.append(torch.library.Library("torchvision", "DEF"))
+        LIBRARIES.append(Library("torchvision", "DEF"))
         for operator in ("nms", "qnms"):
             LIBRARIES[0].define(f"{operator}(Tensor a, Tensor b, float c) -> Tensor")
         from torchvision import models

@@ -120,6 +120,7 @@ OPERATORS = {
         x, 2 * torch.arange(24).reshape(1, 1, 4, 6).expand(IMAGE), 2
     ),
     # writing
+    "fill with computed": lambda x: torch.fill(eighths(3), x[0, 0, 0, 1]),
     "where": lambda x: torch.where(MASK, x, 2 * x),
     "where number": lambda x: torch.where(MASK, 0.5, x),
     "masked_fill": lambda x: x.masked_fill(MASK, -0.5),

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from exactcam.loaders import onnx_ops, torch_ops, unsupported
+from exactcam.loaders.torch_constants import CREATED
 
 README = Path(__file__).parents[1] / "README.md"
 OPSET = 25
@@ -74,7 +75,10 @@ def tables():
     """What is classified of torch and of ONNX."""
     return {
         "torch": classified(
-            torch_operators(), torch_ops.OPERATORS, torch_ops.REFUSED, unsupported.TORCH
+            torch_operators(),
+            torch_ops.OPERATORS.keys() | CREATED,
+            torch_ops.REFUSED,
+            unsupported.TORCH,
         ),
         f"ONNX to opset {OPSET}": classified(
             onnx_operators(), {*onnx_ops.OPERATORS, "If"}, onnx_ops.REFUSED, unsupported.ONNX
