@@ -200,10 +200,7 @@ class FloatMatrix:
     def __init__(self, matrix: Matrix, scale: object) -> None:
         self.matrix = matrix
         self.numbers = floats(matrix.held, scale).ravel()
-        if isinstance(matrix, (Dense, Convolution)):
-            self.fan_in = matrix.shape[1] if isinstance(matrix, Dense) else matrix.fan_in
-        else:
-            self.fan_in = int(np.diff(matrix.indptr).max(initial=0))
+        self.fan_in = matrix.fan_in
         self.places = 1  # at which each number stands
         if isinstance(matrix, Convolution):
             self.places = matrix.shape[0] // matrix.target[0]
