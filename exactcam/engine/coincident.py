@@ -16,7 +16,10 @@ from ..arithmetic.matrix import Dense
 from ..arithmetic.rational import mpq, mpz
 from ..model.nodes import Affine, Pointwise
 
-__all__ = ["Copies", "copied_knots", "separate", "tied_knots"]
+__all__ = ["Copies", "copied_knots", "rough_rows", "separate", "tied_knots"]
+
+
+_EXPONENT = 900  # of two: scales up to this are floats, and leave room for larger numbers
 
 
 class Copies(NamedTuple):
@@ -51,6 +54,20 @@ def copied_knots(node: Pointwise, source: Affine, floats: np.ndarray) -> Copies 
             factor[k] = 1 if (lead > 0) == positive else -1
     first, which = np.unique(head, return_inverse=True)
     return None if len(first) == len(floats) else Copies(first, which.ravel(), factor)
+
+
+def rough_rows(node: Affine) -> np.ndarray | None:
+    """Roughly the rows of an affine node, weights and bias side by side; None if not dense."""
+    if not all(isinstance(matrix, Dense) for matrix in node.matrices):
+        return None
+    rows = np.concatenate(
+        [*(m.numbers.reshape(m.shape) for m in node.matrices), node.bias[:, None]], axis=1
+    )
+    surplus = max(0, node.scale.bit_length() - _EXPONENT)
+    try:
+        return (rows >> surplus).astype(np.float64) / float(node.scale >> surplus)
+    except OverflowError:  # so large numbers are not compared
+        return None
 
 
 def separate(knots: int) -> Copies:

@@ -84,6 +84,7 @@ def _early(engine: Engine, cells: int) -> list[Task]:
     while sum(len(task.cells) for task in tasks) < cells:
         if tasks[0].activation == len(engine.network.layers):
             break
-        parts = (part for task in tasks for part in task.divided(engine.batch_size))
+        size = engine.batch_sizes[tasks[0].activation]
+        parts = (part for task in tasks for part in task.divided(size))
         tasks = [engine.step(part, units) for part in parts]
     return tasks

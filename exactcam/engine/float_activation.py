@@ -18,7 +18,7 @@ from ..arithmetic.rounding import difference, rounded
 from ..model.network import Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from ..runtime.arena import empty
-from .coincident import copied_knots, separate, tied_knots
+from .coincident import copied_knots, rough_rows, separate, tied_knots
 from .float_affine import Family, FloatAffine
 from .float_forms import FloatValue
 from .kernels.arrays import Cells, CutResult, FloatForms, Groups, KnownValues, Pieces, Siblings
@@ -32,7 +32,11 @@ __all__ = ["FloatLayer", "FloatMax", "FloatNodes", "FloatPointwise", "in_floats"
 class FloatPointwise:
     """A pointwise node in floats: cuts along its knots, and its value on given pieces."""
 
-    def __init__(self, node: Pointwise, source: FloatAffine | None = None) -> None:
+    def __init__(
+        self, node: Pointwise, source: Affine | None = None, rows: np.ndarray | None = None
+    ) -> None:
+        """`rows` are roughly those of the affine node `source` that the layer reads, weights and
+        bias side by side; None if it reads no such node, or one that is not dense."""
         self.units, p, q = node.knots
         pairs = list(zip(p.tolist(), q.tolist(), strict=True))
         names = {pair: k for k, pair in enumerate(dict.fromkeys(pairs))}
@@ -40,10 +44,10 @@ class FloatPointwise:
         known = np.asarray([mpq(*pair) for pair in names], dtype=object)
         self.at, at_errors = (x[self.breakpoint] for x in rounded(known)[:2])
         self.copies = None
-        if source is not None and source.rows is not None:
-            lines = source.rows[self.units]
+        if source is not None and rows is not None:
+            lines = rows[self.units]
             lines[:, -1] -= self.at
-            self.copies = copied_knots(node, source.node, lines)
+            self.copies = copied_knots(node, source, lines)
         self.at_error = np.abs(self.at) * at_errors
         # One knot for each unit, at zero: then the forms of the knots are those of the input.
         self.plain = len(self.units) == node.size and not self.at.any() and not at_errors.any()
@@ -307,15 +311,23 @@ class FloatNodes:
 _prepared: WeakKeyDictionary[Network, FloatNodes] = WeakKeyDictionary()
 
 
-def in_floats(network: Network) -> FloatNodes:
-    """The network's nodes in floats, cached: to convert all its numbers takes a while."""
+def in_floats(network: Network, asked: Network | None = None) -> FloatNodes:
+    """A network's nodes in floats, cached: to convert all its numbers takes a while. If it carries
+    the sums of another network along, `asked` is that one."""
     if network not in _prepared:
-        nodes = FloatNodes({}, [])
+        nodes, layers = FloatNodes({}, []), (asked or network).layers
         for k, node in enumerate(network.nodes):
             if isinstance(node, Affine):
                 nodes.affine[k] = FloatAffine(node)
             elif isinstance(node, Pointwise):
-                nodes.layers.append(FloatPointwise(node, nodes.affine.get(node.source - 1)))
+                # Where sums are carried along, copies show in the rows that were asked about.
+                source = (asked or network).affine_nodes.get(layers[len(nodes.layers)].source - 1)
+                ready = nodes.affine.get(node.source - 1)
+                if ready is None or ready.node is source:
+                    rows = None if ready is None else ready.rows
+                else:
+                    rows = None if source is None else rough_rows(source)
+                nodes.layers.append(FloatPointwise(node, source, rows))
             else:
                 nodes.layers.append(FloatMax(node))
         _prepared[network] = nodes

@@ -23,7 +23,7 @@ r_i C + |t_i|) is at most 2^(53 - p - q), every partial sum is an integer below 
 2^-(p+q), hence exact: both errors are zero.
 First remark. In the same way sum |w| (e_j + g (|a_j| + |b_j|)) may stand for r_i (E + g M),
 alike for c. It costs one more product, and deep networks need it: r_i E grows faster
-than the values do, by some (2n)^(1/2) a layer.
+than the values do, by some (2n)^(1/2) a layer. What is only copied has the errors it had.
 Second remark. If up to d entries are changed afterwards, by adding w (x' - x) for each,
 there are 2d more terms and at most 2 d max|w| M more in the sum of moduli, with M
 bounding the changed entries too; in the first remark, three times the larger of |x_j| and
@@ -61,7 +61,7 @@ from ..runtime.arena import empty
 from .float_forms import FloatValue
 from .float_products import FloatProduct, float_product
 from .kernels.arrays import FloatForms, LayerBounds, Pieces, Siblings
-from .kernels.forms import add_differences, affine_errors, largest_moduli
+from .kernels.forms import add_differences, affine_errors, largest_moduli, weigh
 
 __all__ = ["Family", "FloatAffine"]
 
@@ -84,6 +84,9 @@ class FloatAffine:
         self.bias_size = np.abs(self.bias)
         self.sums = np.stack([product.sums for product in self.products])
         self.sound = max(lossy, float(errors.max(initial=0.0))) <= UNIT
+        # Entries of the only input that the node copies, if it does no more than that.
+        exact = max(lossy, float(errors.max(initial=0.0))) == 0.0 and not self.bias.any()
+        self._picks = self.products[0].picks if exact and len(self.products) == 1 else None
 
     @property
     def rows(self) -> np.ndarray | None:
@@ -97,8 +100,9 @@ class FloatAffine:
         """The node's forms on all cells, errors by Lemma 21."""
         grid = self._grid(inputs)
         forms = [x.forms for x in inputs]
-        bounds = [_bounds(x) for x in forms] if closely else []
-        errors = self._errors([_measure(x) for x in forms], bounds, grid, 0, 0)
+        if self._picks is not None:
+            return FloatValue(forms[0].part(self._picks), grid)
+        errors = self._errors(forms, grid, closely, None)
         out = self._product(forms)
         out[:, 2] += self.bias
         return FloatValue(FloatForms(out, errors, np.arange(len(errors))), grid)
@@ -116,17 +120,13 @@ class FloatAffine:
         product, forms = self.products[which], [x.forms for x in inputs]
         base = self._product(forms, family)
         out = empty((len(siblings.member), *base.shape[1:]))
-        measures = [_measure(x) for x in forms]
+        measure = _measure(forms[which])
         changed = add_differences(
-            base, self.bias, siblings, family.pieces, product.weights, measures[which][:, :2], out
+            base, self.bias, siblings, family.pieces, product.weights, measure[:, :2], out
         )
-        bounds = []
-        if closely:
-            bounds = [_bounds(x) for k, x in enumerate(forms) if k != which]
-            bounds.insert(which, (family.errors, family.sizes))
-        grid = self._grid(inputs)
-        errors = self._errors(measures, bounds, grid, which, changed)
-        return FloatValue(FloatForms(out, errors, siblings.member), grid)
+        own = _Changed(family, measure, changed)
+        errors = self._errors(forms, self._grid(inputs), closely, own)
+        return FloatValue(FloatForms(out, errors, siblings.member), self._grid(inputs))
 
     def reached(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
         """Where a row has a weight that is not zero on an entry that is 1, not 0: again 1 or 0.
@@ -148,30 +148,31 @@ class FloatAffine:
         return out
 
     def _errors(
-        self,
-        measures: list[np.ndarray],
-        bounds: list[Bounds],
-        grid: int | None,
-        which: int,
-        changed: int,
+        self, inputs: list[FloatForms], grid: int | None, closely: bool, own: _Changed | None
     ) -> np.ndarray:
-        """The error bounds of Lemma 21, (cells, 2, size), from the `_measure` of each input; input
-        `which` was changed afterwards in up to `changed` entries (second remark). Where `bounds`
-        of the inputs are given they are used entry by entry (first remark)."""
+        """The error bounds of Lemma 21, (cells, 2, size): `closely` entry by entry (first remark),
+        where `own` is given for an input that was changed afterwards (second remark)."""
+        changed = 0 if own is None else own.entries
         gamma = (self.terms + 2 * changed + 8) * UNIT * 1.001 if self.sound else np.inf
-        each = np.empty((len(bounds[0][0]) if bounds else 0, 2, len(self.bias)))
-        for k, (errors, sizes) in enumerate(bounds):
-            self.products[k].moduli(errors + gamma * sizes, each, k > 0)
-        each *= 1.0 + 2.0 * (self.terms + 4) * UNIT
-        moved = self.sums
-        if changed:
-            moved = moved.copy()
-            moved[which] += 2 * changed * self.products[which].largest
+        factor = 1.0 + 2.0 * (self.terms + 8) * UNIT
+        measures = np.empty((len(inputs), len(inputs[0].coefficients), 4))
+        each = empty((measures.shape[1] if closely else 0, 2, len(self.bias)))
+        moved = self.sums.copy()
+        for k, (product, x) in enumerate(zip(self.products, inputs, strict=True)):
+            if own is not None and k == own.family.which:
+                measures[k] = own.measure
+                moved[k] += 2 * changed * product.largest
+                weighed = own.weighed(gamma, factor) if closely else None
+            elif closely:
+                weighed = weigh(x, gamma, factor, measures[k])
+            else:
+                measures[k], weighed = _measure(x), None
+            if weighed is not None:
+                product.moduli(weighed, each, k > 0)
         # Sums of moduli that cannot pass 2^53 units of the grid are exact; -1: none.
         limit = -1.0 if grid is None else 2.0 ** (53 - grid)
         layer = LayerBounds(self.sums, moved, self.bias_size, gamma, limit, self.sound)
-        out = empty((len(measures[0]), 2, len(self.bias)))
-        return affine_errors(np.asarray(measures), each, layer, out)
+        return affine_errors(measures, each, layer, empty((measures.shape[1], 2, len(self.bias))))
 
     def _grid(self, inputs: Sequence[FloatValue]) -> int | None:
         """The grid of the node's value, from those of its inputs."""
@@ -180,15 +181,6 @@ class FloatAffine:
             grids.append(None if own is None or x.grid is None else own + x.grid)
         known = [g for g in grids if g is not None]
         return max(known) if len(known) == len(grids) and max(known) < 900 else None
-
-
-Bounds = tuple[np.ndarray, np.ndarray]  # errors and moduli (cells, 2, size) of an input
-
-
-def _bounds(x: FloatForms) -> Bounds:
-    """The errors and the moduli |a| + |b|, |c| of every entry."""
-    a, b, c = np.moveaxis(np.abs(x.coefficients), 1, 0)
-    return x.errors[x.owner], np.stack([a + b, c], axis=1)
 
 
 def _measure(x: FloatForms) -> np.ndarray:
@@ -226,3 +218,17 @@ class Family:
     errors: np.ndarray
     sizes: np.ndarray
     which: int
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """The input of an affine node that differs among siblings: what `_measure` finds of it, raised
+    for all of them, and how many entries at most differ."""
+
+    family: Family
+    measure: np.ndarray
+    entries: int
+
+    def weighed(self, gamma: float, factor: float) -> np.ndarray:
+        """What `weigh` finds of other inputs."""
+        return (self.family.errors + gamma * self.family.sizes) * factor

@@ -23,6 +23,7 @@ from .kernels.forms import gather_patches, sparse_product
 __all__ = ["FloatProduct", "float_product"]
 
 _PATCH = 1 << 18  # numbers in the patches that are multiplied at once: 2 MB, a core's cache
+_MANY = 32  # columns from which on it pays to look for those that are multiplied by zeros
 
 _NO_INTS, _NO_FLOATS = np.zeros(0, dtype=np.int64), np.zeros(0)
 _NOTHING = Weights(
@@ -43,9 +44,12 @@ class FloatProduct(ABC):
         The most entries of a row that are not zero.
     sums, largest : float64 (rows,)
         Upper bounds of each row's sum of moduli, and of its largest modulus.
+    picks : slice or None
+        The columns, if row i is one at the i-th of them and else zero.
     """
 
     dense = _NOTHING.dense
+    picks: slice | None = None
 
     def __init__(
         self, numbers: np.ndarray, terms: int, sums: np.ndarray, largest: np.ndarray
@@ -84,7 +88,8 @@ def float_product(matrix: Matrix, numbers: np.ndarray) -> FloatProduct:
     if isinstance(matrix, Dense):
         return _DenseProduct(numbers.reshape(matrix.shape))
     if isinstance(matrix, Sparse):
-        return _SparseProduct(matrix, numbers)
+        range_ = _is_range(matrix, numbers)
+        return (_RangeProduct if range_ else _SparseProduct)(matrix, numbers)
     return _ConvolutionProduct(matrix, numbers)
 
 
@@ -119,10 +124,11 @@ class _DenseProduct(FloatProduct):
             _multiply(some, _by_rows(x), _by_rows(out), add)
 
     def _times(self, numbers: np.ndarray, x: np.ndarray, out: np.ndarray, add: bool) -> None:
-        # The cells of a batch are neighbours: half the inputs may be zero in all of them.
-        kept = np.nonzero(x.any(axis=0))[0]
-        if 4 * len(kept) < 3 * len(numbers):
-            x, numbers = taken(x, kept, 1), taken(numbers, kept)
+        if len(numbers) >= _MANY:
+            # The cells of a batch are neighbours: half the inputs may be zero in all of them.
+            kept = np.nonzero(x.any(axis=0))[0]
+            if 4 * len(kept) < 3 * len(numbers):
+                x, numbers = taken(x, kept, 1), taken(numbers, kept)
         _multiply(numbers, x, out, add)
 
 
@@ -150,6 +156,27 @@ class _SparseProduct(FloatProduct):
 
     def _times(self, numbers: np.ndarray, x: np.ndarray, out: np.ndarray, add: bool) -> None:
         sparse_product(self._matrix.indptr, self._matrix.indices, numbers, x, out, add)
+
+
+def _is_range(matrix: Sparse, numbers: np.ndarray) -> bool:
+    """Whether a matrix picks consecutive entries."""
+    rows, picks = matrix.shape[0], matrix.indices
+    one_each = len(picks) == rows and (np.diff(matrix.indptr) == 1).all()
+    return bool(one_each and (np.diff(picks) == 1).all() and (numbers == 1.0).all())
+
+
+class _RangeProduct(_SparseProduct):
+    """A matrix that picks consecutive entries."""
+
+    def __init__(self, matrix: Sparse, numbers: np.ndarray) -> None:
+        super().__init__(matrix, numbers)
+        self.picks = slice(int(matrix.indices[0]), int(matrix.indices[-1]) + 1)
+
+    def _times(self, numbers: np.ndarray, x: np.ndarray, out: np.ndarray, add: bool) -> None:
+        if add:
+            out += x[:, self.picks]
+        else:
+            out[...] = x[:, self.picks]
 
 
 class _ConvolutionProduct(FloatProduct):

@@ -166,7 +166,7 @@ class LazyMaps(OutputMaps):
         """Float output maps with errors, (cells, 5, outputs): a, b, c, e, f in local
         coordinates. Runs the engine again: keeping them all along would cost memory."""
         if self._bounds is None:
-            engine = self._exact.engine
+            engine = self._exact.engine.for_outputs
             self._close = engine.closely
             # One process takes the whole window, depth first: to hold an early layer needs memory.
             tasks = shares(engine, jobs) if jobs > 1 else [engine.start()]
@@ -180,7 +180,7 @@ class LazyMaps(OutputMaps):
 
     def _sharpen(self, cells: np.ndarray) -> None:
         """Replace the float maps of some cells by ones with bounds input by input."""
-        engine, patterns = self._exact.engine, self._exact.cells.patterns
+        engine, patterns = self._exact.engine.for_outputs, self._exact.cells.patterns
         for first in range(0, len(cells), _CELLS):
             some = cells[first : first + _CELLS]
             codes = np.stack([patterns[cell] for cell in some.tolist()])

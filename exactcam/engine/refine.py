@@ -25,12 +25,13 @@ import numpy as np
 from ..exact.reference import refine
 from ..exact.replay import Trace
 from ..model.geometry import Line, Point, Polygon, meet, reduced, side
-from ..model.network import Layer, Network
+from ..model.network import AffineRun, Layer, Network
 from ..model.slice import Slice, Window
 from ..runtime.arena import taken
 from ..runtime.cached import cached_property
 from ..runtime.float_mode import quiet
 from .batch import Batch, concatenated, gathered
+from .carried import carried
 from .float_activation import FloatLayer, FloatMax, FloatPointwise, in_floats
 from .float_affine import FloatAffine
 from .float_forms import FloatValue
@@ -159,28 +160,35 @@ class Engine:
         window: Window,
         blind: Callable[[int, int], np.ndarray] | None = None,
         schedule: Schedule = DEFAULT,
+        output: bool = False,
     ) -> None:
         self.network, self.plane, self.window = network, plane, window
+        self._flow = carried(network, output)  # what floats go through; the layers are the same
         self.schedule = schedule
         self.frame = Frame(window)
         self.trace = Trace(network, plane, window)
         self.statistics = Statistics()
         self.blind = blind
         self.units = _UNITS
-        self._float = in_floats(network)
+        self._float = in_floats(self._flow, network)
         self.closely = self._loss() > _LOSS
         self._reader = self._sole_readers()
-        cells = _BATCH_BYTES // (24 * max(network.sizes))
+        self.batch_sizes = [self._batch_size(run) for run in self._flow.affine_runs]
+
+    def _batch_size(self, run: AffineRun) -> int:
+        """How many cells to take through a run of affine nodes, and the layer behind, at a time."""
+        sizes = self._flow.sizes
+        cells = _BATCH_BYTES // (24 * max(sizes[run.nodes.start : run.nodes.stop + 1]))
         # Weights that do not fit beside the forms are at least read for more cells at once.
-        most = max(1, _STACK_BYTES // (24 * sum(network.sizes)))
-        self.batch_size = min(4096, most, max(16, cells if cells >= 128 else 2 * cells))
+        most = max(1, _STACK_BYTES // (24 * sum(sizes)))
+        return min(4096, most, max(16, cells if cells >= 128 else 2 * cells))
 
     def _loss(self) -> float:
         """Estimate by what factor bounds outgrow the values over the network, if each layer takes
         all its n inputs to be as bad as the worst: sqrt(2 n) a layer where weights are random and
         half the inputs are zero."""
         loss = [1.0]
-        for k, node in enumerate(self.network.nodes):
+        for k, node in enumerate(self._flow.nodes):
             ready = self._float.affine.get(k)
             own = 1.0 if ready is None else sqrt(2.0 * ready.terms)
             loss.append(own * max(loss[v] for v in node.inputs))
@@ -189,15 +197,22 @@ class Engine:
     def _sole_readers(self) -> dict[int, FloatAffine]:
         """The affine node just after a pointwise layer, by the layer's number, where no other node
         reads the layer's value: siblings can then share the product."""
-        readers = Counter(v for node in self.network.nodes for v in node.inputs)
+        readers = Counter(v for node in self._flow.nodes for v in node.inputs)
         return {
             layer.number: self._float.affine[layer.value]
-            for layer, ready in zip(self.network.layers, self._float.layers, strict=True)
+            for layer, ready in zip(self._flow.layers, self._float.layers, strict=True)
             if isinstance(ready, FloatPointwise)
             and layer.value in self._float.affine
             and readers[layer.value] == 1
-            and self.network.last_use[layer.value] == layer.value
+            and self._flow.last_use[layer.value] == layer.value
         }
+
+    @cached_property
+    def for_outputs(self) -> Engine:
+        """The engine that computes the network's outputs too, if this one leaves them out."""
+        if carried(self.network, True) is self._flow:
+            return self
+        return Engine(self.network, self.plane, self.window, self.blind, self.schedule, True)
 
     @cached_property
     def ties(self) -> Ties:
@@ -207,7 +222,7 @@ class Engine:
     @cached_property
     def uprights(self) -> Uprights:
         """What proves that a line is upright; few networks need it."""
-        return Uprights(self.network, self.plane)
+        return Uprights(self._flow, self.plane)
 
     @quiet()
     def start(self) -> Task:
@@ -238,18 +253,19 @@ class Engine:
     def outputs(self, tasks: list[Task] | None = None) -> Iterator[FloatForms]:
         """The network's output as forms on the regions, in the order of `run`."""
         for leaf in self._leaves(tasks):
-            for task in leaf.divided(self.batch_size):
+            for task in leaf.divided(self.batch_sizes[-1]):
                 with quiet():
                     values = self._values(task)
-                yield values[self.network.output].forms
+                yield values[self._flow.output].forms
 
     @quiet()
     def outputs_closely(self, codes: np.ndarray) -> Iterator[FloatForms]:
         """The network's output as forms on the regions with these codes (cells, units), with bounds
         input by input."""
-        for first in range(0, len(codes), self.batch_size):
-            values = self._anew(codes[first : first + self.batch_size], len(self.network.layers))
-            yield values[self.network.output].forms
+        size = min(self.batch_sizes)
+        for first in range(0, len(codes), size):
+            values = self._anew(codes[first : first + size], len(self.network.layers))
+            yield values[self._flow.output].forms
 
     def _leaves(self, tasks: list[Task] | None) -> Iterator[Task]:
         """The tasks behind the last layer."""
@@ -264,8 +280,8 @@ class Engine:
             task = stack.pop()
             if task.activation == len(self.network.layers):
                 return task
-            if len(task.cells) > self.batch_size:
-                stack.extend(reversed(list(task.divided(self.batch_size))))
+            if len(task.cells) > (size := self.batch_sizes[task.activation]):
+                stack.extend(reversed(list(task.divided(size))))
             else:
                 stack.append(self._step(task))
         return None
@@ -278,7 +294,7 @@ class Engine:
 
     def _step(self, task: Task, units: int | None = None) -> Task:
         """`step`, by one who is `quiet` already."""
-        layer = self.network.layers[task.activation]
+        layer = self._flow.layers[task.activation]
         closely = task.closely if task.units else self.closely  # of `values`
         values = task.values if task.units else self._values(task)
         cut = self._next(task, layer, values[layer.source].forms, units or self.units)
@@ -388,7 +404,7 @@ class Engine:
         bounds input by input."""
         one = np.zeros(len(codes), dtype=np.int64)
         values = {v: value.of(one) for v, value in self._close_root.items()}
-        for layer, ready in zip(self.network.layers[:number], self._float.layers, strict=False):
+        for layer, ready in zip(self._flow.layers[:number], self._float.layers, strict=False):
             values[layer.value] = ready.apply(values[layer.source], codes[:, layer.units])
             values = self._through_affine(layer.number + 1, values, True)
         return values
@@ -399,14 +415,14 @@ class Engine:
             return task.values
         if self.closely and not task.closely:
             return self._anew(task.cells.codes, task.activation)
-        layer = self.network.layers[task.activation - 1]
+        layer = self._flow.layers[task.activation - 1]
         ready, after = self._float.layers[layer.number], self._reader.get(layer.number)
         codes, source = task.cells.codes[:, layer.units], task.values[layer.source]
         done = layer.index if after is None else layer.value  # the last node computed here
         live = {
             v: value.of(task.parents)
             for v, value in task.values.items()
-            if self.network.last_use[v] > done
+            if self._flow.last_use[v] > done
         }
         if after is None:
             live[layer.value] = ready.apply(source.of(task.parents), codes)
@@ -429,7 +445,7 @@ class Engine:
     ) -> dict[int, FloatValue]:
         """`Network.through_affine` in floats."""
         affine = self._float.affine
-        return self.network.through_affine(
+        return self._flow.through_affine(
             number, values, lambda k, inputs: affine[k].apply(inputs, closely)
         )
 

@@ -590,12 +590,14 @@ def test_results_do_not_depend_on_the_filter_or_the_batches(
     parts = []
     for size, units, closely in ((1, 512, 0), (3, 1, 1), (100, 512, 1), (100, 2, 0)):
         engine = _Doubtful(*case)
-        engine.batch_size, engine.units, engine.closely = size, units, bool(closely)
+        engine.batch_sizes = [size] * len(engine.batch_sizes)
+        engine.units, engine.closely = units, bool(closely)
         parts.append(glue(engine, pieces(engine, engine.run())))
         assert not closely or engine.statistics.tried_closely == 0
         for blind in _blinds(seed):
             engine = Engine(*case, blind=blind)
-            engine.batch_size, engine.units, engine.closely = size, units, bool(closely)
+            engine.batch_sizes = [size] * len(engine.batch_sizes)
+            engine.units, engine.closely = units, bool(closely)
             parts.append(glue(engine, pieces(engine, engine.run())))
             cut, exact = engine.statistics.cells_cut, engine.statistics.exact_cells
             assert blind is None or len(parts) % 4 == 0 or exact == cut

@@ -154,7 +154,7 @@ def test_a_wide_layer_cut_a_few_units_at_a_time(
     case: tuple[Network, Slice, Window], units: int
 ) -> None:
     engine = Engine(*case)
-    engine.units, engine.batch_size = units, 4
+    engine.units, engine.batch_sizes = units, [4] * len(engine.batch_sizes)
     ours = glue(engine, pieces(engine, engine.run()))
     truth = partition(*case, engine="reference")
     assert np.array_equal(ours.patterns, truth.patterns)
@@ -183,7 +183,7 @@ def _cells(engine: Engine) -> Any:
         for task in tasks:
             for k in range(len(task.cells)):
                 yield a, (task, k)
-        tasks = [engine.step(part) for task in tasks for part in task.divided(engine.batch_size)]
+        tasks = [engine.step(part) for task in tasks for part in task.divided(16)]
 
 
 def _tied(engine: Engine, a: int, place: Any) -> tuple[Any, Any]:

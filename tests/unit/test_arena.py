@@ -49,7 +49,7 @@ def test_batches_that_are_kept_do_not_change(random_network: Callable[..., Netwo
     engine = Engine(
         random_network([2, 40, 40, 40, 1], 5), Slice.plane(2), Window.rectangle(-1, -1, 1, 1)
     )
-    engine.batch_size = 20
+    engine.batch_sizes = [20] * len(engine.batch_sizes)
     kept, copies = [], []
     for batch in engine.run():
         arrays = (batch.start, batch.corners, batch.labels, batch.codes)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...runtime.arena import taken
+
 __all__ = [
     "Cells",
     "Corners",
@@ -76,7 +78,12 @@ class FloatForms(NamedTuple):
 
     def of(self, cells: np.ndarray) -> FloatForms:
         """The forms on some of the cells."""
-        return FloatForms(self.coefficients[cells], self.errors, self.owner[cells])
+        return FloatForms(taken(self.coefficients, cells), self.errors, self.owner[cells])
+
+    def part(self, units: slice) -> FloatForms:
+        """The forms of some of the units."""
+        coefficients, errors = self.coefficients[:, :, units], self.errors[:, :, units]
+        return FloatForms(coefficients.copy(), errors.copy(), self.owner)
 
     def without(self, zero: np.ndarray) -> FloatForms:
         """The same forms, those marked in `zero` (cells, units) set to zero without error."""

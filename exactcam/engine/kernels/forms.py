@@ -9,7 +9,7 @@ import numpy as np
 
 from ...arithmetic.constants import TINY, UP
 from . import jit
-from .arrays import LayerBounds, NamedRows, Pieces, Siblings, Weights
+from .arrays import FloatForms, LayerBounds, NamedRows, Pieces, Siblings, Weights
 
 __all__ = [
     "add_differences",
@@ -20,6 +20,7 @@ __all__ = [
     "row_classes",
     "sparse_product",
     "steepest",
+    "weigh",
     "widest",
 ]
 
@@ -223,6 +224,33 @@ def largest_moduli(forms: np.ndarray, out: np.ndarray) -> None:
             bad += (size + constant) * 0.0  # NaN if either is infinite or NaN
         out[cell, 0] = most + bad
         out[cell, 1] = largest + bad
+
+
+@jit()
+def weigh(forms: FloatForms, gamma: float, factor: float, measures: np.ndarray) -> np.ndarray:
+    """e + gamma (|a| + |b|) and f + gamma |c| of every form, times a factor, (cells, 2, units).
+
+    Also writes what `largest_moduli` finds and each cell's largest e and f to `measures`, float64
+    (cells, 4); moduli only where no form has an error, for else nobody asks.
+    """
+    coefficients, errors, owner = forms
+    out = np.empty((coefficients.shape[0], 2, coefficients.shape[2]))
+    for cell in range(coefficients.shape[0]):
+        e, f = errors[owner[cell], 0], errors[owner[cell], 1]
+        a, b, c = coefficients[cell, 0], coefficients[cell, 1], coefficients[cell, 2]
+        for j in range(coefficients.shape[2]):
+            out[cell, 0, j] = (e[j] + gamma * (abs(a[j]) + abs(b[j]))) * factor
+            out[cell, 1, j] = (f[j] + gamma * abs(c[j])) * factor
+        for r in range(2):
+            most, bad = 0.0, 0.0
+            for j in range(coefficients.shape[2]):
+                error = errors[owner[cell], r, j]
+                most = error if error > most else most
+                bad += error * 0.0  # NaN if it is infinite or NaN
+            measures[cell, 2 + r] = most + bad
+        if measures[cell, 2] == 0.0 or measures[cell, 3] == 0.0:
+            largest_moduli(coefficients[cell : cell + 1], measures[cell : cell + 1])
+    return out
 
 
 @jit()
