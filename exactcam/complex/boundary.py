@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,10 +29,9 @@ from ..model.nodes import Activation, Block, Cpwl, MaxGroups, Pointwise
 from ..runtime.cached import WithoutCaches, cached_property
 from ..runtime.fork_pool import chunks, spread
 from .cell_data import CellData
+from .output_maps import Classes
 
 __all__ = ["Boundary", "Plateau", "Segment", "cut_by_class", "cut_cells", "decision_boundary"]
-
-Classes = tuple[int, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -165,20 +164,13 @@ def decision_boundary(data: CellData, level: Any = 0, jobs: int = 1) -> Boundary
     bordering: set[tuple[Point, Point]] = set()
     plateaus: list[Plateau] = []
     touched: dict[Point, None] = {}
-    for cell, points, tied in _tied_parts(data, tie, jobs):
-        everywhere = _common(tied)
-        if everywhere is not None:
-            plateaus.append(Plateau(tuple(points), cell, everywhere))
-        ends = zip(edges_of(points), edges_of(tied), strict=True)
-        for (start, end), (here, there) in ends:
-            if here is not None:
-                touched[start] = None
-            classes = _common([here, there])
-            if classes is None:
-                continue
+    for part in _tied_parts(data, tie, jobs):
+        plateaus += [] if part.plateau is None else [part.plateau]
+        touched.update(dict.fromkeys(part.points))
+        for start, end, classes in part.segments:
             key = min((start, end), (end, start))
-            segments.setdefault(key, Segment(*key, cell, classes))
-            if everywhere is not None:
+            segments.setdefault(key, Segment(*key, part.cell, classes))
+            if part.plateau is not None:
                 bordering.add(key)
     lines = tuple(s for key, s in segments.items() if key not in bordering)
     covered = {p for s in lines for p in (s.start, s.end)} | {
@@ -187,22 +179,48 @@ def decision_boundary(data: CellData, level: Any = 0, jobs: int = 1) -> Boundary
     return Boundary(lines, tuple(plateaus), tuple(p for p in touched if p not in covered))
 
 
-def _tied_parts(
-    data: CellData, tie: _LevelTie | _ArgmaxTie, jobs: int
-) -> Iterator[tuple[int, list[Point], list[Classes | None]]]:
-    """The parts of all cells where a tie is possible, with the classes that tie at their corners."""
+class _Tied(NamedTuple):
+    """Where there is a tie in a part of a cell: edges, corners, or all of it."""
+
+    cell: int
+    segments: list[tuple[Point, Point, Classes]]
+    points: list[Point]
+    plateau: Plateau | None
+
+
+def _tied_parts(data: CellData, tie: _LevelTie | _ArgmaxTie, jobs: int) -> Iterator[_Tied]:
+    """The ties in the parts of all cells where one is possible."""
     data.output_maps.prefetch(jobs, exact=False)
     some = chunks(data.output_maps.may_tie(tie.level), jobs, 8)
 
-    def parts(k: int) -> list[tuple[int, list[Point], list[Classes | None]]]:
-        return [
-            (cell, points, [tie.classes(cell, p) for p in points])
-            for cell in tie.cells(some[k])
-            for points, _ in _parts(data, cell, tie)
-        ]
+    def parts(k: int) -> list[_Tied]:
+        out, crossed = [], data.output_maps.crossed(tie.level, some[k])
+        for cell in some[k].tolist():
+            if cell in crossed:
+                segment = crossed[cell]
+                out.append(_Tied(cell, [segment], [*segment[:2]], None))
+            elif tie.possible(cell):
+                cut = _parts(data, cell, tie)
+                out += [
+                    _tied(cell, points, [tie.classes(cell, p) for p in points]) for points, _ in cut
+                ]
+        return out
 
     for found in spread(parts, len(some), jobs):
         yield from found
+
+
+def _tied(cell: int, points: list[Point], tied: list[Classes | None]) -> _Tied:
+    """The ties in a part of a cell with these corners, at which these outputs tie."""
+    everywhere = _common(tied)
+    plateau = None if everywhere is None else Plateau(tuple(points), cell, everywhere)
+    segments = []
+    for (start, end), ends in zip(edges_of(points), edges_of(tied), strict=True):
+        classes = _common(ends)
+        if classes is not None:
+            segments.append((start, end, classes))
+    touched = [p for p, classes in zip(points, tied, strict=True) if classes is not None]
+    return _Tied(cell, segments, touched, plateau)
 
 
 def cut_by_class(
@@ -239,9 +257,9 @@ def cut_cells(data: CellData) -> Iterator[list[list[Point]] | None]:
     """For every cell in order its parts along the boundary at level 0, as `cut_by_class` has
     them, or None: the cell is one part, on which one output is strictly the largest."""
     tie = _tie(data, 0)
-    cut = set(tie.cells(data.output_maps.may_tie(tie.level)))
+    cut = set(data.output_maps.may_tie(tie.level).tolist())
     for cell in range(len(data)):
-        if cell in cut:
+        if cell in cut and tie.possible(cell):
             yield [points for points, _ in _parts(data, cell, tie)]
         else:
             yield None
@@ -298,12 +316,10 @@ class _LevelTie:
         height = self.level * self.data.form_scale
         return (a * x + b * y + c * w) * height.denominator - height.numerator * w
 
-    def cells(self, among: np.ndarray) -> Iterator[int]:
-        """Those of some cells whose corners are not all on one strict side of the level."""
-        for cell in among.tolist():
-            signs = {sign(self._value(cell, p)) for p in self.data.cells[cell].points}
-            if signs not in ({1}, {-1}):
-                yield cell
+    def possible(self, cell: int) -> bool:
+        """Whether a cell's corners are not all on one strict side of the level."""
+        signs = {sign(self._value(cell, p)) for p in self.data.cells[cell].points}
+        return signs not in ({1}, {-1})
 
 
 class _ArgmaxTie:
@@ -324,9 +340,7 @@ class _ArgmaxTie:
         values = self.data.form(cell).dot(objects(point))
         return tuple(int(c) for c in np.nonzero(values == values.max())[0])
 
-    def cells(self, among: np.ndarray) -> Iterator[int]:
-        """Those of some cells whose corners do not all have the same single largest output."""
-        for cell in among.tolist():
-            winners = {self._largest(cell, p) for p in self.data.cells[cell].points}
-            if len(winners) > 1 or len(winners.pop()) > 1:
-                yield cell
+    def possible(self, cell: int) -> bool:
+        """Whether a cell's corners do not all have the same single largest output."""
+        winners = {self._largest(cell, p) for p in self.data.cells[cell].points}
+        return len(winners) > 1 or len(winners.pop()) > 1

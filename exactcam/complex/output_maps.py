@@ -13,8 +13,11 @@ from collections.abc import Hashable
 import numpy as np
 
 from ..arithmetic.rational import mpq, mpz
+from ..model.geometry import Point
 
-__all__ = ["OutputMaps", "StoredMaps", "frozen"]
+__all__ = ["Classes", "OutputMaps", "StoredMaps", "frozen"]
+
+Classes = tuple[int, ...]  # outputs that tie for the largest; none where one output is at a level
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
@@ -47,6 +50,12 @@ class OutputMaps(ABC):
     def may_tie(self, level: mpq) -> np.ndarray:
         """Numbers of cells that may have a point where the two largest outputs tie, or the only
         output equals `level`: all that do and, depending on the engine, some that do not."""
+
+    def crossed(self, level: mpq, cells: np.ndarray) -> dict[int, tuple[Point, Point, Classes]]:
+        """Of some of the cells that `may_tie` names, those known to be crossed once, by a segment
+        from the inside of an edge to that of another: its ends, reduced, and the two outputs that
+        tie on it and nowhere else in the cell (none for a level). The others are not known."""
+        return {}
 
     @abstractmethod
     def prefetch(self, jobs: int = 1, exact: bool = True) -> None:

@@ -24,7 +24,7 @@ from .float_forms import FloatValue
 from .kernels.arrays import Cells, CutResult, FloatForms, Groups, KnownValues, Pieces, Siblings
 from .kernels.cut_lines import cut_pointwise
 from .kernels.cut_max import cut_max
-from .kernels.forms import apply_pieces, steepest, widest
+from .kernels.forms import apply_pieces, family_bounds, widest
 
 __all__ = ["FloatLayer", "FloatMax", "FloatNodes", "FloatPointwise", "in_floats"]
 
@@ -100,27 +100,19 @@ class FloatPointwise:
         kept = np.arange(codes.shape[1])
         if after.products[which].dense.size:
             kept = np.nonzero((codes[first].max(axis=0) > 1) | ~self.vanishes)[0]
-        heads, most = cells[first], self.steepest
-        sizes = np.zeros((0, 2, 0))
-        if closely:
-            own, varies = steepest(codes, first, self.which, np.abs(self.slopes))
-            most, errors = own[:, None], x.errors[x.owner[heads]]
-            # An error that is not zero must not become zero by underflow, here and in `apply`.
-            nothing = (errors == 0.0) | (most == 0.0)
-            errors = np.where(nothing, 0.0, np.maximum(errors * most, TINY))
-        else:
-            errors = widest(x.errors, most)[x.owner[heads]]
-        safe = self._safe(value.grid)[self.which].all()
-        if closely or not safe:
-            a, b, c = np.moveaxis(np.abs(x.coefficients[heads]) * most, 1, 0)
-            sizes = np.stack([a + b, c + np.abs(self.intercepts).max()], axis=1)
-        if not safe:
-            unit = np.inf if self.lost else 4.0 * UNIT
-            largest = sizes if closely else sizes.max(axis=2, keepdims=True)
-            errors = (errors + unit * largest) * UP + TINY
-        if closely:  # what changes in a family is added, taken away and added anew
-            sizes = np.where(varies[:, None], 3.0 * sizes, sizes)
         siblings = Siblings(np.cumsum(new) - 1, first, codes, x.coefficients, cells)
+        safe = self._safe(value.grid)[self.which].all()
+        unit = 0.0 if safe else np.inf if self.lost else 4.0 * UNIT
+        most = np.abs(self.intercepts).max()
+        if closely:
+            errors, sizes = family_bounds(siblings, self.pieces, x, most, unit)
+            return Family(siblings, self.pieces, kept, errors, sizes, which)
+        heads, sizes = cells[first], np.zeros((0, 2, 0))
+        errors = widest(x.errors, self.steepest)[x.owner[heads]]
+        if not safe:
+            a, b, c = np.moveaxis(np.abs(x.coefficients[heads]) * self.steepest, 1, 0)
+            largest = np.stack([a + b, c + most], axis=1).max(axis=2, keepdims=True)
+            errors = (errors + unit * largest) * UP + TINY
         return Family(siblings, self.pieces, kept, errors, sizes, which)
 
     def heads(self, value: FloatValue, family: Family) -> FloatValue:

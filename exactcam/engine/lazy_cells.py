@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from itertools import chain
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from ..arithmetic.constants import TINY, UNIT, UP
 from ..arithmetic.rational import mpq, mpz, to_float
-from ..complex.output_maps import OutputMaps, frozen
+from ..complex.output_maps import Classes, OutputMaps, frozen
 from ..complex.vertices import Vertices
-from ..model.geometry import Point, meet, reduced
+from ..model.geometry import Line, Point, meet, reduced
 from ..model.nodes import Block
 from ..runtime.cached import cached_property
 from ..runtime.float_mode import quiet
@@ -70,6 +70,11 @@ class ExactCells:
         """Replace some rows of `points` by correctly rounded exact ones."""
         if len(corners):
             points[corners] = self.engine.frame.points(self.points(corners))
+
+    def line(self, cell: int, edge: int) -> Line:
+        """The exact line of a cell's edge, which leaves corner number `edge` of it."""
+        label = int(self.cells.labels[self.cells.start[cell] + edge])
+        return self.engine.trace.line(self.cells.patterns[cell], label)
 
     def form(self, cell: int) -> Block:
         """The exact output maps of one cell; in canonical order cells share most work."""
@@ -245,10 +250,17 @@ class LazyMaps(OutputMaps):
         return self._still(found, unclear, TRIED)
 
     def _clear(self, some: np.ndarray, height: float) -> np.ndarray:
-        """Whether floats prove, of each of some cells, that one side of a level or one output wins.
+        """Whether floats prove, of each of some cells, that one side of a level or one output wins."""
+        corners = self._at_corners(some, height)
+        first, same = corners.winners[corners.starts], np.ones(len(some), np.bool_)
+        same &= np.logical_and.reduceat(corners.proven, corners.starts)
+        return same & np.logical_and.reduceat(
+            corners.winners == first[corners.owner], corners.starts
+        )
 
-        The outputs at the cells' corners are compared with how far the exact ones may be off.
-        """
+    def _at_corners(self, some: np.ndarray, height: float) -> _Corners:
+        """The outputs at the corners of some cells, and how far the exact ones may be off; of a
+        single one its height above a level."""
         cells = self._exact.cells
         sizes = np.diff(cells.start)[some]
         starts = np.cumsum(sizes) - sizes
@@ -261,8 +273,59 @@ class LazyMaps(OutputMaps):
         bound = 5 * UNIT * (np.abs(a * u) + np.abs(b * v) + np.abs(c))
         bound = (bound + e * size + f + (np.abs(a) + np.abs(b) + e) * d) * UP + TINY
         if value.shape[1] == 1:
-            return _off_level(value, bound, height, starts)
-        return _one_largest(value, bound, starts, owner)
+            bound = bound + 2 * UNIT * (np.abs(value) + abs(height))
+            value = np.concatenate([value - height, np.zeros_like(value)], axis=1)
+            bound = np.concatenate([bound, np.zeros_like(bound)], axis=1)
+        return _Corners(starts, owner, value, bound, *_largest(value, bound))
+
+    @quiet()
+    def crossed(self, level: mpq, cells: np.ndarray) -> dict[int, tuple[Point, Point, Classes]]:
+        out, height = {}, to_float(level)
+        for first in range(0, len(cells), _CELLS):
+            some = cells[first : first + _CELLS]
+            for k, edges, outputs in _crossings(self._at_corners(some, height)):
+                cell = int(some[k])
+                line = self._tie(cell, outputs, level)
+                start, end = (reduced(meet(self._exact.line(cell, e), line)) for e in edges)
+                out[cell] = start, end, outputs if self._several else ()
+        return out
+
+    @property
+    def _several(self) -> bool:
+        """Whether there are several outputs."""
+        return self._exact.engine.network.outputs > 1
+
+    def _tie(self, cell: int, outputs: Classes, level: mpq) -> Line:
+        """The line in which two outputs tie on a cell, or the only one equals a level."""
+        form = self.form(cell)
+        if self._several:
+            a, b, c = form[outputs[0]] - form[outputs[1]]
+        else:
+            a, b, c = form[0] * level.denominator
+            c -= level.numerator * self.scale
+        return a, b, c
+
+
+class _Corners(NamedTuple):
+    """Outputs at the corners of cells, of which cell i's begin at row starts[i].
+
+    Attributes
+    ----------
+    starts, owner : int64
+    value, bound : float64 (corners, outputs)
+        Values, and bounds of their errors. A single output has zero beside it.
+    winners : int64 (corners,)
+        The largest output.
+    proven : bool (corners,)
+        Whether it is proven to be larger than all others.
+    """
+
+    starts: np.ndarray
+    owner: np.ndarray
+    value: np.ndarray
+    bound: np.ndarray
+    winners: np.ndarray
+    proven: np.ndarray
 
 
 def _side_by_side(forms: Iterable[FloatForms]) -> np.ndarray:
@@ -272,25 +335,65 @@ def _side_by_side(forms: Iterable[FloatForms]) -> np.ndarray:
     )
 
 
-def _off_level(
-    value: np.ndarray, bound: np.ndarray, height: float, starts: np.ndarray
-) -> np.ndarray:
-    """Which cells, beginning at rows `starts`, have all corners on one side of a level."""
-    bound = bound + 2 * UNIT * (np.abs(value) + abs(height))
-    above = np.logical_and.reduceat(value - height > bound, starts)
-    below = np.logical_and.reduceat(value - height < -bound, starts)
-    out: np.ndarray = (above | below)[:, 0]
-    return out
-
-
-def _one_largest(
-    value: np.ndarray, bound: np.ndarray, starts: np.ndarray, owner: np.ndarray
-) -> np.ndarray:
-    """Which cells have one output that is the largest at all their corners."""
-    best = value[starts].argmax(axis=1)[owner][:, None]
+def _largest(value: np.ndarray, bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The largest output in each row, and whether bounds prove that it is the only largest."""
+    best = value.argmax(axis=1)[:, None]
     lowest = np.take_along_axis(value - bound, best, axis=1)
     rivals = value + bound
     np.put_along_axis(rivals, best, -np.inf, axis=1)
     highest = rivals.max(axis=1, keepdims=True)
     ahead = lowest - highest > 8 * UNIT * (np.abs(lowest) + np.abs(highest))
-    return np.logical_and.reduceat(ahead[:, 0], starts)
+    return best[:, 0], ahead[:, 0]
+
+
+def _crossings(corners: _Corners) -> Iterator[tuple[int, tuple[int, int], Classes]]:
+    """The cells that a tie of two outputs is proven to cross, with no other output as large in the
+    cell: their number, the edges that it crosses (by the corner they leave), the outputs.
+
+    Two outputs are largest at the corners, each at some. Where the tie meets an edge, all others
+    are less; they are at the corners, so they are less than one of the two in each part.
+    """
+    starts, winners = corners.starts, corners.winners
+    row = np.arange(len(winners))
+    last = np.append(starts[1:], len(row)) - 1
+    following = row + 1
+    following[last] = starts
+    change = np.nonzero(winners != winners[following])[0]
+    good = corners.proven.copy()
+    good[change] &= _two_alone(corners, change, following[change])
+    count = np.add.reduceat((winners != winners[following]).astype(np.int64), starts)
+    kept = np.nonzero(np.logical_and.reduceat(good, starts) & (count == 2))[0]
+    place = np.searchsorted(change, starts[kept])
+    for k, at in zip(kept.tolist(), place.tolist(), strict=True):
+        pair = change[at : at + 2]
+        low, high = sorted(winners[pair].tolist())
+        if low < high:  # as always, two winners have two changes
+            yield k, tuple((pair - starts[k]).tolist()), (low, high)
+
+
+def _two_alone(corners: _Corners, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Of edges between corners with different winners: whether, where these two tie, bounds prove
+    all other outputs less."""
+    first, second = corners.winners[start][:, None], corners.winners[end][:, None]
+
+    def ahead(at: np.ndarray, one: np.ndarray, other: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The least and greatest lead of one output over another one, or all."""
+        value, bound = corners.value[at], corners.bound[at]
+        x, y = (np.take_along_axis(z, one, axis=1) for z in (value, bound))
+        if other is not None:
+            value, bound = (np.take_along_axis(z, other, axis=1) for z in (value, bound))
+        slack = y + bound + 4 * UNIT * (np.abs(x) + np.abs(value))
+        return x - value - slack, x - value + slack
+
+    # The tie is where the first's lead, which falls to minus the second's, is zero.
+    (a0, a1), (b0, b1) = ahead(start, first, second), ahead(end, second, first)
+    least, most = a0 / (a0 + b1) * (1 - 8 * UNIT), a1 / (a1 + b0) * (1 + 8 * UNIT)
+    here, there = ahead(start, first, None)[0], ahead(end, first, None)[0]
+    out = np.ones(len(start), np.bool_)
+    for t in (least, most):
+        lead = (1.0 - t) * here + t * there
+        less = lead > 8 * UNIT * (np.abs(here) + np.abs(there))
+        for own in (first, second):
+            np.put_along_axis(less, own, True, axis=1)
+        out &= less.all(axis=1)
+    return out

@@ -259,6 +259,15 @@ class Pointwise(WithoutCaches):
                 intercepts[f, j] = mpz(intercept * self.scale)
         return slopes, intercepts
 
+    @cached_property
+    def _zero(self) -> np.ndarray | None:
+        """Which piece of each function is zero, bool (functions, pieces), if all others are the
+        identity; else None."""
+        pieces = {piece for function in self.functions for piece in function.pieces}
+        if not pieces <= {(mpq(0), mpq(0)), (mpq(1), mpq(0))}:
+            return None
+        return self._pieces[0] == 0
+
     @property
     def code_limits(self) -> np.ndarray:
         """The largest code of each unit; int64 (units,)."""
@@ -279,15 +288,21 @@ class Pointwise(WithoutCaches):
     def apply(self, block: Block, codes: np.ndarray, units: np.ndarray | None = None) -> Block:
         """The node's value on the pieces `codes`, int (units,) or (units, columns); only the
         rows of `units` if these are given."""
-        slopes, intercepts = self._pieces
         rows = self.which if codes.ndim == 1 else self.which[:, None]
         if units is not None:
             rows, codes = rows[units], codes[units]
             block = Block(block.columns[units], block.weights, block.denominator)
+        if self._zero is not None and codes.ndim == 1:
+            out = block.columns.copy()
+            out[self._zero[rows, codes // 2]] = mpz(0)
+            return Block(out, block.weights, block.denominator)
+        slopes, intercepts = self._pieces
         slope, intercept = slopes[rows, codes // 2], intercepts[rows, codes // 2]
         if codes.ndim == 1:
             slope, intercept = slope[:, None], intercept[:, None]
-        out = slope * block.columns + intercept * (block.weights * block.denominator)
+        out = slope * block.columns
+        if intercept.any():
+            out = out + intercept * (block.weights * block.denominator)
         return Block(out, block.weights, block.denominator * self.scale)
 
 

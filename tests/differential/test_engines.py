@@ -25,6 +25,7 @@ def assert_same(ours: Partition, truth: Partition) -> None:
     assert list(ours.vertices) == list(truth.vertices)
     assert (ours.forms * truth.form_scale == truth.forms * ours.form_scale).all()
     assert ours.counts == truth.counts
+    assert ours.decision_boundary() == truth.decision_boundary()
 
 
 @pytest.mark.parametrize("engine", OTHERS)

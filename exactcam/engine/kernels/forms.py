@@ -15,11 +15,11 @@ __all__ = [
     "add_differences",
     "affine_errors",
     "apply_pieces",
+    "family_bounds",
     "gather_patches",
     "largest_moduli",
     "row_classes",
     "sparse_product",
-    "steepest",
     "weigh",
     "widest",
 ]
@@ -174,21 +174,58 @@ def apply_pieces(siblings: Siblings, kept: np.ndarray, pieces: Pieces, out: np.n
 
 
 @jit()
-def steepest(
-    codes: np.ndarray, first: np.ndarray, pieces: np.ndarray, slopes: np.ndarray
+def family_bounds(
+    siblings: Siblings,
+    pieces: Pieces,
+    forms: FloatForms,
+    most: float,
+    unit: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each family, a run of cells that begins at `first`: the largest slope of each unit on
-    its pieces there, and whether its code varies, (families, units); `slopes` are moduli."""
-    out = np.zeros((first.shape[0], codes.shape[1]))
-    varies = np.zeros((first.shape[0], codes.shape[1]), np.bool_)
-    family = -1
-    for cell in range(codes.shape[0]):
-        if family + 1 < first.shape[0] and cell == first[family + 1]:
-            family += 1
-        for j in range(codes.shape[1]):
-            out[family, j] = max(out[family, j], slopes[pieces[j], codes[cell, j] // 2])
-            varies[family, j] |= codes[cell, j] != codes[first[family], j]
-    return out, varies
+    """For each unit of a pointwise layer, on all pieces that occur in a family of siblings: the
+    errors of its value, and bounds of the moduli |a| + |b| and |c| of all that is summed up of it.
+
+    Parameters
+    ----------
+    forms : FloatForms
+        The layer's input on the cells that the families are parts of.
+    most : float
+        The largest modulus of an intercept.
+    unit : float
+        The relative error of the value itself, 0 where it is exact.
+
+    Returns
+    -------
+    errors, sizes : float64 (families, 2, units)
+    """
+    first, codes, source, rows = siblings.first, siblings.codes, siblings.source, siblings.rows
+    families, units = first.shape[0], codes.shape[1]
+    errors, sizes = np.empty((families, 2, units)), np.empty((families, 2, units))
+    steepest, varies = np.empty(units), np.empty(units, np.bool_)
+    for k in range(families):
+        steepest[:], varies[:] = 0.0, False
+        for cell in range(first[k], first[k + 1] if k + 1 < families else codes.shape[0]):
+            for j in range(units):
+                slope = abs(pieces.slopes[pieces.which[j], codes[cell, j] // 2])
+                steepest[j] = max(steepest[j], slope)
+                varies[j] |= codes[cell, j] != codes[first[k], j]
+        head = rows[first[k]]
+        own = forms.owner[head]
+        for j in range(units):
+            slope = steepest[j]
+            a, b, c = source[head, 0, j], source[head, 1, j], source[head, 2, j]
+            sizes[k, 0, j] = abs(a) * slope + abs(b) * slope
+            sizes[k, 1, j] = abs(c) * slope + most
+            for r in range(2):
+                error = forms.errors[own, r, j] * slope
+                error = TINY if error < TINY else error  # it must not underflow to zero
+                none = forms.errors[own, r, j] == 0.0 or slope == 0.0
+                error = 0.0 if none else error
+                if unit > 0.0:
+                    error = (error + unit * sizes[k, r, j]) * UP + TINY
+                errors[k, r, j] = error
+                if varies[j]:  # what changes is added, taken away and added anew
+                    sizes[k, r, j] *= 3.0
+    return errors, sizes
 
 
 @jit()
