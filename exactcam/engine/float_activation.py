@@ -24,7 +24,7 @@ from .float_forms import FloatValue
 from .kernels.arrays import Cells, CutResult, FloatForms, Groups, KnownValues, Pieces, Siblings
 from .kernels.cut_lines import cut_pointwise
 from .kernels.cut_max import cut_max
-from .kernels.forms import apply_pieces, family_bounds, widest
+from .kernels.forms import apply_pieces, family_bounds, on_pieces, widest
 
 __all__ = ["FloatLayer", "FloatMax", "FloatNodes", "FloatPointwise", "in_floats"]
 
@@ -207,23 +207,11 @@ class FloatPointwise:
 
     def apply(self, value: FloatValue, codes: np.ndarray) -> FloatValue:
         """The node's value where the units have `codes` (cells, units)."""
-        x, piece = value.forms, codes // 2
-        slope, intercept = self.slopes[self.which, piece], self.intercepts[self.which, piece]
-        out = x.coefficients * slope[:, None]
-        out[:, 2] += intercept
-        size = np.abs(slope)
-        errors = x.errors[x.owner]
-        exact = self._safe(value.grid)[self.which, piece]
-        lin = const = unit = np.zeros(())
-        if not exact.all():
-            lin = np.abs(x.coefficients[:, 0]) + np.abs(x.coefficients[:, 1])
-            const = np.abs(x.coefficients[:, 2]) * size + np.abs(intercept)
-            unit = np.where(exact, 0.0, np.inf if self.lost else 4.0 * UNIT)
-        e = errors[:, 0] * size + unit * (size * lin)
-        f = errors[:, 1] * size + unit * const
-        e = np.where(exact & ((errors[:, 0] == 0.0) | (size == 0.0)), 0.0, e * UP + TINY)
-        f = np.where(exact & ((errors[:, 1] == 0.0) | (size == 0.0)), 0.0, f * UP + TINY)
-        forms = FloatForms(out, np.stack([e, f], axis=1), np.arange(len(out)))
+        x, unit = value.forms, np.inf if self.lost else 4.0 * UNIT
+        shape = x.coefficients.shape
+        out, errors = empty(shape), empty((shape[0], 2, shape[2]))
+        forms = FloatForms(out, errors, np.arange(len(out)))
+        on_pieces(codes, x, self.pieces, self._safe(value.grid), unit, forms)
         return FloatValue(forms, self._grid(value.grid))
 
 

@@ -25,7 +25,7 @@ import numpy as np
 from ..exact.reference import refine
 from ..exact.replay import Trace
 from ..model.geometry import Line, Point, Polygon, meet, reduced, side
-from ..model.network import AffineRun, Layer, Network
+from ..model.network import Layer, Network
 from ..model.slice import Slice, Window
 from ..runtime.arena import taken
 from ..runtime.cached import cached_property
@@ -170,17 +170,24 @@ class Engine:
         self.statistics = Statistics()
         self.blind = blind
         self.units = _UNITS
+        self._tied: set[int] = (
+            set()
+        )  # max layers where nearly all cells have ties: not tried without
         self._float = in_floats(self._flow, network)
         self.closely = self._loss() > _LOSS
         self._reader = self._sole_readers()
-        self.batch_sizes = [self._batch_size(run) for run in self._flow.affine_runs]
-
-    def _batch_size(self, run: AffineRun) -> int:
-        """How many cells to take through a run of affine nodes, and the layer behind, at a time."""
         sizes = self._flow.sizes
-        cells = _BATCH_BYTES // (24 * max(sizes[run.nodes.start : run.nodes.stop + 1]))
+        self.batch_sizes = [
+            self._batch_size(max(sizes[run.nodes.start : run.nodes.stop + 1]))
+            for run in self._flow.affine_runs
+        ]
+        self._in_turn = self._batch_size(_UNITS)
+
+    def _batch_size(self, size: int) -> int:
+        """How many cells to cut at a time where values have up to `size` entries."""
+        cells = _BATCH_BYTES // (24 * size)
         # Weights that do not fit beside the forms are at least read for more cells at once.
-        most = max(1, _STACK_BYTES // (24 * sum(sizes)))
+        most = max(1, _STACK_BYTES // (24 * sum(self._flow.sizes)))
         return min(4096, most, max(16, cells if cells >= 128 else 2 * cells))
 
     def _loss(self) -> float:
@@ -280,7 +287,9 @@ class Engine:
             task = stack.pop()
             if task.activation == len(self.network.layers):
                 return task
-            if len(task.cells) > (size := self.batch_sizes[task.activation]):
+            # Where some units have cut, all forms are there, and only those of the next are read.
+            size = self.batch_sizes[task.activation] if not task.units else self._in_turn
+            if len(task.cells) > size:
                 stack.extend(reversed(list(task.divided(size))))
             else:
                 stack.append(self._step(task))
@@ -350,13 +359,21 @@ class Engine:
         `found`, and return the numbers of the cells with a sign that is not proven."""
         if len(numbers) < len(cells):
             cut, cells = cut.of(numbers), cells.take(numbers)
-        by_filter = cut.by_floats(cells)
-        found.append((cut.parts(cells, by_filter), numbers[by_filter.parents]))
-        if not len(by_filter.undecided):
-            return by_filter.undecided
-        left, tied, rows = self._ties_of(cut.layer.number, cells, by_filter.undecided)
+        undecided, number = np.arange(len(cells)), cut.layer.number
+        if number not in self._tied:
+            by_filter = cut.by_floats(cells)
+            found.append((cut.parts(cells, by_filter), numbers[by_filter.parents]))
+            undecided = by_filter.undecided
+            if not len(undecided):
+                return undecided
+        left, tied, rows = self._ties_of(number, cells, undecided, number in self._tied)
         # A max group takes ties cell by cell; knots that coincide are merged before they cut.
-        size = max(1, len(tied)) if isinstance(cut.node, FloatMax) else 1
+        by_cell = isinstance(cut.node, FloatMax)
+        if by_cell and 8 * len(tied) > 7 * len(cells) and _has_tie(rows.classes[0]):
+            self._tied.add(number)
+        else:
+            self._tied.discard(number)
+        size = max(1, len(tied)) if by_cell else 1
         for k in range(0, len(tied), size):
             one = slice(k, k + size)
             some = tied[one]
@@ -367,22 +384,20 @@ class Engine:
         return numbers[np.sort(left)]
 
     def _ties_of(
-        self, number: int, cells: Batch, undecided: np.ndarray
+        self, number: int, cells: Batch, undecided: np.ndarray, every: bool = False
     ) -> tuple[np.ndarray, np.ndarray, KnownValues]:
         """Of some cells, by number, those without and with values known to be equal or zero at the
-        input of layer `number`, and what is known of the latter."""
-        plain, tied, classes, above = [], [], [], []
+        input of layer `number` (`every`: none, and all), and what is known of the latter."""
+        plain, tied, classes = [], [], []
         for k in undecided.tolist():
-            codes = cells.codes[k]
-            own = self.ties.classes(codes, number)
-            if own.all() and len(np.unique(own)) == len(own):
+            own = self.ties.classes(cells.codes[k], number)
+            if every or _has_tie(own):
+                tied.append(k)
+                classes.append(own)
+            else:
                 plain.append(k)
-                continue
-            tied.append(k)
-            classes.append(own)
-            above.append(self.ties.above(codes, number))
         left, found, names = (np.asarray(x, dtype=np.int64) for x in (plain, tied, classes))
-        return left, found, KnownValues(names, np.asarray(above, dtype=np.bool_))
+        return left, found, KnownValues(names, self.ties.above(cells.codes[found], number))
 
     def _decide_closely(
         self, cut: _Cut, cells: Batch, numbers: np.ndarray, found: list[_Parts]
@@ -476,6 +491,11 @@ class Engine:
         """Exact corners and lines as float rows with their errors."""
         points, lines = zip(*edges, strict=True)
         return np.concatenate([self.frame.points(points), self.frame.lines(lines)], axis=1)
+
+
+def _has_tie(classes: np.ndarray) -> bool:
+    """Whether values of these classes are known to be equal, or one to be zero."""
+    return not classes.all() or len(np.unique(classes)) < len(classes)
 
 
 def worth_trying(tried: int, decided: int) -> bool:

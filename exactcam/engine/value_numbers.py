@@ -31,11 +31,12 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..arithmetic.matrix import Stencil
 from ..arithmetic.rational import mpq
 from ..model.network import Layer, Network
 from ..model.nodes import Affine, MaxGroups, Pointwise
 from ..model.slice import Slice
-from .kernels.arrays import NamedRows
+from .kernels.arrays import LastRows, NamedRows
 from .kernels.forms import row_classes
 
 __all__ = ["Ties"]
@@ -60,9 +61,10 @@ class Ties:
         # Prepared at first use: most networks have no tie.
         self._rows: dict[int, _Rows] = {}
         self._units: dict[int, _Pieces | _Members] = {}
-        # Per number of layers passed: the codes passed, the live classes, the next free one.
-        self._latest: dict[int, tuple[bytes, dict[int, np.ndarray], int]] = {}
-        self._latest[0] = (b"", *self._affine(0, {0: root}, len(names)))
+        self._free = len(names)  # the next class; numbers are never used again
+        # Per number of layers passed: the codes passed, the live classes.
+        self._latest: dict[int, tuple[bytes, dict[int, np.ndarray]]] = {}
+        self._latest[0] = (b"", self._affine(0, {0: root}))
 
     def classes(self, codes: np.ndarray, number: int) -> np.ndarray:
         """The classes of the input of layer `number` on the cell with these codes.
@@ -79,44 +81,42 @@ class Ties:
         np.ndarray, int64 (size,)
             Equal classes mean equal affine forms on the cell, class 0 the zero form.
         """
-        return self._values(codes, number)[0][self.network.layers[number].source]
+        return self._values(codes, number)[self.network.layers[number].source]
 
     def above(self, codes: np.ndarray, number: int) -> np.ndarray:
-        """Which entries of the input of layer `number` are positive in the cell's interior, bool
-        (size,), as far as the codes of the pointwise layer that computes it prove it (Lemma 25)."""
+        """Which entries of the input of layer `number` are positive in the interior of the cells with
+        these codes (cells, units), as far as the codes of the pointwise layer that computes it
+        prove it (Lemma 25); bool (cells, size)."""
         source = self.network.layers[number].source
         before = next((e for e in self.network.layers[:number] if e.value == source), None)
         units = None if before is None else self._units_of(before)
         if before is None or not isinstance(units, _Pieces):
-            return np.zeros(self.network.sizes[source], dtype=np.bool_)
+            return np.zeros((len(codes), self.network.sizes[source]), dtype=np.bool_)
         own = before.codes(codes)
-        return (own % 2 == 0) & units.above[units.which, own // 2]
+        found: np.ndarray = (own % 2 == 0) & units.above[units.which, own // 2]
+        return found
 
-    def _values(self, codes: np.ndarray, passed: int) -> tuple[dict[int, np.ndarray], int]:
-        """The live classes after the first `passed` layers, and the next free number."""
+    def _values(self, codes: np.ndarray, passed: int) -> dict[int, np.ndarray]:
+        """The live classes after the first `passed` layers."""
         key = codes[: self.network.unit_offsets[passed]].tobytes()
         if passed not in self._latest or self._latest[passed][0] != key:
-            values, free = self._values(codes, passed - 1)
+            values = self._values(codes, passed - 1)
             layer = self.network.layers[passed - 1]
             source, own = values[layer.source], layer.codes(codes)
-            out, free = self._units_of(layer).classes(source, own, free)
-            found = self._affine(passed, {**values, layer.value: out}, free)
-            self._latest[passed] = (key, *found)
-        return self._latest[passed][1:]
+            out, self._free = self._units_of(layer).classes(source, own, self._free)
+            self._latest[passed] = (key, self._affine(passed, {**values, layer.value: out}))
+        return self._latest[passed][1]
 
-    def _affine(
-        self, number: int, values: dict[int, np.ndarray], free: int
-    ) -> tuple[dict[int, np.ndarray], int]:
-        """The classes after the affine nodes that precede a layer, and the next free number."""
+    def _affine(self, number: int, values: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+        """The classes after the affine nodes that precede a layer."""
 
         def apply(k: int, inputs: list[np.ndarray]) -> np.ndarray:
-            nonlocal free
             if k not in self._rows:
                 self._rows[k] = _Rows(self.network.affine_nodes[k])
-            out, free = self._rows[k].classes(inputs, free)
+            out, self._free = self._rows[k].classes(inputs, self._free)
             return out
 
-        return self.network.through_affine(number, values, apply), free
+        return self.network.through_affine(number, values, apply)
 
     def _units_of(self, layer: Layer) -> _Pieces | _Members:
         """A layer prepared for value numbering."""
@@ -139,30 +139,53 @@ class _Rows:
 
     def __init__(self, node: Affine) -> None:
         names = _numbering(0)
-        sizes, stencils, named, longest = [], [], [], 0
-        entries = numbers = columns = positions = 0
+        sizes, named, longest = [], [], 0
+        reads, readers = _Stencils(), _Stencils()
+        numbers = columns = 0
         for matrix in node.matrices:
-            starts, places, taps = matrix.reads
             own = matrix.arranged(
                 np.asarray([names[x] for x in matrix.numbers.tolist()], dtype=np.int64)
             )
-            rows, channels, most = own.shape
-            wide, share = matrix.groups * channels, rows // matrix.groups
-            shape = (len(starts) - 1, share, channels, matrix.shape[1] // wide, most)
-            sizes.append((*shape, positions, numbers, columns))
-            stencils.append((starts + entries, places, taps))
+            rows, channels, taps = own.shape
+            plane = matrix.shape[1] // (matrix.groups * channels)
+            stencil = matrix.reads
+            shape = (len(stencil.starts) - 1, rows // matrix.groups, channels, plane, taps)
+            back = readers.append(stencil.transposed(plane))
+            sizes.append((*shape, reads.append(stencil), numbers, columns, back))
             named.append(own.ravel())
-            longest += channels * int(np.diff(starts).max())
-            entries, numbers = entries + len(places), numbers + own.size
-            columns, positions = columns + matrix.shape[1], positions + len(starts)
-        starts, places, taps = (np.concatenate(parts) for parts in zip(*stencils, strict=True))
-        table = np.asarray(sizes, dtype=np.int64)
-        self.rows = NamedRows(table, starts, places, taps, np.concatenate(named), longest)
+            longest += channels * int(np.diff(stencil.starts).max())
+            numbers, columns = numbers + own.size, columns + matrix.shape[1]
+        starts, places, taps_read = reads.arrays()
+        back_starts, positions, _ = readers.arrays()
+        table, weights = np.asarray(sizes, dtype=np.int64), np.concatenate(named)
+        back_to = (back_starts, positions)
+        self.rows = NamedRows(table, starts, places, taps_read, weights, *back_to, longest)
         self.bias = np.asarray([names[x] for x in node.bias.tolist()], dtype=np.int64)
+        self._last = LastRows(*(np.full(n, -1, np.int64) for n in (columns, *[node.size] * 2)))
 
     def classes(self, inputs: Sequence[np.ndarray], free: int) -> tuple[np.ndarray, int]:
         """The classes of the rows, and the next free number."""
-        return row_classes(self.rows, self.bias, np.concatenate(inputs), free)
+        return row_classes(self.rows, self.bias, np.concatenate(inputs), free, self._last)
+
+
+class _Stencils:
+    """Stencils one after the other."""
+
+    def __init__(self) -> None:
+        self._parts: list[Stencil] = []
+        self._starts = self._entries = 0
+
+    def append(self, stencil: Stencil) -> int:
+        """Append one; where its starts begin."""
+        begin = self._starts
+        self._parts.append(stencil._replace(starts=stencil.starts + self._entries))
+        self._starts += len(stencil.starts)
+        self._entries += len(stencil.places)
+        return begin
+
+    def arrays(self) -> list[np.ndarray]:
+        """Starts, places and taps of all."""
+        return [np.concatenate(arrays) for arrays in zip(*self._parts, strict=True)]
 
 
 class _Pieces:

@@ -30,7 +30,7 @@ from exactcam.engine.float_forms import FloatValue
 from exactcam.engine.kernels.arrays import FloatForm, FloatForms
 from exactcam.engine.kernels.constants import CROSSES, UNKNOWN, UNSCANNED
 from exactcam.engine.kernels.cut_lines import _scan, _signs
-from exactcam.engine.kernels.cut_max import _all_positive, _difference, _measure
+from exactcam.engine.kernels.cut_max import _all_positive, _difference, _measure, _reach
 from exactcam.engine.kernels.forms import widest
 from exactcam.engine.kernels.predicates import float_sign, plane_sign, sign_at
 from exactcam.engine.kernels.predicates import meet as float_meet
@@ -200,7 +200,7 @@ def test_loops_over_corners_prove_what_is_so_at_each(
         u, v, d = cell[0, :3].tolist()
         bound = e * max(abs(u), abs(v)) + f + (abs(a) + abs(b) + e) * d
         c = normal(end * aim * bound - (a * u + b * v), f)
-    form, signs, about = FloatForm(a, b, c, e, f), np.empty(len(cell), np.int64), np.empty(4)
+    form, signs, about = FloatForm(a, b, c, e, f), np.empty(len(cell), np.int64), np.empty(6)
     single = [float_sign(*row[:3].tolist(), *form) for row in cell]
     verdict = _signs(cell, 0, len(cell), form, signs, 0)
     assert (verdict == UNKNOWN) == (UNKNOWN in single)
@@ -213,6 +213,14 @@ def test_loops_over_corners_prove_what_is_so_at_each(
         for u, v, d in ([mpq(x) for x in row] for row in cell[:, :3].tolist()):
             lost = e * max(abs(u), abs(v)) + f + (abs(a) + abs(b) + e) * d
             assert a * u + b * v + c > lost
+    a, b, c, e, f = form
+    value = a * about[0] + b * about[1] + c
+    reach = _reach(np.asarray([[a], [b], [c]]), np.asarray([[e], [f]]), 0, about)
+    if np.isfinite(value) and reach < np.inf:
+        a, b, c, e, f = (mpq(x) for x in (a, b, c, e, f))
+        for u, v, d in ([mpq(x) for x in row] for row in cell[:, :3].tolist()):
+            lost = e * max(abs(u), abs(v)) + f + (abs(a) + abs(b) + e) * d
+            assert abs(a * u + b * v + c - mpq(value)) + lost <= mpq(reach)
 
 
 @MANY

@@ -146,16 +146,22 @@ def test_rows_share_a_class_if_their_entries_are_equal(
         np.asarray(data.draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)), dtype=np.int64)
         for n in (matrix.shape[1] for matrix in matrices)
     ]
-    classes, free = _Rows(node).classes(inputs, 3)
-    known, seen = np.concatenate(inputs), {}
-    for row, own, number in zip(
-        np.concatenate([dense_of(m) for m in matrices], axis=1), bias, classes, strict=True
-    ):
-        entries = tuple((w, x) for w, x in zip(row, known, strict=True) if w and x)
-        assert (number == 0) == (not entries and own == 0)
-        assert seen.setdefault(number, (own, entries)) == (own, entries)
-    assert len(seen) == len(set(seen.values()))
-    assert free == 3 + len(set(classes) - {0})
+    rows, free, before = _Rows(node), 3, np.zeros(0, dtype=np.int64)
+    for _ in range(data.draw(st.integers(1, 4))):  # later calls number only rows with a new input
+        classes, following = rows.classes(inputs, free)
+        known, seen = np.concatenate(inputs), {}
+        for row, own, number in zip(
+            np.concatenate([dense_of(m) for m in matrices], axis=1), bias, classes, strict=True
+        ):
+            entries = tuple((w, x) for w, x in zip(row, known, strict=True) if w and x)
+            assert (number == 0) == (not entries and own == 0)
+            assert seen.setdefault(number, (own, entries)) == (own, entries)
+        assert len(seen) == len(set(seen.values()))
+        assert set(classes) <= {0, *before, *range(free, following)}
+        assert free > 3 or following == 3 + len(set(classes) - {0})
+        free, before = following, classes
+        for x in inputs:
+            x[data.draw(st.integers(0, len(x) - 1))] = data.draw(st.integers(0, 2))
 
 
 @st.composite

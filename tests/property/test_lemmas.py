@@ -443,7 +443,7 @@ def test_lemmas_24_and_25(case: Case) -> None:
         u, v = cell.interior_point
         for a in range(len(network.activations)):
             classes, block = ties.classes(cell.pattern, a), trace.input(cell.pattern, a)
-            above = ties.above(cell.pattern, a)
+            (above,) = ties.above(cell.pattern[None], a)
             known: dict[int, Any] = {0: [0, 0, 0]}
             for k, row in enumerate(block.columns.tolist()):
                 assert known.setdefault(int(classes[k]), row) == row

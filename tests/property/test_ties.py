@@ -127,7 +127,7 @@ def assert_true(case: tuple[Network, Slice, Window], part: Partition) -> None:
             for number, row in zip(classes.tolist(), block.columns.tolist(), strict=True):
                 assert forms.setdefault(number, tuple(row)) == tuple(row)
             u, v = cell.interior_point
-            for number in np.nonzero(ties.above(codes, a))[0]:
+            for number in np.nonzero(ties.above(codes[None], a)[0])[0]:
                 x, y, z = block.columns[number]
                 assert x * u + y * v + z > 0
 

@@ -16,6 +16,7 @@ __all__ = [
     "FloatForms",
     "Groups",
     "KnownValues",
+    "LastRows",
     "LayerBounds",
     "NamedRows",
     "Pieces",
@@ -142,14 +143,17 @@ class NamedRows(NamedTuple):
 
     Attributes
     ----------
-    sizes : int64 (inputs, 8)
+    sizes : int64 (inputs, 9)
         For each input's matrix, taken as a convolution: the positions of a target channel; the
         target and the source channels of a group; the places of a source channel; the taps; and
-        where its numbers begin in `starts`, in `names` and among the classes of all inputs.
+        where its numbers begin in `starts`, in `names`, among the classes of all inputs and in
+        `reader_starts`.
     starts, places, taps : int64
         Position p reads places[k] by taps[k], starts[p] <= k < starts[p + 1].
     names : int64
         The names of the weights: by target channel, source channel and tap.
+    reader_starts, readers : int64
+        Place p is read by the positions readers[k], reader_starts[p] <= k < reader_starts[p + 1].
     longest : int
         No row has more entries.
     """
@@ -159,7 +163,18 @@ class NamedRows(NamedTuple):
     places: np.ndarray
     taps: np.ndarray
     names: np.ndarray
+    reader_starts: np.ndarray
+    readers: np.ndarray
     longest: int
+
+
+class LastRows(NamedTuple):
+    """What `row_classes` found when it was last called: the classes of the inputs that it was given,
+    those of the rows, and the hashes of these; int64."""
+
+    inputs: np.ndarray
+    classes: np.ndarray
+    hashes: np.ndarray
 
 
 class Pieces(NamedTuple):

@@ -120,8 +120,9 @@ def _compare(
 
 @jit(inline="always")
 def _measure(corners: np.ndarray, low: int, high: int, out: np.ndarray) -> None:
-    """out = (mean u, mean v, largest coordinate, largest delta) of the corners."""
-    out[:4] = 0.0
+    """out = (mean u, mean v, largest coordinate, largest delta, and how far in u and in v the exact
+    corners are from the mean at most) of the corners."""
+    out[:] = 0.0
     for p in range(low, high):
         out[0] += corners[p, U]
         out[1] += corners[p, V]
@@ -129,6 +130,24 @@ def _measure(corners: np.ndarray, low: int, high: int, out: np.ndarray) -> None:
         out[3] = max(out[3], corners[p, DELTA])
     out[0] /= np.float64(high - low)
     out[1] /= np.float64(high - low)
+    for p in range(low, high):
+        out[4] = max(out[4], abs(corners[p, U] - out[0]))
+        out[5] = max(out[5], abs(corners[p, V] - out[1]))
+    out[4] = out[4] * UP + out[3]
+    out[5] = out[5] * UP + out[3]
+
+
+@jit(inline="always")
+def _reach(coefficients: np.ndarray, errors: np.ndarray, m: int, about: np.ndarray) -> float:
+    """How far member m may be, at the exact corners, from its float value at their mean (Theorem 23
+    with the distances that `about` has for all of them); NaN or infinite if that value is."""
+    a, b, c = coefficients[0, m], coefficients[1, m], coefficients[2, m]
+    u, v, ru, rv = about[0], about[1], about[4], about[5]
+    value = a * u + b * v + c
+    bound = abs(a) * (ru + U4 * abs(u) + TINY) + abs(b) * (rv + U4 * abs(v) + TINY)
+    bound += U4 * (abs(c) + abs(value)) + 0.0 * value
+    bound += errors[0, m] * (max(ru, rv) + max(abs(u), abs(v))) + errors[1, m]
+    return bound * UP + TINY
 
 
 @jit(inline="always")
@@ -172,11 +191,14 @@ def _largest(
         value = coefficients[0, m] * about[0] + coefficients[1, m] * about[1] + coefficients[2, m]
         if value > best_value:
             best, best_value = k, value
-    first = best
+    first, least = best, best_value - _reach(coefficients, errors, own[best], about)
     for k in range(len(own)):
         m, r = own[best], own[k]
         if k == best or classes[m] == classes[r]:
             first = min(first, k)
+            continue
+        value = coefficients[0, r] * about[0] + coefficients[1, r] * about[1] + coefficients[2, r]
+        if value + _reach(coefficients, errors, r, about) < least:  # seen from afar
             continue
         form = _difference(coefficients, errors, m, r)
         if _all_positive(corners, low, high, about, form):
@@ -376,7 +398,7 @@ def cut_max(
         np.empty(number, np.int64),
         np.empty(number, np.int64),
         np.empty(256, np.int64),
-        np.empty(4),
+        np.empty(6),
     )
     out.cells.start[0] = 0
     parts, missed, cell = 0, 0, 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...arithmetic.constants import TINY, UP
 from . import jit
-from .arrays import FloatForms, LayerBounds, NamedRows, Pieces, Siblings, Weights
+from .arrays import FloatForms, LastRows, LayerBounds, NamedRows, Pieces, Siblings, Weights
 
 __all__ = [
     "add_differences",
@@ -18,6 +18,7 @@ __all__ = [
     "family_bounds",
     "gather_patches",
     "largest_moduli",
+    "on_pieces",
     "row_classes",
     "sparse_product",
     "weigh",
@@ -174,6 +175,41 @@ def apply_pieces(siblings: Siblings, kept: np.ndarray, pieces: Pieces, out: np.n
 
 
 @jit()
+def on_pieces(
+    codes: np.ndarray,
+    forms: FloatForms,
+    pieces: Pieces,
+    exact: np.ndarray,
+    unit: float,
+    out: FloatForms,
+) -> None:
+    """A pointwise layer's value on cells with these codes (cells, units), with errors.
+
+    `exact` (functions, pieces) says where a piece maps exact forms without rounding, `unit` what is
+    the relative error elsewhere; `out` is written to, cell i having errors[i].
+    """
+    (which, slopes, intercepts), (coefficients, errors, owner) = pieces, forms
+    values, bounds, _ = out
+    for cell in range(codes.shape[0]):
+        own = owner[cell]
+        for j in range(codes.shape[1]):
+            f, piece = which[j], codes[cell, j] // 2
+            slope, intercept = slopes[f, piece], intercepts[f, piece]
+            a, b, c = coefficients[cell, 0, j], coefficients[cell, 1, j], coefficients[cell, 2, j]
+            values[cell, 0, j], values[cell, 1, j] = a * slope, b * slope
+            values[cell, 2, j] = c * slope + intercept
+            size, lost = abs(slope), exact[f, piece] == 0
+            for r in range(2):
+                error = errors[own, r, j]
+                if lost:
+                    moduli = size * (abs(a) + abs(b)) if r == 0 else size * abs(c) + abs(intercept)
+                    bounds[cell, r, j] = (error * size + unit * moduli) * UP + TINY
+                else:
+                    nothing = error == 0.0 or size == 0.0
+                    bounds[cell, r, j] = 0.0 if nothing else error * size * UP + TINY
+
+
+@jit()
 def family_bounds(
     siblings: Siblings,
     pieces: Pieces,
@@ -197,7 +233,8 @@ def family_bounds(
     -------
     errors, sizes : float64 (families, 2, units)
     """
-    first, codes, source, rows = siblings.first, siblings.codes, siblings.source, siblings.rows
+    _, first, codes, source, rows = siblings
+    (which, slopes, _), (_, own_errors, owner) = pieces, forms
     families, units = first.shape[0], codes.shape[1]
     errors, sizes = np.empty((families, 2, units)), np.empty((families, 2, units))
     steepest, varies = np.empty(units), np.empty(units, np.bool_)
@@ -205,20 +242,20 @@ def family_bounds(
         steepest[:], varies[:] = 0.0, False
         for cell in range(first[k], first[k + 1] if k + 1 < families else codes.shape[0]):
             for j in range(units):
-                slope = abs(pieces.slopes[pieces.which[j], codes[cell, j] // 2])
+                slope = abs(slopes[which[j], codes[cell, j] // 2])
                 steepest[j] = max(steepest[j], slope)
                 varies[j] |= codes[cell, j] != codes[first[k], j]
         head = rows[first[k]]
-        own = forms.owner[head]
+        own = owner[head]
         for j in range(units):
             slope = steepest[j]
             a, b, c = source[head, 0, j], source[head, 1, j], source[head, 2, j]
             sizes[k, 0, j] = abs(a) * slope + abs(b) * slope
             sizes[k, 1, j] = abs(c) * slope + most
             for r in range(2):
-                error = forms.errors[own, r, j] * slope
+                error = own_errors[own, r, j] * slope
                 error = TINY if error < TINY else error  # it must not underflow to zero
-                none = forms.errors[own, r, j] == 0.0 or slope == 0.0
+                none = own_errors[own, r, j] == 0.0 or slope == 0.0
                 error = 0.0 if none else error
                 if unit > 0.0:
                     error = (error + unit * sizes[k, r, j]) * UP + TINY
@@ -345,51 +382,89 @@ def affine_errors(
 
 
 @jit()
-def row_classes(rows: NamedRows, bias: np.ndarray, known: np.ndarray, free: int) -> tuple:
+def row_classes(
+    rows: NamedRows, bias: np.ndarray, known: np.ndarray, free: int, last: LastRows
+) -> tuple:
     """Number the rows of an affine layer so that those computed alike have one number (Lemma 24).
 
     Returns the classes of the rows, new ones from `free` on, and the next free class.
 
     `bias` are the names of the biases, `known` the classes of all inputs, one after the other.
-    Name and class 0 are zero. Rows with one hash are compared entry by entry.
+    Name and class 0 are zero. Rows with one hash are compared entry by entry. `last` is what the
+    call before left: a row whose inputs have the classes that they had then has the class it had.
+    That needs numbers that are new in all calls.
     """
+    rows = NamedRows(*rows)
+    before, classes, hashes = last
     count, room = bias.shape[0], 16
     while room < 2 * count:
         room *= 2
-    out = np.empty(count, np.int64)
-    table, hashes = np.full(room, -1, np.int64), np.empty(count, np.int64)
+    stale, table = np.zeros(count, np.bool_), np.full(room, -1, np.int64)
+    if count > 0 and classes[0] < 0:  # the first call
+        stale[:] = True
+    _find_stale(rows, known, before, stale)
     own, other = (
         np.empty((2, rows.longest + 1), np.int64),
         np.empty((2, rows.longest + 1), np.int64),
     )
-    for i in range(count):
-        left = _entries(rows, i, known, own)
-        if left == 0 and bias[i] == 0:
-            out[i] = 0
-            continue
-        code = bias[i]
-        for m in range(left):
-            code = (code ^ (code >> 29) ^ (own[0, m] << 32) ^ own[1, m]) * 0x5851F42D4C957F2D
-        hashes[i] = code
-        slot = (code ^ (code >> 31)) & (room - 1)
-        while True:
-            j = table[slot]
-            if j < 0:
-                table[slot] = i
-                out[i] = free
-                free += 1
-                break
-            if hashes[j] == code and bias[i] == bias[j]:
-                same = _entries(rows, j, known, other) == left
+    for fresh in (False, True):  # rows as they were first, for others to be compared with
+        for i in range(count):
+            if stale[i] != fresh or (not fresh and classes[i] == 0):
+                continue
+            left = 0
+            if fresh:
+                left = _entries(rows, i, known, own)
+                if left == 0 and bias[i] == 0:
+                    classes[i] = 0
+                    continue
+                code = bias[i]
                 for m in range(left):
-                    if not same:
-                        break
-                    same = own[0, m] == other[0, m] and own[1, m] == other[1, m]
-                if same:
-                    out[i] = out[j]
+                    code = (
+                        code ^ (code >> 29) ^ (own[0, m] << 32) ^ own[1, m]
+                    ) * 0x5851F42D4C957F2D
+                hashes[i] = code
+            code = hashes[i]
+            slot = (code ^ (code >> 31)) & (room - 1)
+            while True:
+                j = table[slot]
+                if j < 0:
+                    table[slot] = i
+                    if fresh:
+                        classes[i] = free
+                        free += 1
                     break
-            slot = (slot + 1) & (room - 1)
-    return out, free
+                if not fresh and classes[i] == classes[j]:
+                    break
+                if fresh and hashes[j] == code and bias[i] == bias[j]:
+                    same = _entries(rows, j, known, other) == left
+                    for m in range(left):
+                        if not same:
+                            break
+                        same = own[0, m] == other[0, m] and own[1, m] == other[1, m]
+                    if same:
+                        classes[i] = classes[j]
+                        break
+                slot = (slot + 1) & (room - 1)
+    before[:] = known
+    return classes.copy(), free
+
+
+@jit()
+def _find_stale(rows: NamedRows, known: np.ndarray, before: np.ndarray, stale: np.ndarray) -> None:
+    """Mark the rows that read an input whose class is not what it was."""
+    for k in range(rows.sizes.shape[0]):
+        size, share, channels, places, _, _, _, source, readers = rows.sizes[k]
+        stop = rows.sizes[k + 1, 7] if k + 1 < rows.sizes.shape[0] else known.shape[0]
+        for j in range(source, stop):
+            if known[j] == before[j]:
+                continue
+            channel, place = (j - source) // places, (j - source) % places
+            first = channel // channels * share * size
+            for target in range(share):
+                for m in range(
+                    rows.reader_starts[readers + place], rows.reader_starts[readers + place + 1]
+                ):
+                    stale[first + target * size + rows.readers[m]] = True
 
 
 @jit()
@@ -398,7 +473,7 @@ def _entries(rows: NamedRows, row: int, known: np.ndarray, out: np.ndarray) -> i
     + 1), and return their number; entries of name or class 0 are left out."""
     count = 0
     for k in range(rows.sizes.shape[0]):
-        size, share, channels, places, taps, starts, names, source = rows.sizes[k]
+        size, share, channels, places, taps, starts, names, source, _ = rows.sizes[k]
         target, position = row // size, row % size
         first = source + target // share * channels * places
         begin, end = rows.starts[starts + position], rows.starts[starts + position + 1]
