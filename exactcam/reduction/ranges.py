@@ -1,0 +1,114 @@
+"""Proven ranges of values over a window, from their exact columns.
+
+On the window every value is a form in the local coordinates plus a matrix times the deviations of
+the unstable units met so far (Lemma 30 of proofs/reduction.md). Coordinates and deviations lie in
+known intervals, so a value does; sums in floats are widened by a bound of all that they round. A
+range that is too wide makes a unit unstable that is not, which costs time and nothing else.
+
+The window is divided into boxes for this purpose alone: deviations have smaller ranges on each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..arithmetic.constants import TINY, UNIT
+from ..arithmetic.rational import mpq, to_float
+from ..model.nodes import Cpwl
+from .digits import Columns
+
+__all__ = ["Ranges", "deviation", "settled"]
+
+_SIDE = 4  # boxes along each axis
+
+
+class Ranges:
+    """The intervals of coordinates and deviations over each box.
+
+    Parameters
+    ----------
+    low, high : (float, float)
+        The least and greatest local coordinates of the window, rounded outwards.
+    """
+
+    def __init__(self, low: Sequence[float], high: Sequence[float]) -> None:
+        edges = [np.linspace(a, b, _SIDE + 1) for a, b in zip(low, high, strict=True)]
+        lows = np.stack(np.meshgrid(*(e[:-1] for e in edges)), axis=-1).reshape(-1, 2)
+        highs = np.stack(np.meshgrid(*(e[1:] for e in edges)), axis=-1).reshape(-1, 2)
+        one = np.ones((len(lows), 1))
+        self._middles, self._radii = [], []
+        self.append(np.concatenate([lows, one], axis=1), np.concatenate([highs, one], axis=1))
+
+    def append(self, low: np.ndarray, high: np.ndarray) -> None:
+        """The intervals of the variables of the next block of columns, each (boxes, columns)."""
+        middle = (low + high) / 2
+        # Rounded up: middle and radius cover what low and high did.
+        radius = np.maximum(high - middle, middle - low) * (1.0 + 4.0 * UNIT) + TINY
+        radius[low == high] = 0.0
+        self._middles.append(middle)
+        self._radii.append(radius)
+
+    def of(
+        self, entries: int, value: Sequence[tuple[int, np.ndarray, float]]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The least and greatest values over each box, (boxes, entries), of a value given as
+        (number of the block, floats (columns, entries), error of each); other blocks are zero."""
+        boxes, count = len(self._middles[0]), 0
+        middle, radius, sizes = np.zeros((3, boxes, entries))
+        lost = np.zeros((boxes, 1))
+        for block, columns, error in value:
+            moduli = np.abs(columns)
+            reach = np.abs(self._middles[block]) + self._radii[block]
+            middle += self._middles[block] @ columns
+            radius += self._radii[block] @ moduli
+            sizes += reach @ moduli
+            lost += reach.sum(axis=1, keepdims=True) * error
+            count += len(columns)
+        slack = 2.0 * (count + 16) * UNIT * sizes + 1.5 * lost + TINY
+        return middle - radius - slack, middle + radius + slack
+
+
+def settled(function: Cpwl, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """How many breakpoints are below each interval, -1 where one may lie in it."""
+    lows, highs = _bounds(function.breakpoints)
+    below = np.searchsorted(highs, low, side="left")
+    return np.where(below == np.searchsorted(lows, high, side="right"), below, -1)
+
+
+def deviation(
+    function: Cpwl, piece: int, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The least and greatest difference of a function to one of its pieces on intervals, each
+    widened by a bound of all that floats round."""
+    slope, intercept = function.pieces[piece]
+    knots = np.asarray([to_float(t) for t in function.breakpoints])
+    # Between two breakpoints the difference is affine: its extremes are at these or the ends.
+    places = [low, high, *(np.clip(t, low, high) for t in knots)]
+    least, most = np.full(low.shape, np.inf), np.full(low.shape, -np.inf)
+    slopes = np.asarray([to_float(s - slope) for s, _ in function.pieces])
+    heights = np.asarray([to_float(c - intercept) for _, c in function.pieces])
+    for z in places:
+        near = np.searchsorted(knots, z)
+        product = slopes[near] * z
+        value = product + heights[near]
+        # A rounded breakpoint may lie on the wrong side of z: there the two pieces differ by
+        # less than the product of their slopes' difference and that rounding.
+        steps = np.abs(np.diff(slopes, prepend=slopes[0], append=slopes[-1]))
+        around = steps[near] + steps[np.minimum(near + 1, len(steps) - 1)]
+        reach = np.abs(z) + np.abs(knots).max(initial=0.0)
+        error = 8.0 * UNIT * (np.abs(product) + np.abs(heights[near]) + around * reach)
+        error = np.where(error > 0.0, error + TINY, 0.0)
+        least, most = np.minimum(least, value - error), np.maximum(most, value + error)
+    return least, most
+
+
+def _bounds(numbers: Sequence[mpq]) -> tuple[np.ndarray, np.ndarray]:
+    """Floats not above and not below some exact numbers."""
+    near = np.asarray([to_float(x) for x in numbers], dtype=np.float64)
+    exact = np.asarray([mpq(y) == x for x, y in zip(numbers, near.tolist(), strict=True)], bool)
+    return (
+        np.where(exact, near, np.nextafter(near, -np.inf)),
+        np.where(exact, near, np.nextafter(near, np.inf)),
+    )
