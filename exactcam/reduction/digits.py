@@ -15,9 +15,10 @@ import gmpy2
 import numpy as np
 
 from ..arithmetic.kept_floats import Floats
-from ..arithmetic.matrix import Convolution, Dense, Matrix
+from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, odd_parts, to_float
 from ..engine.float_products import FloatProduct, float_product
+from ..engine.kernels import digits as kernels
 from ..errors import ExactcamError
 
 __all__ = ["BITS", "Columns", "ExactMatrix", "TooWideError"]
@@ -105,9 +106,9 @@ class Columns:
         common = gmpy2.gcd(mpz(0), *integers)
         if common == 0 or self.zero:
             return Columns(self.planes[:0], mpq(1))
-        factors = _digits(objects(integers, (1, -1)) // common)[:, :, which]
-        factor = self.factor * common / scale
-        if len(factors) == 1 and np.isin(factors, (0.0, 1.0)).all():
+        digits = _digits(objects(integers, (1, -1)) // common)[:, 0]
+        factors, factor = digits[:, which], self.factor * common / scale
+        if len(digits) == 1 and np.isin(digits, (0.0, 1.0)).all():
             return Columns(self.planes * factors[0], factor).trimmed()
         return Columns(_multiplied(self.planes, factors), factor).trimmed()
 
@@ -125,7 +126,10 @@ class Columns:
     def _over(self, factor: mpq) -> np.ndarray:
         """The digits of the same numbers over a factor of which their own is a multiple."""
         ratio = self.factor / factor
-        return _multiplied(self.planes, _digits(objects([ratio.numerator], (1, 1))))
+        if ratio == 1:
+            return self.planes
+        digits = _digits(objects([ratio.numerator], (1, 1)))[:, 0]
+        return _multiplied(self.planes, np.repeat(digits, self.planes.shape[2], axis=1))
 
     def floats(self) -> tuple[np.ndarray, float]:
         """Floats near the numbers, (columns, entries), and how far off each may be at most.
@@ -160,23 +164,45 @@ class Columns:
 class ExactMatrix:
     """A matrix over a scale, its weights in digits.
 
+    Nearly all floats of a layer fit in two digits over one power of two; the few that are much
+    smaller are multiplied apart, as a sparse matrix, lest all need a third digit.
+
     Raises TooWideError for more terms in a row than sums of floats hold.
     """
 
     def __init__(self, matrix: Matrix, scale: mpz) -> None:
-        held, self._rows, self._factor = matrix.held, None, mpq(1, scale)
-        if isinstance(held, Floats) and len(held.factors) > 1:
-            self._rows = _row_factors(matrix, held)
+        held, self._size, factor = matrix.held, matrix.shape[0], mpq(1, scale)
+        self._rows = _row_factors(matrix, held) if isinstance(held, Floats) else None
         if isinstance(held, Floats) and (self._rows is not None or len(held.factors) == 1):
-            planes, power = _float_digits(held.values.ravel())
-            self._factor *= mpq(2) ** power * (1 if self._rows is not None else held.factors[0])
+            if self._rows is None:
+                factor *= held.factors[0]
+            values, small = held.values.ravel(), _small(held.values.ravel())
+            self._terms = [_Term(matrix, *_float_digits(np.where(small, 0.0, values)), factor)]
+            if small.any():
+                rest = _entries(matrix, np.nonzero(small)[0], values)
+                self._terms.append(_Term(rest, *_float_digits(rest.data), factor))
         else:
-            planes = _digits(matrix.numbers[None])[:, 0]
+            self._terms = [_Term(matrix, _digits(matrix.numbers[None])[:, 0], 0, factor)]
+
+    def __call__(self, x: Columns) -> Columns:
+        """The product with a block of columns."""
+        result = Columns(np.zeros((0, x.planes.shape[1], self._size)), mpq(1))
+        if not x.zero:
+            for term in self._terms:
+                result = result.plus(term(x))
+        return result if self._rows is None else result.times_by(*self._rows)
+
+
+class _Term:
+    """A matrix of integers, given by the digits (planes, entries) of its entries in file order,
+    times a power of two and a factor."""
+
+    def __init__(self, matrix: Matrix, digits: np.ndarray, power: int, factor: mpq) -> None:
+        self._factor, self._size = factor * mpq(2) ** power, matrix.shape[0]
         if self._factor < 0:
-            planes, self._factor = -planes, -self._factor
-        self._size = matrix.shape[0]
+            digits, self._factor = -digits, -self._factor
         self._planes: list[tuple[int, FloatProduct, float]] = []
-        for place, plane in enumerate(planes):
+        for place, plane in enumerate(digits):
             if plane.any():
                 product = float_product(matrix, plane)
                 most = float(product.sums.max()) * _HALF
@@ -185,9 +211,8 @@ class ExactMatrix:
                 self._planes.append((place, product, most))
 
     def __call__(self, x: Columns) -> Columns:
-        """The product with a block of columns."""
         count, width, _ = x.planes.shape
-        if x.zero or not self._planes:
+        if not self._planes:
             return Columns(np.zeros((0, width, self._size)), mpq(1))
         out = np.zeros((count + self._planes[-1][0], width, self._size))
         load, planes = 0.0, np.ascontiguousarray(x.planes)
@@ -196,8 +221,37 @@ class ExactMatrix:
                 out, load = carried(out), _HALF
             product(planes, out[place : place + count], True)
             load += most
-        result = Columns(carried(out), x.factor * self._factor).trimmed()
-        return result if self._rows is None else result.times_by(*self._rows)
+        return Columns(carried(out), x.factor * self._factor).trimmed()
+
+
+def _small(values: np.ndarray) -> np.ndarray:
+    """Which floats are so much smaller than the largest that all others fit in two digits, if
+    these are few."""
+    odd, powers = odd_parts(values)
+    top = int(np.frexp(np.abs(values).max(initial=0.0))[1])
+    out: np.ndarray = (odd != 0) & (powers < top + 1 - 2 * BITS)
+    return out if 64 * np.count_nonzero(out) < len(values) else np.zeros(len(values), dtype=bool)
+
+
+def _entries(matrix: Matrix, places: np.ndarray, values: np.ndarray) -> Sparse:
+    """The matrix of some of its stored entries alone, of floats."""
+    if isinstance(matrix, Dense):
+        rows, columns = np.divmod(places, matrix.shape[1])
+        return Sparse.of_entries(matrix.shape, rows, columns, values[places])
+    if isinstance(matrix, Sparse):
+        rows = np.searchsorted(matrix.indptr, places, side="right") - 1
+        return Sparse.of_entries(matrix.shape, rows, matrix.indices[places], values[places])
+    target, source, taps = matrix.held.shape[0], matrix.held.shape[1], matrix.gather.shape[1]
+    first, second, tap = np.unravel_index(places, (target, source, taps))
+    group = first // (target // matrix.groups)
+    out, into = first, second + group * source
+    if matrix.transpose:
+        out, into = into, out
+    reads = matrix.gather[:, tap].T  # (entries, positions)
+    entry, position = np.nonzero(reads >= 0)
+    rows = out[entry] * reads.shape[1] + position
+    columns = into[entry] * (matrix.shape[1] // matrix.source[0]) + reads[entry, position]
+    return Sparse.of_entries(matrix.shape, rows, columns, values[places][entry])
 
 
 def _row_factors(matrix: Matrix, held: Floats) -> tuple[np.ndarray, np.ndarray] | None:
@@ -256,15 +310,12 @@ def _without_zeros_above(planes: np.ndarray) -> np.ndarray:
 def carried(planes: np.ndarray) -> np.ndarray:
     """Digits of less than 2^52, (planes, columns, entries), as balanced ones, in place; planes are
     added where the last one overflows."""
-    carry, added = np.zeros(planes.shape[1:]), []
-    for here in planes:
-        here += carry
-        carry = np.rint(here * (1.0 / _BASE))
-        here -= carry * _BASE
-    while carry.any():
-        above = np.rint(carry * (1.0 / _BASE))
-        added.append(carry - above * _BASE)
-        carry = above
+    above, added = np.empty(planes[0].size), []
+    kernels.carry(planes.reshape(len(planes), -1), above, _BASE)
+    while above.any():
+        more = np.rint(above * (1.0 / _BASE))
+        added.append((above - more * _BASE).reshape(planes.shape[1:]))
+        above = more
     if not added:
         return planes
     _check(len(planes) + len(added))
@@ -272,15 +323,13 @@ def carried(planes: np.ndarray) -> np.ndarray:
 
 
 def _multiplied(planes: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Digits of some numbers times those of one integer, (planes, 1, 1), or of one for each entry,
-    (planes, 1, entries)."""
+    """Digits (planes, columns, entries) times those of an integer for each entry, (planes,
+    entries)."""
     if len(factors) * _HALF * _HALF > _LIMIT:
         raise TooWideError("a factor of a layer is too wide")
-    out = np.zeros((len(planes) + len(factors) - 1, *planes.shape[1:]))
-    for place, factor in enumerate(factors):
-        if factor.any():
-            out[place : place + len(planes)] += planes * factor
-    return carried(out)
+    out = np.empty((len(planes) + len(factors), *planes.shape[1:]))
+    kernels.times(planes, factors, out, _BASE)
+    return out
 
 
 def _padded(planes: np.ndarray, count: int) -> np.ndarray:
