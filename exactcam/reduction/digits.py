@@ -19,19 +19,15 @@ from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, odd_parts, to_float
 from ..engine.float_products import FloatProduct, float_product
 from ..engine.kernels import digits as kernels
-from ..errors import ExactcamError
+from ..errors import ReductionError
 
-__all__ = ["BITS", "Columns", "ExactMatrix", "TooWideError"]
+__all__ = ["Columns", "ExactMatrix"]
 
 BITS = 20  # of a digit
 _BASE, _HALF = float(1 << BITS), float(1 << BITS - 1)
 _LIMIT = 2.0**52  # sums of moduli of products: one bit below what floats hold, for the carries
 _WIDEST = 512  # planes of a number: ten thousand bits
 _LEADING = 4  # planes that `Columns.floats` looks at
-
-
-class TooWideError(ExactcamError):
-    """Numbers too wide, or sums too long, to be computed in digits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +81,6 @@ class Columns:
         """Some of the entries of every column."""
         return Columns(np.ascontiguousarray(self.planes[:, :, which]), self.factor).trimmed()
 
-    def present(self) -> np.ndarray:
-        """Which entries are not zero in every column, bool (entries,)."""
-        out: np.ndarray = self.planes.any(axis=(0, 1))
-        return out
-
     def trimmed(self) -> Columns:
         """The same numbers, without planes of zeros at the lower and the upper end."""
         used = np.nonzero(self.planes.any(axis=(1, 2)))[0]
@@ -134,7 +125,7 @@ class Columns:
     def floats(self) -> tuple[np.ndarray, float]:
         """Floats near the numbers, (columns, entries), and how far off each may be at most.
 
-        TooWideError where they are beyond the range of floats.
+        ReductionError where they are beyond the range of floats.
         """
         low = max(0, len(self.planes) - _LEADING)
         value = np.zeros(self.planes.shape[1:])
@@ -146,7 +137,7 @@ class Columns:
         if self.zero:
             return value, 0.0
         if not 2.0**-900 < scale < 2.0**900:
-            raise TooWideError("the numbers of a layer are beyond the range of floats")
+            raise ReductionError("the numbers of a layer are beyond the range of floats")
         value *= scale
         # Below the planes looked at lies less than one unit. Each step of Horner's scheme rounds
         # once, the product by the scale and the scale itself once more.
@@ -167,7 +158,7 @@ class ExactMatrix:
     Nearly all floats of a layer fit in two digits over one power of two; the few that are much
     smaller are multiplied apart, as a sparse matrix, lest all need a third digit.
 
-    Raises TooWideError for more terms in a row than sums of floats hold.
+    Raises ReductionError for more terms in a row than sums of floats hold.
     """
 
     def __init__(self, matrix: Matrix, scale: mpz) -> None:
@@ -207,7 +198,9 @@ class _Term:
                 product = float_product(matrix, plane)
                 most = float(product.sums.max()) * _HALF
                 if most > _LIMIT:
-                    raise TooWideError(f"{matrix!r}: too many weights in a row for sums of floats")
+                    raise ReductionError(
+                        f"{matrix!r}: too many weights in a row for sums of floats"
+                    )
                 self._planes.append((place, product, most))
 
     def __call__(self, x: Columns) -> Columns:
@@ -326,7 +319,7 @@ def _multiplied(planes: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Digits (planes, columns, entries) times those of an integer for each entry, (planes,
     entries)."""
     if len(factors) * _HALF * _HALF > _LIMIT:
-        raise TooWideError("a factor of a layer is too wide")
+        raise ReductionError("a factor of a layer is too wide")
     out = np.empty((len(planes) + len(factors), *planes.shape[1:]))
     kernels.times(planes, factors, out, _BASE)
     return out
@@ -340,6 +333,6 @@ def _padded(planes: np.ndarray, count: int) -> np.ndarray:
 
 
 def _check(planes: int) -> None:
-    """Raise TooWideError for numbers of more digits than are reasonable."""
+    """Raise ReductionError for numbers of more digits than are reasonable."""
     if planes > _WIDEST:
-        raise TooWideError(f"numbers of more than {_WIDEST * BITS:,} bits")
+        raise ReductionError(f"numbers of more than {_WIDEST * BITS:,} bits")

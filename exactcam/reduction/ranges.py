@@ -17,7 +17,6 @@ import numpy as np
 from ..arithmetic.constants import TINY, UNIT
 from ..arithmetic.rational import mpq, to_float
 from ..model.nodes import Cpwl
-from .digits import Columns
 
 __all__ = ["Ranges", "deviation", "settled"]
 
@@ -29,16 +28,17 @@ class Ranges:
 
     Parameters
     ----------
-    low, high : (float, float)
+    low, high : ndarray of float, (2,)
         The least and greatest local coordinates of the window, rounded outwards.
     """
 
-    def __init__(self, low: Sequence[float], high: Sequence[float]) -> None:
+    def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
         edges = [np.linspace(a, b, _SIDE + 1) for a, b in zip(low, high, strict=True)]
         lows = np.stack(np.meshgrid(*(e[:-1] for e in edges)), axis=-1).reshape(-1, 2)
         highs = np.stack(np.meshgrid(*(e[1:] for e in edges)), axis=-1).reshape(-1, 2)
         one = np.ones((len(lows), 1))
-        self._middles, self._radii = [], []
+        self._middles: list[np.ndarray] = []
+        self._radii: list[np.ndarray] = []
         self.append(np.concatenate([lows, one], axis=1), np.concatenate([highs, one], axis=1))
 
     def append(self, low: np.ndarray, high: np.ndarray) -> None:

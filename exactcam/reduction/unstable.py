@@ -16,10 +16,11 @@ import numpy as np
 from ..arithmetic.matrix import Dense, Sparse
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, to_float
 from ..engine.local_frame import Frame
+from ..errors import ReductionError
 from ..model.network import Layer, Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from ..model.slice import Slice, Window
-from .digits import Columns, ExactMatrix, TooWideError
+from .digits import Columns, ExactMatrix
 from .ranges import Ranges, deviation, settled
 
 __all__ = ["Reduced", "reduced"]
@@ -56,10 +57,6 @@ class Reduced:
         return f"<Reduced: {len(self.units):,} of {len(self.pattern):,} units>"
 
 
-class TooManyError(TooWideError):
-    """More unstable units than the reduction is worth."""
-
-
 def reduced(network: Network, plane: Slice, window: Window, most: int = 4096) -> Reduced:
     """The network of the units of another one that are unstable on a window.
 
@@ -72,7 +69,7 @@ def reduced(network: Network, plane: Slice, window: Window, most: int = 4096) ->
 
     Raises
     ------
-    TooWideError
+    ReductionError
         Where there are more, or numbers are beyond what digits or floats hold.
 
     Notes
@@ -92,7 +89,9 @@ class _Reduction:
         low, high = (
             [
                 to_float((pick(axis) - middle) / frame.scale)
-                for axis, middle in zip(zip(*window.corners, strict=True), frame.centre, strict=True)
+                for axis, middle in zip(
+                    zip(*window.corners, strict=True), frame.centre, strict=True
+                )
             ]
             for pick in (min, max)
         )
@@ -192,9 +191,7 @@ class _Reduction:
             knots = node.functions[node.which[unit]].breakpoints
             codes[unit] = sum((value >= t) + (value > t) for t in knots)
 
-    def _shifted(
-        self, node: Pointwise, source: int, units: np.ndarray, pieces: np.ndarray
-    ) -> None:
+    def _shifted(self, node: Pointwise, source: int, units: np.ndarray, pieces: np.ndarray) -> None:
         """Add the layer of the deviations of some units from their pieces."""
         functions: dict[Cpwl, int] = {}
         which = []
@@ -307,7 +304,7 @@ class _Reduction:
         self._blocks.append(value)
         count = sum(map(len, self._units))
         if count > self._most:
-            raise TooManyError(f"more than {self._most:,} unstable units")
+            raise ReductionError(f"more than {self._most:,} units change on the window")
 
     def _extended(self, x: _Value, size: int, units: np.ndarray) -> _Value:
         """A value of a layer with its own block of deviations."""
@@ -346,7 +343,10 @@ def _on_pieces(node: Pointwise, pieces: np.ndarray, x: _Value) -> _Value:
 def _difference(largest: int, source: int, size: int, own: np.ndarray) -> Affine:
     """The node of some maxima minus one member of each."""
     count = len(own)
-    terms = [(Sparse.selection(count, range(count)), mpz(1)), (Sparse.selection(size, own, -1), mpz(1))]
+    terms = [
+        (Sparse.selection(count, range(count)), mpz(1)),
+        (Sparse.selection(size, own, -1), mpz(1)),
+    ]
     return Affine.combine([largest, source], terms, (objects([mpz(0)] * count), mpz(1)))
 
 
