@@ -125,19 +125,17 @@ class Columns:
     def floats(self) -> tuple[np.ndarray, float]:
         """Floats near the numbers, (columns, entries), and how far off each may be at most.
 
-        ReductionError where they are beyond the range of floats.
+        The error is infinite where the numbers are beyond the range of floats.
         """
         low = max(0, len(self.planes) - _LEADING)
+        scale = to_float(self.factor * (mpz(1) << BITS * low))
         value = np.zeros(self.planes.shape[1:])
+        if self.zero or not 2.0**-900 < scale < 2.0**900:
+            # Four digits are less than 2^80, so what is too small is less than 2^-820.
+            return value, 0.0 if self.zero else 2.0**-800 if scale < 1.0 else np.inf
         for plane in self.planes[low:][::-1]:
             value *= _BASE
             value += plane
-        unit = self.factor * (mpz(1) << BITS * low)
-        scale = to_float(unit)
-        if self.zero:
-            return value, 0.0
-        if not 2.0**-900 < scale < 2.0**900:
-            raise ReductionError("the numbers of a layer are beyond the range of floats")
         value *= scale
         # Below the planes looked at lies less than one unit. Each step of Horner's scheme rounds
         # once, the product by the scale and the scale itself once more.

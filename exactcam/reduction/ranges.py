@@ -47,6 +47,8 @@ class Ranges:
         # Rounded up: middle and radius cover what low and high did.
         radius = np.maximum(high - middle, middle - low) * (1.0 + 4.0 * UNIT) + TINY
         radius[low == high] = 0.0
+        unbounded = ~np.isfinite(middle + radius)
+        middle[unbounded], radius[unbounded] = 0.0, np.inf
         self._middles.append(middle)
         self._radii.append(radius)
 
@@ -67,7 +69,10 @@ class Ranges:
             lost += reach.sum(axis=1, keepdims=True) * error
             count += len(columns)
         slack = 2.0 * (count + 16) * UNIT * sizes + 1.5 * lost + TINY
-        return middle - radius - slack, middle + radius + slack
+        low, high = middle - radius - slack, middle + radius + slack
+        unbounded = ~np.isfinite(low + high)
+        low[unbounded], high[unbounded] = -np.inf, np.inf
+        return low, high
 
 
 def settled(function: Cpwl, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -101,7 +106,8 @@ def deviation(
         error = 8.0 * UNIT * (np.abs(product) + np.abs(heights[near]) + around * reach)
         error = np.where(error > 0.0, error + TINY, 0.0)
         least, most = np.minimum(least, value - error), np.maximum(most, value + error)
-    return least, most
+    unbounded = ~np.isfinite(least + most)
+    return np.where(unbounded, -np.inf, least), np.where(unbounded, np.inf, most)
 
 
 def _bounds(numbers: Sequence[mpq]) -> tuple[np.ndarray, np.ndarray]:

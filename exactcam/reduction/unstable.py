@@ -20,6 +20,7 @@ from ..errors import ReductionError
 from ..model.network import Layer, Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from ..model.slice import Slice, Window
+from ..runtime.float_mode import quiet
 from .digits import Columns, ExactMatrix
 from .ranges import Ranges, deviation, settled
 
@@ -57,6 +58,7 @@ class Reduced:
         return f"<Reduced: {len(self.units):,} of {len(self.pattern):,} units>"
 
 
+@quiet()
 def reduced(network: Network, plane: Slice, window: Window, most: int = 4096) -> Reduced:
     """The network of the units of another one that are unstable on a window.
 
@@ -70,7 +72,7 @@ def reduced(network: Network, plane: Slice, window: Window, most: int = 4096) ->
     Raises
     ------
     ReductionError
-        Where there are more, or numbers are beyond what digits or floats hold.
+        Where there are more, or numbers are too wide for digits.
 
     Notes
     -----

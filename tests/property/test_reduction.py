@@ -21,6 +21,7 @@ from exactcam.model.nodes import Cpwl
 from exactcam.reduction.digits import Columns, ExactMatrix
 from exactcam.reduction.ranges import Ranges, deviation, settled
 from exactcam.reduction.unstable import reduced
+from exactcam.runtime.float_mode import quiet
 from exactcam.testing.strategies import KINDS, cases, functions, networks_of, slices, windows
 from tools.partitions import same
 
@@ -73,8 +74,12 @@ def test_sums_up_to_the_limit_are_exact_and_beyond_are_refused() -> None:
 @given(st.data())
 def test_floats_of_digits_are_within_their_error(data: st.DataObject) -> None:
     x = data.draw(integers(6, 3))
-    factor = mpq(data.draw(fractions.filter(lambda f: f > 0))) / (1 << 500)
+    factor = mpq(data.draw(fractions.filter(lambda f: f > 0))) / (
+        1 << data.draw(st.sampled_from([0, 500, 1000]))
+    )
     floats, error = Columns.of(x, factor).floats()
+    if error == np.inf:
+        return
     exact = [[mpq(value) for value in row] for row in floats.T.tolist()]
     assert all(
         abs(value - number * factor) <= error
@@ -127,9 +132,10 @@ def test_values_are_within_their_ranges(data: st.DataObject) -> None:
     ranges = Ranges(low, high)
     ends = np.sort(rng.normal(size=(2, 16, 2)) * 10.0 ** rng.integers(-9, 9), axis=0)
     ranges.append(*ends)
-    blocks = [Columns.of(x, mpq(1, 1 << 500)), Columns.of(more, mpq(1, 1 << 99))]
+    blocks = [Columns.of(x, mpq(1, 3)), Columns.of(more, mpq(1, 1 << 99))]
     floats = [(k, *block.floats()) for k, block in enumerate(blocks)]
-    least, greatest = ranges.of(4, floats)
+    with quiet():
+        least, greatest = ranges.of(4, floats)
     for box in range(16):
         middle, radius = ranges._middles[0][box], ranges._radii[0][box]
         place = [
@@ -139,8 +145,8 @@ def test_values_are_within_their_ranges(data: st.DataObject) -> None:
         own = [mpq(ends[side, box, k]) for k, side in enumerate(rng.integers(0, 2, 2))]
         exact = blocks[0].exact(np.arange(4)).dot(objects(place))
         exact += blocks[1].exact(np.arange(4)).dot(objects(own))
-        assert all(mpq(a) <= z for a, z in zip(least[box].tolist(), exact, strict=True))
-        assert all(mpq(a) >= z for a, z in zip(greatest[box].tolist(), exact, strict=True))
+        for low, z, high in zip(least[box].tolist(), exact, greatest[box].tolist(), strict=True):
+            assert high == np.inf or mpq(low) <= z <= mpq(high)
 
 
 @QUICK
