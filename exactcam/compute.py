@@ -34,7 +34,7 @@ def partition(
     progress: Callable[[int], None] | None = None,
     jobs: int = 1,
     executor: Executor | None = None,
-    reduce: bool | None = None,
+    reduce: bool | str | None = None,
 ) -> Partition:
     """The exact partition of a network's input window into its activation regions.
 
@@ -61,10 +61,12 @@ def partition(
     executor : concurrent.futures.Executor, optional
         Runs the fast engine's jobs instead, for example that of dask.distributed:
         `Client.get_executor()`.
-    reduce : bool, optional
+    reduce : bool or str, optional
         Whether to reduce the network first to the units that change within the window, exactly
         (Theorem 31 of proofs/reduction.md). The result is the same. None does so for large
-        networks, such as convolutional ones, where few units change.
+        networks, such as convolutional ones, where few units change. The name of a device that
+        torch computes on in float64, such as "cuda", does so there, with the same result bit
+        for bit.
 
     Returns
     -------
@@ -77,9 +79,9 @@ def partition(
     SliceError
         The slice does not fit the network, or the window is no convex polygon.
     ExactcamError
-        The engine is unknown or `jobs` less than 1.
+        The engine or the device is unknown or `jobs` less than 1.
     ReductionError
-        With `reduce=True`, where too many units change.
+        Where the reduction is asked for and too many units change.
 
     Examples
     --------
@@ -130,17 +132,22 @@ def partition(
 
 
 def _reduced(
-    network: Network, plane: Slice, outline: Window, reduce: bool | None, engine: str | None
+    network: Network,
+    plane: Slice,
+    outline: Window,
+    reduce: bool | str | None,
+    engine: str | None,
 ) -> Reduced | None:
     """The network of the units that are unstable on the window, if it is wanted or worth it."""
     if reduce is not None:
-        expect(reduce, bool, "reduce", "True, False or None")
+        expect(reduce, (bool, str), "reduce", "True, False, None or torch's name of a device")
     if reduce is False or (reduce is None and (engine == "reference" or not _large(network))):
         return None
     from .reduction.unstable import reduced  # imports numba
 
+    most = network.units if reduce else network.units // 8
     try:
-        return reduced(network, plane, outline, network.units if reduce else network.units // 8)
+        return reduced(network, plane, outline, most, reduce if isinstance(reduce, str) else None)
     except ReductionError:
         if reduce:
             raise

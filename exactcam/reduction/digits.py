@@ -10,6 +10,7 @@ few float products: a hundred times as fast as integers one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gmpy2
 import numpy as np
@@ -17,9 +18,9 @@ import numpy as np
 from ..arithmetic.kept_floats import Floats
 from ..arithmetic.matrix import Convolution, Dense, Matrix, Sparse
 from ..arithmetic.rational import common_integers, mpq, mpz, objects, odd_parts, to_float
-from ..engine.float_products import FloatProduct, float_product
-from ..engine.kernels import digits as kernels
+from ..engine.float_products import float_product
 from ..errors import ReductionError
+from .arrays import HOST, Arrays, Product
 
 __all__ = ["Columns", "ExactMatrix"]
 
@@ -37,40 +38,48 @@ class Columns:
     Attributes
     ----------
     planes : float64 (planes, columns, entries)
-        Balanced digits, the lowest plane first.
+        Balanced digits, the lowest plane first; an array of numpy, or of torch on another device.
     factor : mpq
         What the integers that the digits stand for are multiplied by; positive.
+    on : Arrays
+        The device.
     """
 
-    planes: np.ndarray
+    planes: Any
     factor: mpq
+    on: Arrays = HOST
 
     def __repr__(self) -> str:
         planes, columns, entries = self.planes.shape
         return f"<Columns: {columns} vectors of {entries:,} entries, {planes} digits>"
 
     @staticmethod
-    def of(integers: np.ndarray, factor: mpq) -> Columns:
+    def of(integers: np.ndarray, factor: mpq, on: Arrays = HOST) -> Columns:
         """The columns of an object array (entries, columns) of integers, times a factor."""
-        return Columns(_digits(np.ascontiguousarray(integers.T)), factor).trimmed()
+        return Columns(on.put(_digits(np.ascontiguousarray(integers.T))), factor, on).trimmed()
 
     @staticmethod
-    def units(entries: int, which: np.ndarray) -> Columns:
+    def none(columns: int, entries: int, on: Arrays = HOST) -> Columns:
+        """Columns of zeros."""
+        return Columns(on.zeros(0, columns, entries), mpq(1), on)
+
+    @staticmethod
+    def units(entries: int, which: np.ndarray, on: Arrays = HOST) -> Columns:
         """Column k is one at entry which[k], and zero elsewhere."""
         planes = np.zeros((1, len(which), entries))
         planes[0, np.arange(len(which)), which] = 1.0
-        return Columns(planes, mpq(1))
+        return Columns(on.put(planes), mpq(1), on)
 
     @staticmethod
-    def constant(integers: np.ndarray, factor: mpq, columns: int = 3) -> Columns:
-        """The last of some columns is an object array (entries,) of integers times a factor, the
-        others are zero. Layers repeat one object at all places of a channel."""
+    def constant(integers: np.ndarray, factor: mpq, on: Arrays = HOST) -> Columns:
+        """Three columns, the last of which is an object array (entries,) of integers times a factor,
+        the others zero. Layers repeat one object at all places of a channel."""
         names = np.fromiter(map(id, integers), np.int64, len(integers))
         _, first, which = np.unique(names, return_index=True, return_inverse=True)
         digits = _digits(integers[first][None])
-        planes = np.zeros((len(digits), columns, len(integers)))
-        planes[:, -1] = digits[:, 0, which]
-        return Columns(planes, factor).trimmed()
+        planes = on.zeros(len(digits), 3, len(integers))
+        planes[:, -1] = on.taken(on.put(digits[:, 0]), which)
+        return Columns(planes, factor, on).trimmed()
 
     @property
     def zero(self) -> bool:
@@ -79,29 +88,41 @@ class Columns:
 
     def rows(self, which: np.ndarray) -> Columns:
         """Some of the entries of every column."""
-        return Columns(np.ascontiguousarray(self.planes[:, :, which]), self.factor).trimmed()
+        return Columns(self.on.taken(self.planes, which), self.factor, self.on).trimmed()
+
+    def nonzero(self, which: np.ndarray, columns: int | None = None) -> np.ndarray:
+        """Which of some entries are not zero in all of the (first) columns, bool (which,)."""
+        own = self.on.taken(self.planes[:, :columns], which) != 0.0
+        return self.on.get(own.any(0).any(0))
+
+    def equal(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Which of some entries are those of others in all columns."""
+        same = self.on.taken(self.planes, first) == self.on.taken(self.planes, second)
+        return self.on.get(same.all(0).all(0))
 
     def trimmed(self) -> Columns:
         """The same numbers, without planes of zeros at the lower and the upper end."""
-        used = np.nonzero(self.planes.any(axis=(1, 2)))[0]
+        used = np.nonzero(self.on.get((self.planes != 0.0).any(2).any(1)))[0]
         if not len(used):
-            return Columns(self.planes[:0], mpq(1))
+            return Columns(self.planes[:0], mpq(1), self.on)
         low, high = int(used[0]), int(used[-1]) + 1
         if high - low == len(self.planes):
             return self
-        return Columns(self.planes[low:high], self.factor * (mpz(1) << BITS * low))
+        factor = self.factor * (mpz(1) << BITS * low)
+        return Columns(self.planes[low:high], factor, self.on)
 
     def times_by(self, numbers: np.ndarray, which: np.ndarray) -> Columns:
         """Entry j of every column multiplied by numbers[which[j]]; rationals, object (k,)."""
         integers, scale = common_integers(mpq(x) for x in numbers)
         common = gmpy2.gcd(mpz(0), *integers)
         if common == 0 or self.zero:
-            return Columns(self.planes[:0], mpq(1))
+            return Columns.none(self.planes.shape[1], self.planes.shape[2], self.on)
         digits = _digits(objects(integers, (1, -1)) // common)[:, 0]
-        factors, factor = digits[:, which], self.factor * common / scale
+        factor = self.factor * common / scale
         if len(digits) == 1 and np.isin(digits, (0.0, 1.0)).all():
-            return Columns(self.planes * factors[0], factor).trimmed()
-        return Columns(_multiplied(self.planes, factors), factor).trimmed()
+            kept = self.on.taken(self.on.put(digits[0]), which)
+            return Columns(self.planes * kept, factor, self.on).trimmed()
+        return Columns(self._multiplied(digits, which), factor, self.on).trimmed()
 
     def plus(self, other: Columns) -> Columns:
         """The sum of two blocks."""
@@ -110,43 +131,53 @@ class Columns:
         (a, b), (c, d) = ((x.factor.numerator, x.factor.denominator) for x in (self, other))
         common = mpq(gmpy2.gcd(a * d, c * b), b * d)
         first, second = self._over(common), other._over(common)
-        out = _padded(first, len(second))
+        out = self.on.zeros(max(len(first), len(second)), *self.planes.shape[1:])
+        out[: len(first)] += first
         out[: len(second)] += second
-        return Columns(carried(out), common).trimmed()
+        return Columns(carried(out, self.on), common, self.on).trimmed()
 
-    def _over(self, factor: mpq) -> np.ndarray:
+    def _over(self, factor: mpq) -> Any:
         """The digits of the same numbers over a factor of which their own is a multiple."""
         ratio = self.factor / factor
         if ratio == 1:
             return self.planes
         digits = _digits(objects([ratio.numerator], (1, 1)))[:, 0]
-        return _multiplied(self.planes, np.repeat(digits, self.planes.shape[2], axis=1))
+        return self._multiplied(digits, np.zeros(self.planes.shape[2], dtype=np.int64))
 
-    def floats(self) -> tuple[np.ndarray, float]:
+    def _multiplied(self, digits: np.ndarray, which: np.ndarray) -> Any:
+        """The digits times those of some integers, (planes, k), of which entry j has which[j]."""
+        if len(digits) * _HALF * _HALF > _LIMIT:
+            raise ReductionError("a factor of a layer is too wide")
+        low = int(np.argmax(digits.any(axis=1)))  # powers of two are mostly zeros
+        factors = self.on.taken(self.on.put(digits[low:]), which)
+        out = self.on.times(self.planes, factors, _BASE)
+        return self.on.joined([self.on.zeros(low, *out.shape[1:]), out]) if low else out
+
+    def floats(self) -> tuple[Any, float]:
         """Floats near the numbers, (columns, entries), and how far off each may be at most.
 
         The error is infinite where the numbers are beyond the range of floats.
         """
         low = max(0, len(self.planes) - _LEADING)
         scale = to_float(self.factor * (mpz(1) << BITS * low))
-        value = np.zeros(self.planes.shape[1:])
+        value = self.on.zeros(*self.planes.shape[1:])
         if self.zero or not 2.0**-900 < scale < 2.0**900:
             # Four digits are less than 2^80, so what is too small is less than 2^-820.
             return value, 0.0 if self.zero else 2.0**-800 if scale < 1.0 else np.inf
-        for plane in self.planes[low:][::-1]:
+        for place in range(len(self.planes) - 1, low - 1, -1):
             value *= _BASE
-            value += plane
+            value += self.planes[place]
         value *= scale
         # Below the planes looked at lies less than one unit. Each step of Horner's scheme rounds
         # once, the product by the scale and the scale itself once more.
-        largest = float(np.abs(value).max(initial=0.0))
+        largest = float(abs(value).max()) if 0 not in value.shape else 0.0
         return value, (2.0 * scale if low else 0.0) + largest * 2.0**-48
 
     def exact(self, rows: np.ndarray) -> np.ndarray:
         """Some entries as rationals, an object array (rows, columns)."""
         out = objects([mpz(0)] * (len(rows) * self.planes.shape[1]), (len(rows), -1))
-        for plane in self.planes[::-1]:
-            out = out * (1 << BITS) + plane[:, rows].T.astype(np.int64).astype(object)
+        for plane in self.on.get(self.on.taken(self.planes, rows))[::-1]:
+            out = out * (1 << BITS) + plane.T.astype(np.int64).astype(object)
         return out * self.factor
 
 
@@ -159,23 +190,23 @@ class ExactMatrix:
     Raises ReductionError for more terms in a row than sums of floats hold.
     """
 
-    def __init__(self, matrix: Matrix, scale: mpz) -> None:
+    def __init__(self, matrix: Matrix, scale: mpz, on: Arrays = HOST) -> None:
         held, self._size, factor = matrix.held, matrix.shape[0], mpq(1, scale)
         self._rows = _row_factors(matrix, held) if isinstance(held, Floats) else None
         if isinstance(held, Floats) and (self._rows is not None or len(held.factors) == 1):
             if self._rows is None:
                 factor *= held.factors[0]
             values, small = held.values.ravel(), _small(held.values.ravel())
-            self._terms = [_Term(matrix, *_float_digits(np.where(small, 0.0, values)), factor)]
+            self._terms = [_Term(matrix, *_float_digits(np.where(small, 0.0, values)), factor, on)]
             if small.any():
                 rest = _entries(matrix, np.nonzero(small)[0], values)
-                self._terms.append(_Term(rest, *_float_digits(rest.data), factor))
+                self._terms.append(_Term(rest, *_float_digits(rest.data), factor, on))
         else:
-            self._terms = [_Term(matrix, _digits(matrix.numbers[None])[:, 0], 0, factor)]
+            self._terms = [_Term(matrix, _digits(matrix.numbers[None])[:, 0], 0, factor, on)]
 
     def __call__(self, x: Columns) -> Columns:
         """The product with a block of columns."""
-        result = Columns(np.zeros((0, x.planes.shape[1], self._size)), mpq(1))
+        result = Columns.none(x.planes.shape[1], self._size, x.on)
         if not x.zero:
             for term in self._terms:
                 result = result.plus(term(x))
@@ -186,11 +217,13 @@ class _Term:
     """A matrix of integers, given by the digits (planes, entries) of its entries in file order,
     times a power of two and a factor."""
 
-    def __init__(self, matrix: Matrix, digits: np.ndarray, power: int, factor: mpq) -> None:
+    def __init__(
+        self, matrix: Matrix, digits: np.ndarray, power: int, factor: mpq, on: Arrays
+    ) -> None:
         self._factor, self._size = factor * mpq(2) ** power, matrix.shape[0]
         if self._factor < 0:
             digits, self._factor = -digits, -self._factor
-        self._planes: list[tuple[int, FloatProduct, float]] = []
+        self._planes: list[tuple[int, Product, float]] = []
         for place, plane in enumerate(digits):
             if plane.any():
                 product = float_product(matrix, plane)
@@ -199,20 +232,19 @@ class _Term:
                     raise ReductionError(
                         f"{matrix!r}: too many weights in a row for sums of floats"
                     )
-                self._planes.append((place, product, most))
+                self._planes.append((place, on.product(matrix, product), most))
 
     def __call__(self, x: Columns) -> Columns:
         count, width, _ = x.planes.shape
         if not self._planes:
-            return Columns(np.zeros((0, width, self._size)), mpq(1))
-        out = np.zeros((count + self._planes[-1][0], width, self._size))
-        load, planes = 0.0, np.ascontiguousarray(x.planes)
+            return Columns.none(width, self._size, x.on)
+        out, load = x.on.zeros(count + self._planes[-1][0], width, self._size), 0.0
         for place, product, most in self._planes:
             if load + most > _LIMIT:
-                out, load = carried(out), _HALF
-            product(planes, out[place : place + count], True)
+                out, load = carried(out, x.on), _HALF
+            product(x.planes, out[place : place + count])
             load += most
-        return Columns(carried(out), x.factor * self._factor).trimmed()
+        return Columns(carried(out, x.on), x.factor * self._factor, x.on).trimmed()
 
 
 def _small(values: np.ndarray) -> np.ndarray:
@@ -281,7 +313,8 @@ def _split(numbers: np.ndarray) -> np.ndarray:
 
 
 def _digits(integers: np.ndarray) -> np.ndarray:
-    """An object array (columns, entries) of integers as balanced digits."""
+    """An object array (columns, entries) of integers as balanced digits (planes, columns,
+    entries)."""
     widest = max((x.bit_length() for x in map(mpz, integers.ravel())), default=0)
     _check(widest // BITS)
     planes = []
@@ -298,36 +331,18 @@ def _without_zeros_above(planes: np.ndarray) -> np.ndarray:
     return planes[: int(used[-1]) + 1 if len(used) else 0]
 
 
-def carried(planes: np.ndarray) -> np.ndarray:
+def carried(planes: Any, on: Arrays = HOST) -> Any:
     """Digits of less than 2^52, (planes, columns, entries), as balanced ones, in place; planes are
     added where the last one overflows."""
-    above, added = np.empty(planes[0].size), []
-    kernels.carry(planes.reshape(len(planes), -1), above, _BASE)
-    while above.any():
-        more = np.rint(above * (1.0 / _BASE))
-        added.append((above - more * _BASE).reshape(planes.shape[1:]))
+    above, added = on.carry(planes, _BASE)[None], []
+    while (above != 0.0).any():
+        more = on.carry(above, _BASE)[None]
+        added.append(above)
         above = more
     if not added:
         return planes
     _check(len(planes) + len(added))
-    return np.concatenate([planes, np.stack(added)])
-
-
-def _multiplied(planes: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Digits (planes, columns, entries) times those of an integer for each entry, (planes,
-    entries)."""
-    if len(factors) * _HALF * _HALF > _LIMIT:
-        raise ReductionError("a factor of a layer is too wide")
-    out = np.empty((len(planes) + len(factors), *planes.shape[1:]))
-    kernels.times(planes, factors, out, _BASE)
-    return out
-
-
-def _padded(planes: np.ndarray, count: int) -> np.ndarray:
-    """A copy with at least so many planes."""
-    out = np.zeros((max(count, len(planes)), *planes.shape[1:]))
-    out[: len(planes)] = planes
-    return out
+    return on.joined([planes, *added])
 
 
 def _check(planes: int) -> None:

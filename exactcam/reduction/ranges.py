@@ -11,16 +11,39 @@ The window is divided into boxes for this purpose alone: deviations have smaller
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..arithmetic.constants import TINY, UNIT
 from ..arithmetic.rational import mpq, to_float
 from ..model.nodes import Cpwl
+from .arrays import Arrays
 
-__all__ = ["Ranges", "deviation", "settled"]
+__all__ = ["FloatColumns", "Ranges", "deviation", "settled"]
 
 _SIDE = 4  # boxes along each axis
+
+
+@dataclass(frozen=True, eq=False)
+class FloatColumns:
+    """A block of a value in floats: `columns` (columns, entries), each within `error`."""
+
+    block: int
+    columns: Any
+    error: float
+    on: Arrays
+
+    def differences(self, first: np.ndarray, second: np.ndarray) -> FloatColumns:
+        """Some entries minus others."""
+        columns = self.on.taken(self.columns, first) - self.on.taken(self.columns, second)
+        largest = float(abs(self.columns).max()) if 0 not in self.columns.shape else 0.0
+        return FloatColumns(self.block, columns, 2.0 * self.error + 2.0**-52 * largest, self.on)
+
+    def nonzero(self) -> np.ndarray:
+        """Which entries are not zero in all columns."""
+        return self.on.get((self.columns != 0.0).any(0))
 
 
 class Ranges:
@@ -52,22 +75,23 @@ class Ranges:
         self._middles.append(middle)
         self._radii.append(radius)
 
-    def of(
-        self, entries: int, value: Sequence[tuple[int, np.ndarray, float]]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The least and greatest values over each box, (boxes, entries), of a value given as
-        (number of the block, floats (columns, entries), error of each); other blocks are zero."""
+    def of(self, entries: int, value: Sequence[FloatColumns]) -> tuple[np.ndarray, np.ndarray]:
+        """The least and greatest values over each box, (boxes, entries), of a value given by
+        its blocks that are not zero."""
         boxes, count = len(self._middles[0]), 0
         middle, radius, sizes = np.zeros((3, boxes, entries))
         lost = np.zeros((boxes, 1))
-        for block, columns, error in value:
-            moduli = np.abs(columns)
-            reach = np.abs(self._middles[block]) + self._radii[block]
-            middle += self._middles[block] @ columns
-            radius += self._radii[block] @ moduli
-            sizes += reach @ moduli
-            lost += reach.sum(axis=1, keepdims=True) * error
-            count += len(columns)
+        for x in value:
+            near, width = self._middles[x.block], self._radii[x.block]
+            reach, moduli = np.abs(near) + width, abs(x.columns)
+            for sums, factors, columns in (
+                (middle, near, x.columns),
+                (radius, width, moduli),
+                (sizes, reach, moduli),
+            ):
+                sums += x.on.get(x.on.put(factors) @ columns)
+            lost += reach.sum(axis=1, keepdims=True) * x.error
+            count += len(x.columns)
         slack = 2.0 * (count + 16) * UNIT * sizes + 1.5 * lost + TINY
         low, high = middle - radius - slack, middle + radius + slack
         unbounded = ~np.isfinite(low + high)

@@ -21,8 +21,9 @@ from ..model.network import Layer, Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from ..model.slice import Slice, Window
 from ..runtime.float_mode import quiet
+from .arrays import Arrays, arrays_on
 from .digits import Columns, ExactMatrix
-from .ranges import Ranges, deviation, settled
+from .ranges import FloatColumns, Ranges, deviation, settled
 
 __all__ = ["Reduced", "reduced"]
 
@@ -59,7 +60,13 @@ class Reduced:
 
 
 @quiet()
-def reduced(network: Network, plane: Slice, window: Window, most: int = 4096) -> Reduced:
+def reduced(
+    network: Network,
+    plane: Slice,
+    window: Window,
+    most: int = 4096,
+    device: str | None = None,
+) -> Reduced:
     """The network of the units of another one that are unstable on a window.
 
     Parameters
@@ -68,6 +75,8 @@ def reduced(network: Network, plane: Slice, window: Window, most: int = 4096) ->
         The question, as for `partition`.
     most : int
         More unstable units are not looked for.
+    device : str, optional
+        Where torch multiplies, by its name of the device; None multiplies here, without torch.
 
     Raises
     ------
@@ -79,14 +88,16 @@ def reduced(network: Network, plane: Slice, window: Window, most: int = 4096) ->
     Costs one exact forward pass of three columns and one for each unstable unit: of a network of
     m multiplications and L layers of w bits, about m (3 + K / 6) L w^2 / 400 float products.
     """
-    return _Reduction(network, plane, window, most).run()
+    return _Reduction(network, plane, window, most, arrays_on(device)).run()
 
 
 class _Reduction:
     """The state of a pass through a network."""
 
-    def __init__(self, network: Network, plane: Slice, window: Window, most: int) -> None:
-        self._network, self._most = network, most
+    def __init__(
+        self, network: Network, plane: Slice, window: Window, most: int, on: Arrays
+    ) -> None:
+        self._network, self._most, self._on = network, most, on
         frame = Frame(window)
         low, high = (
             [
@@ -98,7 +109,7 @@ class _Reduction:
             for pick in (min, max)
         )
         self._ranges = Ranges(np.nextafter(low, -np.inf), np.nextafter(high, np.inf))
-        self._values: dict[int, _Value] = {0: [_local(plane, frame)]}
+        self._values: dict[int, _Value] = {0: [_local(plane, frame, on)]}
         (u, v), scale = frame.centre, frame.scale
         self._plane = Slice([-u / scale, -v / scale], [1 / scale, 0], [0, 1 / scale])
         self._nodes: list[Node] = []
@@ -136,9 +147,9 @@ class _Reduction:
 
     def _affine(self, node: Affine) -> _Value:
         """The value of an affine node."""
-        out: _Value = [Columns.constant(node.bias, mpq(1, node.scale))]
+        out: _Value = [Columns.constant(node.bias, mpq(1, node.scale), self._on)]
         for matrix, source in zip(node.matrices, node.inputs, strict=True):
-            product = ExactMatrix(matrix, node.scale)
+            product = ExactMatrix(matrix, node.scale, self._on)
             for block, columns in enumerate(self._values[source]):
                 found = product(columns)
                 if block < len(out):
@@ -183,8 +194,7 @@ class _Reduction:
         open_ = np.nonzero(codes < 0)[0]
         varies = np.zeros(len(open_), dtype=bool)
         for block, columns in enumerate(x):
-            own = columns.planes[:, :2] if block == 0 else columns.planes
-            varies |= own[:, :, open_].any(axis=(0, 1))
+            varies |= columns.nonzero(open_, 2 if block == 0 else None)
         fixed = open_[~varies]
         if not len(fixed):
             return
@@ -240,7 +250,7 @@ class _Reduction:
     def _rivals(
         self,
         x: _Value,
-        floats: list[tuple[int, np.ndarray, float]],
+        floats: list[FloatColumns],
         members: np.ndarray,
         best: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -252,18 +262,14 @@ class _Reduction:
         reach: np.ndarray | float = 0.0
         for m in range(members.shape[1]):
             other = members[:, m]
-            differences = [
-                (block, columns[:, other] - columns[:, own], _doubled(columns, error))
-                for block, columns, error in floats
-            ]
-            near = np.ones(len(members), dtype=bool)
-            for _, columns, _ in differences:
-                near &= ~columns.any(axis=0)
-            near = np.nonzero(near)[0]
+            differences = [block.differences(other, own) for block in floats]
+            apart = np.zeros(len(members), dtype=bool)
+            for block in differences:
+                apart |= block.nonzero()
+            near = np.nonzero(~apart)[0]
             equal = np.ones(len(near), dtype=bool)
             for columns in x:
-                pair = columns.planes[:, :, other[near]], columns.planes[:, :, own[near]]
-                equal &= (pair[0] == pair[1]).all(axis=(0, 1))
+                equal &= columns.equal(other[near], own[near])
             same[near[equal], m] = True
             high = self._ranges.of(len(members), differences)[1]
             rivals[:, m] = (high.max(axis=0) >= 0.0) & ~same[:, m]
@@ -311,22 +317,24 @@ class _Reduction:
     def _extended(self, x: _Value, size: int, units: np.ndarray) -> _Value:
         """A value of a layer with its own block of deviations."""
         missing = len(self._blocks) - 1 - len(x)
-        zeros = Columns(np.zeros((0, 0, size)), mpq(1))
-        return [*x, *[zeros] * missing, Columns.units(size, units)]
+        zeros = Columns.none(0, size, self._on)
+        return [*x, *[zeros] * missing, Columns.units(size, units, self._on)]
 
 
-def _local(plane: Slice, frame: Frame) -> Columns:
+def _local(plane: Slice, frame: Frame, on: Arrays) -> Columns:
     """The network's input in local coordinates: columns of the two coordinates and the constant."""
     (u, v), scale = frame.centre, frame.scale
     numbers, below = common_integers([scale, u, v])
     e1, e2, origin = plane.block.columns.T
     rows = [e1 * numbers[0], e2 * numbers[0], origin * below + e1 * numbers[1] + e2 * numbers[2]]
-    return Columns.of(np.stack(rows, axis=1), mpq(1, below * plane.block.denominator))
+    return Columns.of(np.stack(rows, axis=1), mpq(1, below * plane.block.denominator), on)
 
 
-def _in_floats(x: _Value) -> list[tuple[int, np.ndarray, float]]:
-    """A value in floats, as `Ranges.of` takes it."""
-    return [(k, *columns.floats()) for k, columns in enumerate(x) if not columns.zero]
+def _in_floats(x: _Value) -> list[FloatColumns]:
+    """The blocks of a value that are not zero, in floats."""
+    return [
+        FloatColumns(k, *block.floats(), block.on) for k, block in enumerate(x) if not block.zero
+    ]
 
 
 def _on_pieces(node: Pointwise, pieces: np.ndarray, x: _Value) -> _Value:
@@ -338,7 +346,7 @@ def _on_pieces(node: Pointwise, pieces: np.ndarray, x: _Value) -> _Value:
     out = [columns.times_by(slopes, which) for columns in x]
     if any(intercept for _, intercept in maps):
         numbers, scale = common_integers(intercept for _, intercept in maps)
-        out[0] = out[0].plus(Columns.constant(objects(numbers)[which], mpq(1, scale)))
+        out[0] = out[0].plus(Columns.constant(objects(numbers)[which], mpq(1, scale), x[0].on))
     return out
 
 
@@ -350,8 +358,3 @@ def _difference(largest: int, source: int, size: int, own: np.ndarray) -> Affine
         (Sparse.selection(size, own, -1), mpz(1)),
     ]
     return Affine.combine([largest, source], terms, (objects([mpz(0)] * count), mpz(1)))
-
-
-def _doubled(columns: np.ndarray, error: float) -> float:
-    """The error of a difference of two floats of this array."""
-    return 2.0 * error + 2.0**-52 * float(np.abs(columns).max(initial=0.0))

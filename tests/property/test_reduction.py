@@ -18,9 +18,10 @@ from exactcam.arithmetic.matrix import Convolution, Dense, Matrix
 from exactcam.arithmetic.rational import mpq, mpz, objects
 from exactcam.errors import ReductionError
 from exactcam.model.nodes import Cpwl
+from exactcam.reduction.arrays import HOST
 from exactcam.reduction.digits import Columns, ExactMatrix
-from exactcam.reduction.ranges import Ranges, deviation, settled
-from exactcam.reduction.unstable import reduced
+from exactcam.reduction.ranges import FloatColumns, Ranges, deviation, settled
+from exactcam.reduction.unstable import Reduced, reduced
 from exactcam.runtime.float_mode import quiet
 from exactcam.testing.strategies import KINDS, cases, functions, networks_of, slices, windows
 from tools.partitions import same
@@ -133,7 +134,7 @@ def test_values_are_within_their_ranges(data: st.DataObject) -> None:
     ends = np.sort(rng.normal(size=(2, 16, 2)) * 10.0 ** rng.integers(-9, 9), axis=0)
     ranges.append(*ends)
     blocks = [Columns.of(x, mpq(1, 3)), Columns.of(more, mpq(1, 1 << 99))]
-    floats = [(k, *block.floats()) for k, block in enumerate(blocks)]
+    floats = [FloatColumns(k, *block.floats(), HOST) for k, block in enumerate(blocks)]
     with quiet():
         least, greatest = ranges.of(4, floats)
     for box in range(16):
@@ -245,6 +246,48 @@ def test_large_networks_are_reduced_by_themselves(monkeypatch: pytest.MonkeyPatc
     (found,) = called
     assert 0 < len(found.units) < 100
     assert same(part, exactcam.partition(network, plane_of(256), window, "fast", reduce=False))
+
+
+def devices() -> list[str]:
+    """Torch's names of the devices that this machine has."""
+    try:
+        import torch
+    except ImportError:
+        return []
+    return ["cpu", *["cuda"] * torch.cuda.is_available()]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_devices_compute_the_same_bit_for_bit(device: str) -> None:
+    if device not in devices():
+        pytest.skip(f"torch has no {device} here")
+
+    def agree(network: Network, plane: Slice, window: Window) -> None:
+        here = reduced(network, plane, window, network.units)
+        there = reduced(network, plane, window, network.units, device)
+        assert here.network.sha256 == there.network.sha256
+        assert all(np.array_equal(*pair) for pair in zip(arrays(here), arrays(there), strict=True))
+
+    def arrays(found: Reduced) -> tuple[np.ndarray, ...]:
+        return found.pattern, found.units, found.starts, found.codes
+
+    agree(convolutional(4), plane_of(256), Window.rectangle(0, 0, "0.05", "0.05"))
+
+    @settings(QUICK, max_examples=15)
+    @given(st.sampled_from(KINDS), st.data())
+    def every(kind: str, data: st.DataObject) -> None:
+        network = data.draw(networks_of(kind))
+        plane = data.draw(slices(network.inputs))
+        agree(network, plane, data.draw(windows(network, plane)))
+
+    every()
+
+
+def test_a_device_that_is_not_there_is_one_line() -> None:
+    pytest.importorskip("torch")
+    for device in ("nowhere", "cuda:99"):
+        with pytest.raises(exactcam.ExactcamError, match=f"device '{device}' cannot be used: "):
+            exactcam.partition(convolutional(1), plane_of(256), reduce=device)
 
 
 def test_where_too_many_units_change_the_whole_network_is_cut() -> None:
