@@ -409,9 +409,11 @@ def _two_alone(corners: _Corners, start: np.ndarray, end: np.ndarray) -> np.ndar
 
     # The tie is where the first's lead, which falls to minus the second's, is zero.
     (a0, a1), (b0, b1) = ahead(start, first, second), ahead(end, second, first)
-    least, most = a0 / (a0 + b1) * (1 - 8 * UNIT), a1 / (a1 + b0) * (1 + 8 * UNIT)
+    sure = (a0 > 0.0) & (b0 > 0.0)
+    least = a0 / np.where(sure, a0 + b1, 1.0) * (1 - 8 * UNIT)
+    most = a1 / np.where(sure, a1 + b0, 1.0) * (1 + 8 * UNIT)
     here, there = ahead(start, first, None)[0], ahead(end, first, None)[0]
-    out = np.ones(len(start), np.bool_)
+    out: np.ndarray = sure[:, 0]
     for t in (least, most):
         lead = (1.0 - t) * here + t * there
         less = lead > 8 * UNIT * (np.abs(here) + np.abs(there))
