@@ -437,7 +437,7 @@ class Engine:
     def _values(self, task: Task) -> dict[int, FloatValue]:
         """Evaluate the live values on a task's cells, up to the input of its layer."""
         if task.activation == 0:
-            return task.values
+            return {v: value.of(task.parents) for v, value in task.values.items()}
         if self.closely and not task.closely:
             return self._anew(task.cells.codes, task.cells.places, task.activation)
         layer = self.network.layers[task.activation - 1]

@@ -36,6 +36,7 @@ ORDER = [
     "benchmark",
     "conformance",
     "render",
+    "windows",
     "commands",
     "cli",
     "__main__",

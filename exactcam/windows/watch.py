@@ -1,0 +1,3 @@
+"""Watch."""
+
+from __future__ import annotations

@@ -1,0 +1,123 @@
+"""Many windows in one run give what each gives by itself, entry by entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import exactcam
+from exactcam import Network, Partition, Slice, Window
+from exactcam.engine.refine import Batch, concatenated
+from exactcam.testing.strategies import (
+    KINDS,
+    degenerate_networks,
+    networks,
+    networks_of,
+    slices,
+    windows,
+)
+from exactcam.windows.joint import JointEngine
+from exactcam.windows.partitions import exact_measures
+from exactcam.windows.questions import Questions
+
+Question = tuple[Network, list[Slice], list[Window]]
+
+_coordinates = st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.25, 2.0, 0.1, -1e-9, 1e9, 1 / 3, 2.0**-200])
+_sizes = st.sampled_from([1.0, 2.0, 0.5, 0.3, 1e-7, 1e3])
+
+
+@st.composite
+def questions(draw: Any) -> Question:
+    """A network with several slices and windows, some of them the same."""
+    kind = draw(st.sampled_from([*KINDS, "any", "any", "degenerate"]))
+    if kind == "degenerate":
+        network = draw(degenerate_networks())
+    elif kind == "any":
+        network = draw(networks(draw(st.integers(2, 3)), depth=2))
+    else:
+        network = draw(networks_of(kind))
+    planes = draw(st.lists(slices(network.inputs), min_size=1, max_size=3))
+    planes += planes[: draw(st.integers(0, 1))]
+    return network, planes, [draw(windows(network, plane)) for plane in planes]
+
+
+@st.composite
+def float_questions(draw: Any) -> tuple[Network, np.ndarray, np.ndarray, np.ndarray]:
+    """A network with arrays of origins, directions and rectangles."""
+    network = draw(networks(draw(st.integers(2, 3)), depth=2))
+    size, inputs = draw(st.integers(1, 4)), network.inputs
+
+    def numbers(count: int) -> list[float]:
+        return draw(st.lists(_coordinates, min_size=count, max_size=count))
+
+    origins = np.reshape(numbers(size * inputs), (size, inputs))
+    directions = np.zeros((size, 2, inputs))
+    for k in range(size):
+        i, j = draw(st.permutations(range(inputs)))[:2]
+        directions[k] = np.reshape(numbers(2 * inputs), (2, inputs))
+        directions[k, :, [i, j]] = [[1.0, 0.0], [0.0, draw(_sizes)]]
+    low = np.reshape(numbers(2 * size), (size, 2))
+    high = low + [[draw(_sizes), draw(_sizes)] for _ in range(size)]
+    low = np.where(low < high, low, high - np.maximum(np.abs(high), 1.0))
+    return network, origins, directions, np.concatenate([low, high], axis=1)
+
+
+def check_cells(engine: JointEngine, alone: list[Partition]) -> None:
+    """The cells of a joint run are those of the partitions, in the same order."""
+    found = concatenated(list(engine.run()))
+    assert found.places is not None
+    for place, part in enumerate(alone):
+        own: Batch = found.take(np.nonzero(found.places == place)[0])
+        assert np.array_equal(own.codes, part.patterns)
+        assert np.array_equal(np.diff(own.start), np.diff(part.offsets))
+    assert (np.diff(found.places) >= 0).all()
+
+
+def check_measures(many: exactcam.Partitions, alone: list[Partition]) -> None:
+    """The arrays are what exact arithmetic gives for each window."""
+    exact = np.asarray([exact_measures(part) for part in alone])
+    found = many.measure()
+    assert np.array_equal(found[:, :3], exact[:, :3])
+    assert np.array_equal(many.activation_regions, exact[:, 0])
+    with np.errstate(invalid="ignore"):
+        close = np.abs(found - exact) <= 2.0**-16 * exact
+    assert (close | (found == exact)).all()
+    assert np.array_equal(many.areas, [float(part.window.area) for part in alone])
+
+
+@settings(deadline=None, max_examples=60)
+@given(questions(), st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([4096, 2]))
+def test_a_run_over_many_windows_is_the_runs_over_each(
+    question: Question, seed: int, hide: bool, size: int
+) -> None:
+    network, planes, outlines = question
+    alone = [
+        exactcam.partition(network, *one, "fast") for one in zip(planes, outlines, strict=True)
+    ]
+    engine = JointEngine(network, Questions(network.inputs, planes, outlines), 0, len(planes))
+    rng = np.random.default_rng(seed)
+    engine.batch_size = size
+    engine.closely = bool(rng.integers(2))
+    if hide:
+        engine.blind = lambda activation, cells: rng.random(cells) < 0.3
+    check_cells(engine, alone)
+    check_measures(exactcam.partitions(network, planes, outlines), alone)
+
+
+@settings(deadline=None, max_examples=60)
+@given(float_questions())
+def test_windows_of_floats_need_no_exact_numbers_and_give_the_same(
+    question: tuple[Network, np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    network, origins, directions, rectangles = question
+    asked = Questions(network.inputs, (origins, directions), rectangles)
+    assert asked.usual.all()
+    alone = [
+        exactcam.partition(network, Slice(o, *d), box.tolist(), "fast")
+        for o, d, box in zip(origins, directions, rectangles, strict=True)
+    ]
+    check_cells(JointEngine(network, asked, 0, len(alone)), alone)
+    check_measures(exactcam.partitions(network, (origins, directions), rectangles), alone)
