@@ -60,12 +60,12 @@ class JointEngine(Engine):
             numbers = np.arange(*part)
             if frames is None:
                 place = self.places[part[0]]
-                sides = zip(place.window.vertices, place.window.sides, strict=True)
-                corners = rows_of(place.frame, sides)
+                window = place.window
+                corners = rows_of(place.frame, zip(window.vertices, window.sides, strict=True))
             else:
                 corners = frames.corners().reshape(-1, 8)
             sides = len(corners) // len(numbers)
-            start = np.arange(0, len(corners) + 1, sides)
+            start = np.arange(len(numbers) + 1) * sides
             labels = np.tile(-1 - np.arange(sides), len(numbers))
             found.append(Batch(start, corners, labels, self._no_codes(len(numbers)), numbers))
         return concatenated(found)
@@ -83,13 +83,11 @@ class JointEngine(Engine):
                 found.append(place.frame.forms(place.plane))
             else:
                 found.append(frames.forms(self._begun.vectors(*part)))
-        forms = [value.forms for value in found]
-        rows = [
-            np.concatenate([getattr(x, name) for x in forms]) for name in FloatForms._fields[:2]
-        ]
+        rows = np.concatenate([value.forms.coefficients for value in found])
+        errors = np.concatenate([value.forms.errors for value in found])
         grids = [-1 if value.grid is None else value.grid for value in found]
         grid = None if min(grids) < 0 else max(grids)
-        return FloatValue(FloatForms(*rows, np.arange(len(self.places))), grid)
+        return FloatValue(FloatForms(rows, errors, np.arange(len(rows))), grid)
 
 
 class _Places(Sequence[Place]):
@@ -127,9 +125,8 @@ class _Places(Sequence[Place]):
         if index not in self._known:
             (first, _), frames = self.parts[int(np.searchsorted(self._lasts, index, side="right"))]
             frame: Frame | None = None if frames is None else frames.at(index - first)
-            plane, window = (
-                f(self._low + index) for f in (self._questions.slice, self._questions.window)
-            )
+            number = self._low + index
+            plane, window = self._questions.slice(number), self._questions.window(number)
             self._known[index] = Place(self._network, plane, window, frame)
         return self._known[index]
 

@@ -55,6 +55,7 @@ def regions(network: Network, questions: Questions, low: int, high: int) -> np.n
     """The number of activation regions of windows low:high."""
     out = np.zeros(high - low, dtype=np.int64)
     for batch in JointEngine(network, questions, low, high).run():
+        assert batch.places is not None
         out += np.bincount(batch.places, minlength=len(out))
     return out
 

@@ -24,7 +24,7 @@ from .questions import Questions, SlicesLike, WindowsLike
 __all__ = ["Partitions", "exact_measures", "partitions"]
 
 _BYTES = 1 << 26  # of the windows' affine forms at the widest layer: so many are cut together
-_TOGETHER = 1024  # windows, at most
+_TOGETHER = 128  # windows, at most; more save little
 _TASKS = 1000  # for processes, at most
 
 
@@ -73,7 +73,7 @@ def partitions(
     >>> bump = exactcam.from_arrays([([[1, 1], [1, -1]], [0, 0]), ([[1, 1]], [0])])
     >>> many = exactcam.partitions(bump, None, [(-1, -1, 1, 1), (1, 2, 3, 4), (0, 0, 1, 2)])
     >>> many.activation_regions.tolist(), len(many[1])
-    ([4, 3, 2], 3)
+    ([4, 2, 2], 2)
     """
     expect(network, Network, "network", "a Network, of exactcam.load or from_torch", NetworkError)
     if progress is not None and not callable(progress):
@@ -215,20 +215,20 @@ class Partitions(Sequence[Partition]):
         progress: Callable[[int], None] | None,
     ) -> np.ndarray:
         """Rows of all windows, each range of them solved together, by several processes."""
-        most = max(16, min(_TOGETHER, _BYTES // (24 * max(self.network.sizes))))
-        tasks = -(-len(self) // most) if jobs == 1 else max(8 * jobs, -(-len(self) // most))
-        cuts = np.linspace(0, len(self), min(_TASKS, tasks, len(self)) + 1).astype(np.int64)
+        # How many are cut together depends on no process, so that roundings do not.
+        size = max(16, min(_TOGETHER, _BYTES // (24 * max(self.network.sizes))))
+        starts = np.arange(0, len(self), size)
+        parts = np.array_split(starts, min(_TASKS, len(starts))) if len(starts) else []
 
         def task(k: int) -> np.ndarray:
-            low, high = int(cuts[k]), int(cuts[k + 1])
             return np.concatenate(
-                [solve(first, min(high, first + most)) for first in range(low, high, most)]
+                [solve(low, min(low + size, len(self))) for low in parts[k].tolist()]
             )
 
         try:
-            if jobs > 1 and len(self):
+            if jobs > 1 and parts:
                 solve(0, 1)  # loads and compiles what is needed, once for all processes
-            found = spread(task, len(cuts) - 1, jobs, progress)
+            found = spread(task, len(parts), jobs, progress)
         except SystemError as error:
             if interrupted(error):
                 raise KeyboardInterrupt from error

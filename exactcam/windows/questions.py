@@ -10,6 +10,7 @@ operations whose rounding is known; what is no float, or too large or small, is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -102,22 +103,24 @@ class Questions:
     def _usual(self) -> np.ndarray:
         """Which slices and windows are floats, of sizes that products and roundings can do with,
         and are proven to be a plane and a rectangle."""
-        out = np.zeros(len(self), dtype=np.bool_)
+        none = np.zeros(len(self), dtype=np.bool_)
         if self._rectangles is None or self._rectangles.dtype != np.float64:
-            return out
+            return none
         if self._vectors is None:
             plane = np.asarray([s.floats is not None for s in self._slices])
-            plane[plane] = [_moderate(s.floats) for s in self._slices if s.floats is not None]
+            plane[plane] = [
+                _moderate(s.floats[None])[0] for s in self._slices if s.floats is not None
+            ]
         elif any(x.dtype != np.float64 for x in self._vectors):
-            return out
+            return none
         else:
             origins, directions = self._vectors
             plane = _moderate(origins) & _moderate(directions) & _independent(directions)
         umin, vmin, umax, vmax = self._rectangles.T
         box = _moderate(self._rectangles) & (umin < umax) & (vmin < vmax)
         numbers = np.arange(len(self))
-        out = plane[numbers % self._sizes[0]] & box[numbers % self._sizes[1]]
-        return out
+        found: np.ndarray = plane[numbers % self._sizes[0]] & box[numbers % self._sizes[1]]
+        return found
 
 
 def _made(name: str, k: int, make: Callable[[], Made]) -> Made:
@@ -164,12 +167,12 @@ def _windows(given: Any) -> tuple[np.ndarray | None, list[Window]]:
         entries, sizes = [entries], {len(entries) * (sizes == {0})}  # one window
     if sizes == {4} and all(_entries(y) == 0 for x in entries for y in x):
         return _numbers(arrayed(entries, "windows", _WINDOWS, SliceError)), []
-    return None, [_made("window", k, lambda x=x: window_of(x)) for k, x in enumerate(entries)]
+    return None, [_made("window", k, partial(window_of, x)) for k, x in enumerate(entries)]
 
 
 def _entries(value: Any) -> int:
     """How many entries a list or array has, 0 for a number or Window."""
-    return len(value) if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) else 0
+    return len(value) if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0 else 0
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:
@@ -181,8 +184,9 @@ def _numbers(array: np.ndarray) -> np.ndarray:
 
 def _moderate(vectors: np.ndarray) -> np.ndarray:
     """Which entries of the first axis hold only zeros and floats between 2^-300 and 2^300."""
-    sizes = np.abs(vectors).reshape(len(vectors), -1)
-    found: np.ndarray = (((sizes > 2.0**-300) & (sizes < 2.0**300)) | (sizes == 0.0)).all(axis=1)
+    sizes = np.abs(vectors)
+    fit = ((sizes > 2.0**-300) & (sizes < 2.0**300)) | (sizes == 0.0)
+    found: np.ndarray = fit.all(axis=tuple(range(1, fit.ndim)))
     return found
 
 

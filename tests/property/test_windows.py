@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,11 +89,8 @@ def check_measures(many: exactcam.Partitions, alone: list[Partition]) -> None:
     assert np.array_equal(many.areas, [float(part.window.area) for part in alone])
 
 
-@settings(deadline=None, max_examples=60)
-@given(questions(), st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([4096, 2]))
-def test_a_run_over_many_windows_is_the_runs_over_each(
-    question: Question, seed: int, hide: bool, size: int
-) -> None:
+def check_objects(question: Question, seed: int, hide: bool, size: int) -> None:
+    """Slices and windows as objects, in batches of `size`, some cells cut in exact arithmetic."""
     network, planes, outlines = question
     alone = [
         exactcam.partition(network, *one, "fast") for one in zip(planes, outlines, strict=True)
@@ -107,11 +105,8 @@ def test_a_run_over_many_windows_is_the_runs_over_each(
     check_measures(exactcam.partitions(network, planes, outlines), alone)
 
 
-@settings(deadline=None, max_examples=60)
-@given(float_questions())
-def test_windows_of_floats_need_no_exact_numbers_and_give_the_same(
-    question: tuple[Network, np.ndarray, np.ndarray, np.ndarray],
-) -> None:
+def check_floats(question: tuple[Network, np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Slices and windows as arrays of floats, which need no exact number to begin with."""
     network, origins, directions, rectangles = question
     asked = Questions(network.inputs, (origins, directions), rectangles)
     assert asked.usual.all()
@@ -121,3 +116,12 @@ def test_windows_of_floats_need_no_exact_numbers_and_give_the_same(
     ]
     check_cells(JointEngine(network, asked, 0, len(alone)), alone)
     check_measures(exactcam.partitions(network, (origins, directions), rectangles), alone)
+
+
+few, many = (settings(deadline=None, max_examples=n) for n in (15, 400))
+objects = given(questions(), st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([4096, 2]))
+
+test_a_run_over_many_windows_is_the_runs_over_each = few(objects(check_objects))
+test_windows_of_floats_give_the_same = few(given(float_questions())(check_floats))
+test_more_runs_over_many_windows = pytest.mark.slow(many(objects(check_objects)))
+test_more_windows_of_floats = pytest.mark.slow(many(given(float_questions())(check_floats)))
