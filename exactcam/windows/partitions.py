@@ -24,7 +24,7 @@ from .questions import Questions, SlicesLike, WindowsLike
 __all__ = ["Partitions", "exact_measures", "partitions"]
 
 _BYTES = 1 << 26  # of the windows' affine forms at the widest layer: so many are cut together
-_TOGETHER = 128  # windows, at most; more save little
+_TOGETHER = 64  # windows, at most: the cells of so many fit one batch
 _TASKS = 1000  # for processes, at most
 
 
@@ -95,7 +95,18 @@ class Partitions(Sequence[Partition]):
         The network.
     activation_regions : ndarray of int, (windows,)
         The number of activation regions of every window.
+    MEASURES : tuple of str
+        The names of the columns of `measure`.
     """
+
+    MEASURES = (
+        "activation_regions",
+        "linear_regions",
+        "affine_pieces",
+        "boundary_lengths",
+        "boundary_distances",
+        "knot_distances",
+    )
 
     def __init__(
         self,
@@ -188,8 +199,7 @@ class Partitions(Sequence[Partition]):
         Returns
         -------
         ndarray of float64, (windows, 6)
-            `activation_regions`, `linear_regions`, `affine_pieces`, `boundary_lengths`,
-            `boundary_distances` and `knot_distances`.
+            The columns that `MEASURES` names.
         """
         if self._measures is None:
             from .measures import measured, with_boundary

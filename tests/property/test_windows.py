@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 import exactcam
 from exactcam import Network, Partition, Slice, Window
-from exactcam.engine.refine import Batch, concatenated
+from exactcam.analysis.boundary_points import Metric
+from exactcam.arithmetic.rational import mpq
+from exactcam.engine.float_forms import FloatValue
+from exactcam.engine.kernels.arrays import FloatForms
+from exactcam.engine.refine import Batch, Task, concatenated
 from exactcam.testing.strategies import (
     KINDS,
     degenerate_networks,
@@ -21,6 +25,7 @@ from exactcam.testing.strategies import (
     windows,
 )
 from exactcam.windows.joint import JointEngine
+from exactcam.windows.measures import _Metric
 from exactcam.windows.partitions import exact_measures
 from exactcam.windows.questions import Questions
 
@@ -118,6 +123,52 @@ def check_floats(question: tuple[Network, np.ndarray, np.ndarray, np.ndarray]) -
     check_measures(exactcam.partitions(network, (origins, directions), rectangles), alone)
 
 
+@st.composite
+def segments(draw: Any) -> tuple[_Metric, np.ndarray, np.ndarray, tuple[Any, ...]]:
+    """A metric, a segment in floats with bounds, and an exact middle and segment that these allow."""
+    numbers = st.floats(-1, 1, allow_subnormal=False)
+    size = draw(st.integers(2, 5))
+    rows = np.reshape(draw(st.lists(numbers, min_size=3 * size, max_size=3 * size)), (1, 3, size))
+    rows[0, :2, :2] += draw(st.sampled_from([1e-3, 1.0, 1e3])) * np.eye(2)
+    off = draw(st.sampled_from([0.0, 1e-12]))
+    forms = FloatForms(rows, np.full((1, 2, size), off), np.zeros(1, np.int64))
+    exact = [[mpq(x) + shift(draw, off / 2) for x in row] for row in rows[0, :2].tolist()]
+    middle, corner = np.zeros((1, 8)), np.zeros((1, 8))
+    deltas = st.sampled_from([0.0, 1e-16, 1e-9, 1e-3])
+    places = []
+    for row in (middle, corner, end := np.zeros((1, 8))):
+        row[0, :2] = draw(numbers), draw(numbers)
+        row[0, 2] = draw(deltas)
+        places.append([mpq(x) + shift(draw, row[0, 2]) for x in row[0, :2].tolist()])
+    here, first, last = places
+    line = [first[1] - last[1], last[0] - first[0], first[0] * last[1] - last[0] * first[1]]
+    e, f = (draw(st.sampled_from([0.0, 1e-6])) for _ in range(2))
+    corner[0, 3:6] = [
+        float(x + shift(draw, off)) for x, off in zip(line, (e / 2, e / 2, f), strict=True)
+    ]
+    corner[0, 6:] = e + 1e-15, f + 1e-15
+    start = Task(
+        0, Batch(np.asarray([0, 1]), middle, np.zeros(1), np.zeros((1, 0))), np.zeros(1), {}
+    )
+    return _Metric(FloatValue(forms, None), start), corner, end[:, :3], (exact, here, first, last)
+
+
+def shift(draw: Any, most: float) -> mpq:
+    """An exact number of modulus at most `most`."""
+    return mpq(most) * draw(st.sampled_from([0, 1, -1, mpq(1, 3)]))
+
+
+def check_distance(segment: tuple[_Metric, np.ndarray, np.ndarray, tuple[Any, ...]]) -> None:
+    """Lemma 29: the bounds of a distance hold for all that the bounds of its data allow."""
+    metric, corner, end, (directions, here, first, last) = segment
+    with np.errstate(all="ignore"):
+        ((low,), (high,)) = metric.distances(np.zeros(1, np.int64), corner, end)
+    inputs = [0] * len(directions[0])
+    exact = Metric(Slice(inputs, *directions)).nearest(tuple(here), tuple(first), tuple(last))[0]
+    assert mpq(low) ** 2 <= exact
+    assert not np.isfinite(high) or exact <= mpq(high) ** 2
+
+
 few, many = (settings(deadline=None, max_examples=n) for n in (15, 400))
 objects = given(questions(), st.integers(0, 2**32 - 1), st.booleans(), st.sampled_from([4096, 2]))
 
@@ -125,3 +176,4 @@ test_a_run_over_many_windows_is_the_runs_over_each = few(objects(check_objects))
 test_windows_of_floats_give_the_same = few(given(float_questions())(check_floats))
 test_more_runs_over_many_windows = pytest.mark.slow(many(objects(check_objects)))
 test_more_windows_of_floats = pytest.mark.slow(many(given(float_questions())(check_floats)))
+test_lemma_29 = settings(deadline=None, max_examples=300)(given(segments())(check_distance))
