@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from math import isfinite
+from typing import Any
 
 from ..analysis.tables import write_csv
 from ..arithmetic.rational import rational, to_float
@@ -45,10 +47,13 @@ def run(args: argparse.Namespace) -> int:
     )
     if output is not None and measures is not None:
         planes = range(len(measures))
-        table = {"point": [k // args.planes for k in planes]}
-        table |= {"plane": [k % args.planes for k in planes]}
+        table: dict[str, list[Any]] = {
+            "point": [k // args.planes for k in planes],
+            "plane": [k % args.planes for k in planes],
+        }
         for name, column in zip(found.partitions.MEASURES, measures.T, strict=True):
-            counted = name.endswith(("regions", "pieces"))
-            table[name] = [int(x) if counted else x for x in column.tolist()]
+            exact = int if name.endswith(("regions", "pieces")) else float
+            # No boundary, or no knot line, to be at a distance from: the entry is empty.
+            table[name] = [exact(x) if isfinite(x) else None for x in column.tolist()]
         write_csv(table, output)
     return 0

@@ -99,8 +99,8 @@ class Watch:
             import torch
         except ImportError:
             raise MissingExtraError("Watch needs torch: pip install 'exactcam[torch]'") from None
-        with torch.random.fork_rng(), torch.enable_grad():
-            still = copy.deepcopy(self._model).eval()
+        with torch.random.fork_rng(devices=[]):
+            still = copy.deepcopy(self._model).eval().cpu()
             # The self-check would compute as much as the counts; the first time it is made.
             network = from_torch(still, self._shape, check=not self.table["step"])
         return local_complexity(network, self._data, *self._settings)

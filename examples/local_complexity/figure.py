@@ -26,6 +26,7 @@ from exactcam.render import plots
 from exactcam.windows.complexity import random_planes
 
 SAMPLES = 64  # points that the proxies look at in each square
+EVERY = 50  # training steps between two counts
 RADIUS = 1.0  # half the side of a square; pixels are in [0, 1]
 
 
@@ -82,8 +83,7 @@ def train(
 ) -> dict[str, list]:
     """Train a model, and return the table of its watch, with the proxies."""
     points = pictures[:40]
-    every = max(1, steps // 40)
-    watch = exactcam.Watch(model, points, RADIUS, every=every, path=path)
+    watch = exactcam.Watch(model, points, RADIUS, every=EVERY, path=path)
     squares = samples(points)
     first = proxies(model, squares)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -93,7 +93,7 @@ def train(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        noted = proxies(model, squares) if step % every == 0 else {}
+        noted = proxies(model, squares) if step % EVERY == 0 else {}
         watch.step(loss=loss.item(), **noted)
     for name, value in first.items():
         watch.table[name][0] = value
@@ -115,7 +115,7 @@ def main() -> None:
     for axes, (name, make) in zip(panels, {"MLP": mlp, "CNN": cnn}.items(), strict=True):
         torch.manual_seed(0)
         path = args.output / f"local-complexity-{name.lower()}.csv"
-        table = train(make(), pictures, labels, 20 if args.quick else 2000, path)
+        table = train(make(), pictures, labels, 2 * EVERY if args.quick else 40 * EVERY, path)
         steps, mean = np.asarray(table["step"]), np.asarray(table["regions"])
         error = np.asarray(table["standard_error"])
         axes.fill_between(

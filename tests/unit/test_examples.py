@@ -25,7 +25,12 @@ FIGURES = {
 }
 
 
-@pytest.mark.parametrize("script", FIGURES)
+# Its parts are those of the example before it; torch takes ten seconds to begin.
+SLOW = {"architecture_search/figure.py"}
+SCRIPTS = [pytest.param(s, marks=[pytest.mark.slow] * (s in SLOW)) for s in FIGURES]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_example(script: str, tmp_path: Path) -> None:
     pytest.importorskip("sklearn", reason="the examples need the extra examples")
     pytest.importorskip("matplotlib", reason="the examples need the extra examples")
@@ -39,7 +44,8 @@ def test_example(script: str, tmp_path: Path) -> None:
         timeout=600,
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(FIGURES[script])
-    assert all(p.stat().st_size > 300 for p in tmp_path.iterdir())
+    least = {".csv": 40}  # a header and two rows
+    assert all(p.stat().st_size > least.get(p.suffix, 500) for p in tmp_path.iterdir())
 
 
 def test_the_triangle_wave_is_the_function_the_weights_were_trained_with(

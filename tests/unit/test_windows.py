@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import doctest
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,9 @@ import pytest
 
 import exactcam
 from exactcam import Network, Slice, Window
+from exactcam.cli import main
 from exactcam.errors import ExactcamError, MissingCellError, NetworkError, SliceError
+from exactcam.windows import complexity, partitions
 from exactcam.windows.complexity import random_planes
 from exactcam.windows.joint import JointEngine
 from exactcam.windows.questions import Questions
@@ -218,6 +222,29 @@ def test_random_directions_are_uniform() -> None:
     _, directions = random_planes(3, np.zeros((4000, 3)))
     covariance = np.einsum("kdi,kdj->ij", directions, directions) / (2 * 4000)
     assert covariance == pytest.approx(np.eye(3) / 3, abs=0.02)
+
+
+def test_the_command_counts_and_writes_every_measure(
+    net: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, points, table = (tmp_path / name for name in ("net.json", "points.npy", "out.csv"))
+    exactcam.write_network(net, model)
+    np.save(points, planes(4)[0].astype(np.float32))
+    words = ["complexity", str(model), "--points", str(points), "--radius", "1/2", "--planes", "3"]
+    assert main([*words, "-o", str(table)]) == 0
+    found = exactcam.local_complexity(net, planes(4)[0].astype(np.float32), 0.5, planes=3)
+    said = f"{found.mean:.6g} regions on a random plane, standard error {found.standard_error:.2g}"
+    assert capsys.readouterr().out == f"{said} (4 points, planes through each: 3)\n"
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    assert rows[0] == ["point", "plane", *found.partitions.MEASURES]
+    assert [int(row[2]) for row in rows[1:]] == found.regions.ravel().tolist()
+    assert rows[6][:2] == ["1", "2"]
+    assert [float(row[7]) for row in rows[1:]] == found.partitions.knot_distances.tolist()
+
+
+@pytest.mark.parametrize("module", [complexity, partitions])
+def test_what_docstrings_show(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0
 
 
 def trained(watched: bool, path: Path | None = None) -> tuple[Any, Any]:
