@@ -2,7 +2,7 @@
 
 The network is continued by one more layer, whose cuts are the decision boundary, so that one run
 finds the regions, the outputs on them and the boundary. A measure is given where floats prove it
-to `_CLOSE` (Lemma 29 of proofs/windows.md); elsewhere it is NaN, for exact arithmetic to fill in.
+to `_CLOSE` (Lemma 33 of proofs/windows.md); elsewhere it is NaN, for exact arithmetic to fill in.
 """
 
 from __future__ import annotations

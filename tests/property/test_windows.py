@@ -159,7 +159,7 @@ def shift(draw: Any, most: float) -> mpq:
 
 
 def check_distance(segment: tuple[_Metric, np.ndarray, np.ndarray, tuple[Any, ...]]) -> None:
-    """Lemma 29: the bounds of a distance hold for all that the bounds of its data allow."""
+    """Lemma 33: the bounds of a distance hold for all that the bounds of its data allow."""
     metric, corner, end, (directions, here, first, last) = segment
     with np.errstate(all="ignore"):
         ((low,), (high,)) = metric.distances(np.zeros(1, np.int64), corner, end)
@@ -176,4 +176,4 @@ test_a_run_over_many_windows_is_the_runs_over_each = few(objects(check_objects))
 test_windows_of_floats_give_the_same = few(given(float_questions())(check_floats))
 test_more_runs_over_many_windows = pytest.mark.slow(many(objects(check_objects)))
 test_more_windows_of_floats = pytest.mark.slow(many(given(float_questions())(check_floats)))
-test_lemma_29 = settings(deadline=None, max_examples=100)(given(segments())(check_distance))
+test_lemma_33 = settings(deadline=None, max_examples=100)(given(segments())(check_distance))
