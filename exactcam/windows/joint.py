@@ -19,12 +19,18 @@ from ..engine.kernels.arrays import FloatForms
 from ..engine.local_frame import Frame
 from ..engine.place import Place
 from ..engine.refine import Batch, Engine, Task, concatenated, rows_of
-from ..model.network import Network
+from ..model.network import Layer, Network
 from ..runtime.cached import cached_property
 from ..runtime.float_mode import quiet
 from .questions import Frames, Questions
 
-__all__ = ["JointEngine"]
+__all__ = ["JointEngine", "TooLargeError"]
+
+_MANY = 1 << 14  # units: exact arithmetic for one cell of so many takes a second or more
+
+
+class TooLargeError(Exception):
+    """A large network needs exact arithmetic: reduced to a window, it needs less of it."""
 
 
 class JointEngine(Engine):
@@ -48,6 +54,11 @@ class JointEngine(Engine):
                 for (first, _), frames in self._begun.parts
             ]
         )
+
+    def _exact_parts(self, layer: Layer, cell: Batch) -> Batch:
+        if self.network.units >= _MANY:
+            raise TooLargeError
+        return super()._exact_parts(layer, cell)
 
     def leaves(self, start: Task) -> Iterator[Task]:
         """The tasks behind the last layer, in order; their `values` are those before it."""

@@ -21,10 +21,10 @@ from ..engine.refine import Task
 from ..model.network import Network
 from ..model.nodes import Cpwl, MaxGroups, Pointwise
 from ..runtime.float_mode import quiet
-from .joint import JointEngine
+from .joint import JointEngine, TooLargeError
 from .questions import Questions
 
-__all__ = ["Measures", "measured", "regions", "with_boundary"]
+__all__ = ["Measures", "TooLargeError", "measured", "regions", "with_boundary"]
 
 _CLOSE = 2.0**-16  # the relative error that measures may have
 _LEAST = 2.0**-960  # smaller floats may have lost accuracy
@@ -52,7 +52,7 @@ def with_boundary(network: Network) -> Network:
 
 
 def regions(network: Network, questions: Questions, low: int, high: int) -> np.ndarray:
-    """The number of activation regions of windows low:high."""
+    """The number of activation regions of windows low:high; raises TooLargeError."""
     out = np.zeros(high - low, dtype=np.int64)
     for batch in JointEngine(network, questions, low, high).run():
         assert batch.places is not None
@@ -63,7 +63,8 @@ def regions(network: Network, questions: Questions, low: int, high: int) -> np.n
 @quiet()
 @np.errstate(divide="ignore")
 def measured(network: Network, questions: Questions, low: int, high: int) -> Measures:
-    """The measures of windows low:high, of a network `with_boundary`; NaN where floats prove none."""
+    """The measures of windows low:high, of a network `with_boundary`; NaN where floats prove none. Raises
+    TooLargeError."""
     engine = JointEngine(network, questions, low, high, closely=True)
     start = engine.start()
     found = _Found(engine, start)

@@ -115,13 +115,16 @@ class Partitions(Sequence[Partition]):
         jobs: int = 1,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        from .measures import regions  # imports numba, which takes a second
+        from .measures import TooLargeError, regions  # imports numba, which takes a second
 
         self.network, self._questions = network, questions
         self._measures: np.ndarray | None = None
 
         def solve(low: int, high: int) -> np.ndarray:
-            return regions(network, questions, low, high)[:, None]
+            try:
+                return regions(network, questions, low, high)[:, None]
+            except TooLargeError:  # one by one, each reduced to its window
+                return np.asarray([[len(self[k])] for k in range(low, high)])
 
         self.activation_regions = self._spread(solve, 1, jobs, progress)[:, 0].astype(np.int64)
         self.activation_regions.flags.writeable = False
@@ -202,12 +205,15 @@ class Partitions(Sequence[Partition]):
             The columns that `MEASURES` names.
         """
         if self._measures is None:
-            from .measures import measured, with_boundary
+            from .measures import TooLargeError, measured, with_boundary
 
             longer = with_boundary(self.network)
 
             def solve(low: int, high: int) -> np.ndarray:
-                out = np.stack(measured(longer, self._questions, low, high), axis=1)
+                try:
+                    out = np.stack(measured(longer, self._questions, low, high), axis=1)
+                except TooLargeError:
+                    out = np.full((high - low, 6), np.nan)
                 for k in np.nonzero(np.isnan(out).any(axis=1))[0].tolist():
                     exact = exact_measures(self[low + k], np.isnan(out[k]).tolist())
                     out[k] = np.where(np.isnan(out[k]), exact, out[k])

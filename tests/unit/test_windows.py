@@ -17,7 +17,7 @@ import exactcam
 from exactcam import Network, Slice, Window
 from exactcam.cli import main
 from exactcam.errors import ExactcamError, MissingCellError, NetworkError, SliceError
-from exactcam.windows import complexity, partitions
+from exactcam.windows import complexity, joint, partitions
 from exactcam.windows.complexity import random_planes
 from exactcam.windows.joint import JointEngine
 from exactcam.windows.questions import Questions
@@ -161,6 +161,25 @@ def test_one_joint_run_needs_no_exact_number_where_floats_decide(net: Network) -
     found = np.bincount(np.concatenate([batch.places for batch in engine.run()]))
     assert not engine._begun._known
     assert found.tolist() == exactcam.partitions(net, planes(20)).activation_regions.tolist()
+
+
+def test_a_large_network_that_needs_exact_numbers_is_reduced(
+    net: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = exactcam.partitions(net, planes(6))
+    monkeypatch.setattr(joint, "_MANY", 0)
+    monkeypatch.setattr(JointEngine, "_decide", lambda self, cut, cells, numbers, found: numbers)
+    alone: list[int] = []
+
+    def partition(*question: Any) -> exactcam.Partition:
+        alone.append(1)
+        return exactcam.partition(*question)
+
+    monkeypatch.setattr(partitions, "partition", partition)
+    blind = exactcam.partitions(net, planes(6))
+    assert len(alone) == 6
+    assert np.array_equal(blind.activation_regions, wanted.activation_regions)
+    assert blind.measure() == pytest.approx(wanted.measure())
 
 
 def test_progress_counts_windows(net: Network) -> None:
