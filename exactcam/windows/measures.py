@@ -17,7 +17,7 @@ from ..engine.float_activation import continued
 from ..engine.float_forms import FloatValue
 from ..engine.kernels.constants import DELTA, A, U, V
 from ..engine.lazy_cells import ahead, side_by_side, values_at
-from ..engine.refine import Task
+from ..engine.refine import Batch, Task
 from ..model.network import Network
 from ..model.nodes import Cpwl, MaxGroups, Pointwise
 from ..runtime.float_mode import quiet
@@ -89,48 +89,46 @@ class _Found:
 
     def add(self, task: Task) -> None:
         """Take the cells of a task that is behind the last layer."""
-        cells, x = task.cells, task.values[self._layer.source].forms
-        assert cells.places is not None
+        cells, places = task.cells, task.cells.places
+        assert places is not None
         new = np.diff(task.parents, prepend=-1) != 0
-        self.regions += np.bincount(cells.places[new], minlength=self._size)
-        forms = side_by_side([x])
-        a, b, e = forms[task.parents[new]][:, [0, 1, 3], 0].T
-        self._maps.append(np.stack([cells.places[new], a, b, e * UP + TINY]))
+        self.regions += np.bincount(places[new], minlength=self._size)
+        forms = side_by_side([task.values[self._layer.source].forms])
+        a, e = forms[task.parents[new]][:, [0, 3], 0].T
+        self._maps.append(np.stack([places[new], a, e * UP + TINY]))
+        self._open[places[self._unproven(cells, forms[task.parents])]] = True
 
-        owner, after = (
-            np.repeat(np.arange(len(cells)), np.diff(cells.start)),
-            following(cells.start),
-        )
-        places, points = cells.places[owner], cells.corners[:, :3]
+        own = np.repeat(places, np.diff(cells.start))
+        points, after = cells.corners[:, :3], following(cells.start)
         tie = cells.labels >= self._first
-        at_tie = tie.copy()
-        at_tie[after[tie]] = True
-        # Where nothing may tie: corners and edges that are not of the cut, and within each cell.
-        numbers = np.arange(len(cells))
-        tried = np.concatenate([owner[~at_tie], owner[~tie], numbers])
-        edges = ((points + points[after]) / 2)[~tie]
-        middles = np.add.reduceat(points, cells.start[:-1]) / np.diff(cells.start)[:, None]
-        where = np.concatenate([points[~at_tie], edges, middles])
-        where[:, DELTA] += _ROUNDED
-        value, bound = values_at(np.moveaxis(forms, 1, 0)[:, task.parents[tried]], where)
-        if value.shape[1] == 1:
-            apart = np.abs(value[:, 0]) > bound[:, 0] * UP
-        else:
-            apart = ahead(
-                value, bound, cells.codes[tried, self._layer.units.start].astype(np.int64)
-            )
-        self._open[cells.places[tried[~apart]]] = True
-
         length = np.hypot(*(points[after] - points)[tie, :2].T)
         error = points[tie, DELTA] + points[after[tie], DELTA] + 2 * _ROUNDED
         for out, terms in zip(self._lengths, (length / 2, error), strict=True):
-            out += np.bincount(places[tie], terms, self._size)
+            out += np.bincount(own[tie], terms, self._size)
         for bounds, some in zip(self._nearest, (tie, (cells.labels >= 0) & ~tie), strict=True):
-            ends = cells.corners[some], points[after[some]]
-            for out, values in zip(
-                bounds, self._metric.distances(places[some], *ends), strict=True
-            ):
-                np.minimum.at(out, places[some], values)
+            found = self._metric.distances(own[some], cells.corners[some], points[after[some]])
+            for out, values in zip(bounds, found, strict=True):
+                np.minimum.at(out, own[some], values)
+
+    def _unproven(self, cells: Batch, forms: np.ndarray) -> np.ndarray:
+        """The cells, by number, of which floats do not prove that nothing ties but the edges that
+        the last layer cut (Lemma 33, a): their corners that end none of these, the other edges'
+        midpoints, and a point within. `forms` are the outputs on each, (cells, 5, outputs)."""
+        points, after = cells.corners[:, :3], following(cells.start)
+        numbers, sizes = np.arange(len(cells)), np.diff(cells.start)
+        owner, tie = np.repeat(numbers, sizes), cells.labels >= self._first
+        at_tie = tie.copy()
+        at_tie[after[tie]] = True
+        edges = (points + points[after]) / 2
+        middles = np.add.reduceat(points, cells.start[:-1]) / sizes[:, None]
+        where = np.concatenate([points[~at_tie], edges[~tie], middles])
+        where[:, DELTA] += _ROUNDED
+        tried = np.concatenate([owner[~at_tie], owner[~tie], numbers])
+        value, bound = values_at(np.moveaxis(forms, 1, 0)[:, tried], where)
+        if value.shape[1] == 1:
+            return tried[~(np.abs(value[:, 0]) > bound[:, 0] * UP)]
+        winners = cells.codes[tried, self._layer.units.start].astype(np.int64)
+        return tried[~ahead(value, bound, winners)]
 
     def measures(self) -> Measures:
         """The measures of all windows."""
@@ -146,7 +144,7 @@ class _Found:
 
     def _alone(self) -> np.ndarray:
         """In which windows the slopes of the first output in u alone prove all maps different."""
-        place, a, _, e = np.concatenate(self._maps, axis=1)
+        place, a, e = np.concatenate(self._maps, axis=1)
         order = np.lexsort([a, place])
         place, low, high = place[order], (a - e)[order], (a + e)[order]
         same = place[1:] == place[:-1]

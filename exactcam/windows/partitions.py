@@ -84,7 +84,7 @@ def partitions(
 class Partitions(Sequence[Partition]):
     """The exact partitions of many windows of one network: see `partitions`.
 
-    Counts are exact. Lengths and distances are float64 with a relative error of at most 2^-20,
+    Counts are exact. Lengths and distances are float64 with a relative error of at most 2^-16,
     proven; where floats cannot prove that, they are computed exactly and rounded. The region counts
     are there from the beginning. The first use of another measure cuts all windows once more, in
     this process: `measure` uses several.

@@ -20,6 +20,7 @@ from exactcam.errors import ExactcamError, MissingCellError, NetworkError, Slice
 from exactcam.windows import complexity, joint, partitions
 from exactcam.windows.complexity import random_planes
 from exactcam.windows.joint import JointEngine
+from exactcam.windows.partitions import exact_measures
 from exactcam.windows.questions import Questions
 
 BUMP = exactcam.from_arrays([([[1, 1], [1, -1]], [0, 0]), ([[1, 1]], [0])])
@@ -138,6 +139,20 @@ def test_dependent_directions_are_refused_however_close(net: Network) -> None:
     directions[1, 1, 0] = np.nextafter(directions[1, 1, 0], 9)
     many = exactcam.partitions(net, (origins, directions))
     assert many.activation_regions[1] == len(exactcam.partition(net, many.slice(1)))
+
+
+def test_windows_at_the_ends_of_the_range_of_floats_are_cut_among_others(net: Network) -> None:
+    origins, directions = planes(6)
+    directions[1] *= 2.0**-400
+    origins[4, 2] = 2.0**-1070
+    boxes = np.tile([-1.0, -1.0, 1.0, 1.0], (6, 1))
+    boxes[2] *= 2.0**-310
+    asked = Questions(5, (origins, directions), boxes)
+    assert asked.usual.tolist() == [True, False, False, True, False, True]
+    many = exactcam.partitions(net, (origins, directions), boxes)
+    assert many.activation_regions.tolist() == [len(part) for part in many]
+    exact = np.asarray([exact_measures(part) for part in many])
+    assert many.measure() == pytest.approx(exact, rel=2.0**-16, abs=0)
 
 
 def test_wrong_arguments(net: Network) -> None:
