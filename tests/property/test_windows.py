@@ -27,7 +27,7 @@ from exactcam.testing.strategies import (
 from exactcam.windows.joint import JointEngine
 from exactcam.windows.measures import _Metric
 from exactcam.windows.partitions import exact_measures
-from exactcam.windows.questions import Questions
+from exactcam.windows.questions import Frames, Questions
 
 Question = tuple[Network, list[Slice], list[Window]]
 
@@ -123,6 +123,37 @@ def check_floats(question: tuple[Network, np.ndarray, np.ndarray, np.ndarray]) -
     check_measures(exactcam.partitions(network, (origins, directions), rectangles), alone)
 
 
+def check_frames(question: tuple[Network, np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """The floats that a run begins with are within their errors of the exact numbers."""
+    _, origins, directions, rectangles = question
+    frames = Frames(rectangles)
+    value = frames.forms(np.concatenate([origins[:, None], directions], axis=1))
+    for k, box in enumerate(rectangles.tolist()):
+        frame, window = frames.at(k), Window.rectangle(*box)
+        exact = frame._exact_rows(Slice(origins[k], *directions[k]))
+        off = [
+            [abs(x - mpq(y)) for x, y in zip(*rows, strict=True)]
+            for rows in zip(exact, value.forms.coefficients[k].tolist(), strict=True)
+        ]
+        e, f = value.forms.errors[value.forms.owner[k]]
+        assert all(a + b <= mpq(x) for a, b, x in zip(off[0], off[1], e.tolist(), strict=True))
+        assert all(c <= mpq(x) for c, x in zip(off[2], f.tolist(), strict=True))
+        if value.grid is not None:
+            assert all((x * 2**value.grid).denominator == 1 for row in exact for x in row)
+        x, y = frame.centre
+        corners = [((u - x) / frame.scale, (v - y) / frame.scale) for u, v in window.corners]
+        for m, row in enumerate(frames.corners()[k].tolist()):
+            assert all(
+                abs(mpq(p) - q) <= mpq(row[2]) for p, q in zip(row, corners[m], strict=False)
+            )
+            assert max(map(abs, corners[m])) <= 1
+            a, b, c = (mpq(p) for p in row[3:6])
+            ends = corners[m], corners[(m + 1) % 4]
+            assert all(abs(a * u + b * v + c) <= mpq(row[7]) for u, v in ends)
+            inside = corners[(m + 2) % 4]
+            assert a * inside[0] + b * inside[1] + c > 0
+
+
 @st.composite
 def segments(draw: Any) -> tuple[_Metric, np.ndarray, np.ndarray, tuple[Any, ...]]:
     """A metric, a segment in floats with bounds, and an exact middle and segment that these allow."""
@@ -174,6 +205,9 @@ objects = given(questions(), st.integers(0, 2**32 - 1), st.booleans(), st.sample
 
 test_a_run_over_many_windows_is_the_runs_over_each = few(objects(check_objects))
 test_windows_of_floats_give_the_same = few(given(float_questions())(check_floats))
+test_the_floats_a_run_begins_with = settings(deadline=None, max_examples=50)(
+    given(float_questions())(check_frames)
+)
 test_more_runs_over_many_windows = pytest.mark.slow(many(objects(check_objects)))
 test_more_windows_of_floats = pytest.mark.slow(many(given(float_questions())(check_floats)))
 test_lemma_33 = settings(deadline=None, max_examples=100)(given(segments())(check_distance))

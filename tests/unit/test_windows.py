@@ -65,6 +65,16 @@ def test_distances_and_lengths_of_the_bump() -> None:
     assert many.boundary_distances == pytest.approx([0.5, 0.5])
 
 
+def test_a_plateau_within_a_triangle_of_ties_is_no_line() -> None:
+    """Two outputs are zero, and largest in a triangle whose sides tie with three others."""
+    rows = [[0, 0], [0, 0], [1, 1], [-1, 0], [0, -1]]
+    net = exactcam.from_arrays([(rows, [0, 0, -1, 0, 0])])
+    many = exactcam.partitions(net, None, [(-2, -2, 2, 2), (0.125, 0.125, 0.25, 0.25)])
+    exact = np.asarray([exact_measures(part) for part in many])
+    assert len(many[0].decision_boundary().plateaus) == 1
+    assert many.measure() == pytest.approx(exact, rel=2.0**-16, abs=0)
+
+
 @pytest.mark.parametrize(
     "given",
     [
