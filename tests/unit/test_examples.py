@@ -22,6 +22,7 @@ FIGURES = {
         "local-complexity-mlp.csv",
     ],
     "architecture_search/figure.py": ["architecture-search.csv", "architecture-search.png"],
+    "real_networks/figure.py": ["real-networks.csv", "real-networks.png"],
 }
 
 
