@@ -31,6 +31,7 @@ WindowsLike = WindowLike | Sequence[WindowLike]
 
 _SLICES = "a list of Slices, or arrays (origins, directions) of (n, inputs) and (n, 2, inputs)"
 _WINDOWS = "one window for all slices, a list of windows, or an (n, 4) array of rectangles"
+_BLOCK = 1024  # slices looked at together
 _APART = 2.0**-40  # of two products of floats: further apart than their roundings, by far
 Made = TypeVar("Made")
 
@@ -114,8 +115,11 @@ class Questions:
         elif any(x.dtype != np.float64 for x in self._vectors):
             return none
         else:
-            origins, directions = self._vectors
-            plane = _moderate(origins) & _moderate(directions) & _independent(directions)
+            plane = np.zeros(self._sizes[0], dtype=np.bool_)
+            for low in range(0, len(plane), _BLOCK):  # all at once would double the memory
+                origins, directions = (x[low : low + _BLOCK] for x in self._vectors)
+                own = _moderate(origins) & _moderate(directions) & _independent(directions)
+                plane[low : low + _BLOCK] = own
         umin, vmin, umax, vmax = self._rectangles.T
         box = _moderate(self._rectangles) & (umin < umax) & (vmin < vmax)
         numbers = np.arange(len(self))
@@ -179,7 +183,8 @@ def _numbers(array: np.ndarray) -> np.ndarray:
     """The array in float64 where that loses nothing, else as it is."""
     if array.dtype.kind in "iub" and (np.abs(array.astype(np.float64)) < 2.0**53).all():
         return array.astype(np.float64)
-    return array.astype(np.float64) if array.dtype in (np.float16, np.float32) else array
+    narrow = array.dtype.kind == "f" and array.dtype.itemsize <= 8
+    return array.astype(np.float64, copy=False) if narrow else array
 
 
 def _moderate(vectors: np.ndarray) -> np.ndarray:
