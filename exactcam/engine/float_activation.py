@@ -16,7 +16,7 @@ from ..arithmetic.constants import TINY, UNIT, UP
 from ..arithmetic.rational import mpq
 from ..arithmetic.rounding import difference, rounded
 from ..model.network import Network
-from ..model.nodes import Affine, MaxGroups, Pointwise
+from ..model.nodes import Activation, Affine, MaxGroups, Pointwise
 from ..runtime.arena import empty
 from .coincident import copied_knots, rough_rows, separate, tied_knots
 from .float_affine import Family, FloatAffine
@@ -26,7 +26,7 @@ from .kernels.cut_lines import cut_pointwise
 from .kernels.cut_max import cut_max
 from .kernels.forms import apply_pieces, family_bounds, on_pieces, widest
 
-__all__ = ["FloatLayer", "FloatMax", "FloatNodes", "FloatPointwise", "in_floats"]
+__all__ = ["FloatLayer", "FloatMax", "FloatNodes", "FloatPointwise", "continued", "in_floats"]
 
 
 class FloatPointwise:
@@ -295,20 +295,38 @@ def in_floats(network: Network, asked: Network | None = None) -> FloatNodes:
     """A network's nodes in floats, cached: to convert all its numbers takes a while. If it carries
     the sums of another network along, `asked` is that one."""
     if network not in _prepared:
-        nodes, layers = FloatNodes({}, []), (asked or network).layers
+        nodes = FloatNodes({}, [])
         for k, node in enumerate(network.nodes):
             if isinstance(node, Affine):
                 nodes.affine[k] = FloatAffine(node)
-            elif isinstance(node, Pointwise):
-                # Where sums are carried along, copies show in the rows that were asked about.
-                source = (asked or network).affine_nodes.get(layers[len(nodes.layers)].source - 1)
-                ready = nodes.affine.get(node.source - 1)
-                if ready is None or ready.node is source:
-                    rows = None if ready is None else ready.rows
-                else:
-                    rows = None if source is None else rough_rows(source)
-                nodes.layers.append(FloatPointwise(node, source, rows))
             else:
-                nodes.layers.append(FloatMax(node))
+                # Where sums are carried along, copies show in the rows that were asked about.
+                source = (asked or network).layers[len(nodes.layers)].source
+                nodes.layers.append(
+                    _in_floats(node, nodes.affine, (asked or network).affine_nodes.get(source - 1))
+                )
         _prepared[network] = nodes
     return _prepared[network]
+
+
+def _in_floats(
+    node: Activation, affine: dict[int, FloatAffine], source: Affine | None
+) -> FloatLayer:
+    """An activation node in floats, after the affine nodes with these numbers; `source` is the
+    affine node that it reads, as it was asked about."""
+    if not isinstance(node, Pointwise):
+        return FloatMax(node)
+    ready = affine.get(node.source - 1)
+    if ready is None or ready.node is source:
+        return FloatPointwise(node, source, None if ready is None else ready.rows)
+    return FloatPointwise(node, source, None if source is None else rough_rows(source))
+
+
+def continued(network: Network, node: Activation) -> Network:
+    """The network with one more layer at its end; what is known of it in floats is shared."""
+    longer = Network(network.inputs, (*network.nodes, node), len(network.nodes) + 1)
+    known = in_floats(network)
+    source = network.affine_nodes.get(node.source - 1)
+    layers = [*known.layers, _in_floats(node, known.affine, source)]
+    _prepared[longer] = FloatNodes(known.affine, layers)
+    return longer

@@ -30,7 +30,7 @@ from .live_units import live_codes
 from .refine import TRIED, Engine, worth_trying
 from .region_store import Regions
 
-__all__ = ["ExactCells", "LazyMaps", "LazyVertices"]
+__all__ = ["ExactCells", "LazyMaps", "LazyVertices", "ahead", "side_by_side", "values_at"]
 
 _EACH = 64  # vertices or cells: a process is given no fewer at a time
 _CELLS = 4096  # cells whose float values at all corners are in memory at once
@@ -179,7 +179,7 @@ class LazyMaps(OutputMaps):
             tasks = shares(engine, jobs) if jobs > 1 else [engine.start()]
 
             def maps(k: int) -> np.ndarray:
-                return _side_by_side(engine.outputs([tasks[k]]))
+                return side_by_side(engine.outputs([tasks[k]]))
 
             found = spread(maps, len(tasks), jobs, head_start=head_start(engine, tasks))
             self._bounds = np.concatenate(found)
@@ -191,7 +191,7 @@ class LazyMaps(OutputMaps):
         for first in range(0, len(cells), _CELLS):
             some = cells[first : first + _CELLS]
             codes = np.stack([patterns[cell] for cell in some.tolist()])
-            self._bounded(1)[some] = _side_by_side(engine.outputs_closely(codes))
+            self._bounded(1)[some] = side_by_side(engine.outputs_closely(codes))
 
     def _still(
         self, cells: np.ndarray, open_of: Callable[[np.ndarray], np.ndarray], first: int
@@ -288,12 +288,8 @@ class LazyMaps(OutputMaps):
         starts = np.cumsum(sizes) - sizes
         owner = np.repeat(np.arange(len(some)), sizes)
         places = (cells.start[some] - starts)[owner] + np.arange(len(owner))
-        u, v, d = cells.vertices[cells.corners[places]].T[:, :, None]
-        a, b, c, e, f = np.moveaxis(self._bounded(1)[some], 1, 0)[:, owner]
-        value = a * u + b * v + c
-        size = np.maximum(np.abs(u), np.abs(v))
-        bound = 5 * UNIT * (np.abs(a * u) + np.abs(b * v) + np.abs(c))
-        bound = (bound + e * size + f + (np.abs(a) + np.abs(b) + e) * d) * UP + TINY
+        forms = np.moveaxis(self._bounded(1)[some], 1, 0)[:, owner]
+        value, bound = values_at(forms, cells.vertices[cells.corners[places]])
         if value.shape[1] == 1:
             bound = bound + 2 * UNIT * (np.abs(value) + abs(height))
             value = np.concatenate([value - height, np.zeros_like(value)], axis=1)
@@ -350,22 +346,39 @@ class _Corners(NamedTuple):
     proven: np.ndarray
 
 
-def _side_by_side(forms: Iterable[FloatForms]) -> np.ndarray:
+def side_by_side(forms: Iterable[FloatForms]) -> np.ndarray:
     """Forms as `LazyMaps._bounded` keeps them."""
     return np.concatenate(
         [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in forms]
     )
 
 
+def values_at(forms: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values of forms (a, b, c, e, f), (5, n, outputs), at one point (u, v, delta) each, (n, 3),
+    and how far off they may be (Theorem 23)."""
+    u, v, d = points.T[:, :, None]
+    a, b, c, e, f = forms
+    value = a * u + b * v + c
+    size = np.maximum(np.abs(u), np.abs(v))
+    bound = 5 * UNIT * (np.abs(a * u) + np.abs(b * v) + np.abs(c))
+    return value, (bound + e * size + f + (np.abs(a) + np.abs(b) + e) * d) * UP + TINY
+
+
 def _largest(value: np.ndarray, bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The largest output in each row, and whether bounds prove that it is the only largest."""
-    best = value.argmax(axis=1)[:, None]
+    best = value.argmax(axis=1)
+    return best, ahead(value, bound, best)
+
+
+def ahead(value: np.ndarray, bound: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Where output best[k] is proven to be larger than all others in row k of some values."""
+    best = best[:, None]
     lowest = np.take_along_axis(value - bound, best, axis=1)
     rivals = value + bound
     np.put_along_axis(rivals, best, -np.inf, axis=1)
     highest = rivals.max(axis=1, keepdims=True)
-    ahead = lowest - highest > 8 * UNIT * (np.abs(lowest) + np.abs(highest))
-    return best[:, 0], ahead[:, 0]
+    apart: np.ndarray = lowest - highest > 8 * UNIT * (np.abs(lowest) + np.abs(highest))
+    return apart[:, 0]
 
 
 def _crossings(corners: _Corners) -> Iterator[tuple[int, tuple[int, int], Classes]]:
@@ -398,7 +411,7 @@ def _two_alone(corners: _Corners, start: np.ndarray, end: np.ndarray) -> np.ndar
     all other outputs less."""
     first, second = corners.winners[start][:, None], corners.winners[end][:, None]
 
-    def ahead(at: np.ndarray, one: np.ndarray, other: Any) -> tuple[np.ndarray, np.ndarray]:
+    def lead(at: np.ndarray, one: np.ndarray, other: Any) -> tuple[np.ndarray, np.ndarray]:
         """The least and greatest lead of one output over another one, or all."""
         value, bound = corners.value[at], corners.bound[at]
         x, y = (np.take_along_axis(z, one, axis=1) for z in (value, bound))
@@ -408,15 +421,15 @@ def _two_alone(corners: _Corners, start: np.ndarray, end: np.ndarray) -> np.ndar
         return x - value - slack, x - value + slack
 
     # The tie is where the first's lead, which falls to minus the second's, is zero.
-    (a0, a1), (b0, b1) = ahead(start, first, second), ahead(end, second, first)
+    (a0, a1), (b0, b1) = lead(start, first, second), lead(end, second, first)
     sure = (a0 > 0.0) & (b0 > 0.0)
     least = a0 / np.where(sure, a0 + b1, 1.0) * (1 - 8 * UNIT)
     most = a1 / np.where(sure, a1 + b0, 1.0) * (1 + 8 * UNIT)
-    here, there = ahead(start, first, None)[0], ahead(end, first, None)[0]
+    here, there = lead(start, first, None)[0], lead(end, first, None)[0]
     out: np.ndarray = sure[:, 0]
     for t in (least, most):
-        lead = (1.0 - t) * here + t * there
-        less = lead > 8 * UNIT * (np.abs(here) + np.abs(there))
+        least_lead = (1.0 - t) * here + t * there
+        less = least_lead > 8 * UNIT * (np.abs(here) + np.abs(there))
         for own in (first, second):
             np.put_along_axis(less, own, True, axis=1)
         out &= less.all(axis=1)

@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -58,9 +59,10 @@ class Ties:
         names = _numbering((0, 0, 0))
         forms = (tuple(form) for form in plane.block.columns.tolist())
         root = np.asarray([names[form] for form in forms], dtype=np.int64)
-        # Prepared at first use: most networks have no tie.
-        self._rows: dict[int, _Rows] = {}
-        self._units: dict[int, _Pieces | _Members] = {}
+        self._rows, self._units = _prepared.setdefault(network, ({}, {}))
+        self._last: dict[
+            int, LastRows
+        ] = {}  # of each affine node, found with numbers of this slice
         self._free = len(names)  # the next class; numbers are never used again
         # Per number of layers passed: the codes passed, the live classes.
         self._latest: dict[int, tuple[bytes, dict[int, np.ndarray]]] = {}
@@ -113,7 +115,9 @@ class Ties:
         def apply(k: int, inputs: list[np.ndarray]) -> np.ndarray:
             if k not in self._rows:
                 self._rows[k] = _Rows(self.network.affine_nodes[k])
-            out, self._free = self._rows[k].classes(inputs, self._free)
+            if k not in self._last:
+                self._last[k] = self._rows[k].none()
+            out, self._free = self._rows[k].classes(inputs, self._free, self._last[k])
             return out
 
         return self.network.through_affine(number, values, apply)
@@ -125,6 +129,12 @@ class Ties:
             prepared = _Pieces(node) if isinstance(node, Pointwise) else _Members(node)
             self._units[layer.number] = prepared
         return self._units[layer.number]
+
+
+# Nodes by number, prepared at first use: most networks have no tie. Any slice needs the same.
+_prepared: WeakKeyDictionary[Network, tuple[dict[int, _Rows], dict[int, _Pieces | _Members]]] = (
+    WeakKeyDictionary()
+)
 
 
 def _numbering(*first: Key) -> defaultdict[Key, int]:
@@ -161,11 +171,19 @@ class _Rows:
         back_to = (back_starts, positions)
         self.rows = NamedRows(table, starts, places, taps_read, weights, *back_to, longest)
         self.bias = np.asarray([names[x] for x in node.bias.tolist()], dtype=np.int64)
-        self._last = LastRows(*(np.full(n, -1, np.int64) for n in (columns, *[node.size] * 2)))
+        self._columns = columns
 
-    def classes(self, inputs: Sequence[np.ndarray], free: int) -> tuple[np.ndarray, int]:
-        """The classes of the rows, and the next free number."""
-        return row_classes(self.rows, self.bias, np.concatenate(inputs), free, self._last)
+    def none(self) -> LastRows:
+        """What was found last before anything was."""
+        sizes = (self._columns, len(self.bias), len(self.bias))
+        return LastRows(*(np.full(n, -1, np.int64) for n in sizes))
+
+    def classes(
+        self, inputs: Sequence[np.ndarray], free: int, last: LastRows
+    ) -> tuple[np.ndarray, int]:
+        """The classes of the rows, and the next free number; `last` is what this found last, with
+        numbers below, and becomes what it finds."""
+        return row_classes(self.rows, self.bias, np.concatenate(inputs), free, last)
 
 
 class _Stencils:

@@ -147,8 +147,9 @@ def test_rows_share_a_class_if_their_entries_are_equal(
         for n in (matrix.shape[1] for matrix in matrices)
     ]
     rows, free, before = _Rows(node), 3, np.zeros(0, dtype=np.int64)
+    last = rows.none()
     for _ in range(data.draw(st.integers(1, 4))):  # later calls number only rows with a new input
-        classes, following = rows.classes(inputs, free)
+        classes, following = rows.classes(inputs, free, last)
         known, seen = np.concatenate(inputs), {}
         for row, own, number in zip(
             np.concatenate([dense_of(m) for m in matrices], axis=1), bias, classes, strict=True
