@@ -54,7 +54,7 @@ def partition(
         `Partition.prefetch` is told more.
     executor : concurrent.futures.Executor, optional
         Runs the fast engine's jobs instead, for example that of dask.distributed:
-        `Client.get_executor()`.
+        `Client.get_executor()`. While a cluster has no workers, one is waited for.
 
     Returns
     -------
