@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exactcam.arithmetic.rational import (
+    all_from_hex,
     common_integers,
     decimal_text,
     from_hex,
@@ -159,13 +160,15 @@ def test_text_forms_are_inverse(value: mpq) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "00", "01", "-0", "+1", "A", "0x1", "1 ", "1_0", 1, None, "٣"]
+    "text", ["", "00", "01", "-0", "+1", "A", "0x1", "1 ", "1_0", "1,2", 1, None, "٣"]
 )
 def test_hexadecimal_is_canonical(text: object) -> None:
     with pytest.raises(NumberError):
         from_hex(text, "x")
     with pytest.raises(NumberError):
         rational_from_hex(text, "x")
+    with pytest.raises(NumberError, match=r"^x\[1\] is not"):
+        all_from_hex(["1f", text, "0"], "x")
 
 
 @pytest.mark.parametrize("text", ["1/1", "2/2", "1/0", "1/-2", "1/2/3", "/2", "1/", "4/6"])
