@@ -45,7 +45,8 @@ def partition_of(args: argparse.Namespace) -> Partition:
     network = load_model(args)
     plane, window = slice_of(args, network.inputs), window_from(args)
     with Progress("regions") as progress, scheduler(args) as executor:
-        return partition(network, plane, window, args.engine, progress, args.jobs, executor)
+        reduce = {"yes": True, "no": False}.get(args.reduce, args.reduce)
+        return partition(network, plane, window, args.engine, progress, args.jobs, executor, reduce)
 
 
 @contextmanager
