@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from exactcam.arithmetic.rational import (
     all_from_hex,
+    by_runs,
     common_integers,
     decimal_text,
     from_hex,
@@ -234,6 +235,12 @@ def test_objects_are_never_guessed_into_another_shape() -> None:
     assert type(objects([rational(1).numerator])[0]) is type(rational(1).numerator)
     assert objects(range(6), (2, 3)).shape == (2, 3)
     assert objects([]).shape == (0,)
+
+
+def test_runs_end_where_any_of_the_arrays_changes() -> None:
+    one, few = objects([mpz(1)] * 5000), objects([mpz(2)] * 2500 + [mpz(3)] * 2500)
+    for arrays in ((one, few), (few, one)):
+        assert (by_runs(np.add, *arrays) == one + few).all()
 
 
 def test_spread_bounds_the_bits_of_floats_over_one_scale() -> None:
