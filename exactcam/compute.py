@@ -23,6 +23,7 @@ __all__ = ["ENGINES", "partition"]
 ENGINES = ("fast", "reference")
 _SMALL = 128  # units: so many are worth trying without compiled kernels
 _MANY, _LARGE = 1 << 11, 1 << 20  # units and multiplications from which on reduction is tried
+_CHANGING = 1 << 11  # units that change: from so many on reduction is not worth trying
 _PATIENCE = 2.0  # seconds: compiling takes some fifteen
 
 
@@ -145,7 +146,7 @@ def _reduced(
         return None
     from .reduction.unstable import reduced  # imports numba
 
-    most = network.units if reduce else network.units // 8
+    most = network.units if reduce else min(network.units // 8, _CHANGING)
     try:
         return reduced(network, plane, outline, most, reduce if isinstance(reduce, str) else None)
     except ReductionError:

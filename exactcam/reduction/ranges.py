@@ -11,7 +11,7 @@ The window is divided into boxes for this purpose alone: deviations have smaller
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from .arrays import Arrays
 __all__ = ["FloatColumns", "Ranges", "deviation", "settled"]
 
 _SIDE = 4  # boxes along each axis
+_AT_ONCE = 1 << 16  # entries whose ranges over all boxes are in memory at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +36,17 @@ class FloatColumns:
     error: float
     on: Arrays
 
+    def rows(self, which: np.ndarray | slice) -> FloatColumns:
+        """Some of the entries."""
+        if isinstance(which, slice):
+            return replace(self, columns=self.columns[:, which])
+        return replace(self, columns=self.on.taken(self.columns, which))
+
     def differences(self, first: np.ndarray, second: np.ndarray) -> FloatColumns:
         """Some entries minus others."""
         columns = self.on.taken(self.columns, first) - self.on.taken(self.columns, second)
         largest = float(abs(self.columns).max()) if 0 not in self.columns.shape else 0.0
-        return FloatColumns(self.block, columns, 2.0 * self.error + 2.0**-52 * largest, self.on)
+        return replace(self, columns=columns, error=2.0 * self.error + 2.0**-52 * largest)
 
     def nonzero(self) -> np.ndarray:
         """Which entries are not zero in all columns."""
@@ -74,6 +81,15 @@ class Ranges:
         middle[unbounded], radius[unbounded] = 0.0, np.inf
         self._middles.append(middle)
         self._radii.append(radius)
+
+    def hull(self, entries: int, value: Sequence[FloatColumns]) -> tuple[np.ndarray, np.ndarray]:
+        """The least and greatest values over all boxes, (entries,)."""
+        least, greatest = np.empty((2, entries))
+        for first in range(0, entries, _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            low, high = self.of(len(least[some]), [columns.rows(some) for columns in value])
+            least[some], greatest[some] = low.min(axis=0), high.max(axis=0)
+        return least, greatest
 
     def of(self, entries: int, value: Sequence[FloatColumns]) -> tuple[np.ndarray, np.ndarray]:
         """The least and greatest values over each box, (boxes, entries), of a value given by

@@ -21,12 +21,14 @@ from ..model.network import Layer, Network
 from ..model.nodes import Affine, Cpwl, MaxGroups, Node, Pointwise
 from ..model.slice import Slice, Window
 from ..runtime.float_mode import quiet
+from ..runtime.memory import memory
 from .arrays import Arrays, arrays_on
 from .digits import Columns, ExactMatrix
 from .ranges import FloatColumns, Ranges, deviation, settled
 
 __all__ = ["Reduced", "reduced"]
 
+_COPIES = 4  # of a value while it is multiplied
 _Value = list[Columns]  # by block: the coordinates and the constant, then layer by layer deviations
 
 
@@ -146,7 +148,14 @@ class _Reduction:
         )
 
     def _affine(self, node: Affine) -> _Value:
-        """The value of an affine node."""
+        """The value of an affine node; ReductionError where it does not fit the memory."""
+        read = [columns.planes.shape for v in node.inputs for columns in self._values[v]]
+        bytes_ = _COPIES * 8 * node.size * sum(planes * width for planes, width, _ in read)
+        if bytes_ > memory():
+            raise ReductionError(
+                f"to follow the units that change takes some {bytes_ / 1e9:,.0f} GB of memory, and "
+                f"this machine has {memory() / 1e9:,.0f}: choose a smaller window"
+            )
         out: _Value = [Columns.constant(node.bias, mpq(1, node.scale), self._on)]
         for matrix, source in zip(node.matrices, node.inputs, strict=True):
             product = ExactMatrix(matrix, node.scale, self._on)
@@ -160,34 +169,31 @@ class _Reduction:
 
     def _pointwise(self, layer: Layer, node: Pointwise, x: _Value) -> _Value:
         """The value of a pointwise layer; its unstable units become a layer."""
-        low, high = self._ranges.of(node.size, _in_floats(x))
-        least, greatest = low.min(axis=0), high.max(axis=0)
+        floats = _in_floats(x)
+        least, greatest = self._ranges.hull(node.size, floats)
         codes = np.full(node.size, -1, dtype=np.int64)
         for number, function in enumerate(node.functions):
             own = node.which == number
             below = settled(function, least[own], greatest[own])
             codes[own] = np.where(below < 0, -1, 2 * below)
         self._constants(node, x, codes)
-        unstable = np.nonzero(codes < 0)[0]
+        unstable = self._unstable(layer, codes < 0)
         pieces = codes // 2
         for unit in unstable.tolist():
             knots = node.functions[node.which[unit]].breakpoints
             pieces[unit] = sum(t < (least[unit] + greatest[unit]) / 2 for t in knots)
         out = _on_pieces(node, pieces, x)
         self._codes.append(codes)
-        if len(unstable):
-            which = pieces[unstable]
-            source = self._add(self._rows(x, unstable))
-            self._shifted(node, source, unstable, which)
-            ranges = [
-                deviation(node.functions[node.which[unit]], int(piece), low[:, unit], high[:, unit])
-                for unit, piece in zip(unstable.tolist(), which.tolist(), strict=True)
-            ]
-            limits = node.code_limits[unstable] + 1
-            tables = [np.arange(limit) for limit in limits.tolist()]
-            self._variables(layer, unstable, tables, ranges, len(self._nodes))
-            out = self._extended(out, node.size, unstable)
-        return out
+        if not len(unstable):
+            return out
+        value = self._shifted(node, self._add(self._rows(x, unstable)), unstable, pieces[unstable])
+        low, high = self._ranges.of(len(unstable), [block.rows(unstable) for block in floats])
+        ranges = [
+            deviation(node.functions[node.which[unit]], int(pieces[unit]), low[:, k], high[:, k])
+            for k, unit in enumerate(unstable.tolist())
+        ]
+        self._tables += [np.arange(limit + 1) for limit in node.code_limits[unstable].tolist()]
+        return self._extended(out, unstable, ranges, value)
 
     def _constants(self, node: Pointwise, x: _Value, codes: np.ndarray) -> None:
         """Fill in the codes of unsettled units whose input is constant on the window: exactly."""
@@ -203,8 +209,8 @@ class _Reduction:
             knots = node.functions[node.which[unit]].breakpoints
             codes[unit] = sum((value >= t) + (value > t) for t in knots)
 
-    def _shifted(self, node: Pointwise, source: int, units: np.ndarray, pieces: np.ndarray) -> None:
-        """Add the layer of the deviations of some units from their pieces."""
+    def _shifted(self, node: Pointwise, source: int, units: np.ndarray, pieces: np.ndarray) -> int:
+        """Add the layer of the deviations of some units from their pieces; its value."""
         functions: dict[Cpwl, int] = {}
         which = []
         for unit, piece in zip(units.tolist(), pieces.tolist(), strict=True):
@@ -212,56 +218,50 @@ class _Reduction:
             slope, intercept = function.pieces[piece]
             maps = [(s - slope, c - intercept) for s, c in function.pieces]
             which.append(functions.setdefault(Cpwl(function.breakpoints, maps), len(functions)))
-        self._nodes.append(Pointwise(source, tuple(functions), np.asarray(which, dtype=np.int64)))
+        return self._add(Pointwise(source, tuple(functions), np.asarray(which, dtype=np.int64)))
 
     def _maxima(self, layer: Layer, node: MaxGroups, x: _Value) -> _Value:
         """The value of a max layer; groups whose largest member is not proven become a layer."""
-        floats = _in_floats(x)
-        low, high = self._ranges.of(self._network.sizes[node.source], floats)
-        middle = low.min(axis=0) + high.max(axis=0)
-        codes = np.empty(node.size, dtype=np.int64)
-        chosen = np.empty(node.size, dtype=np.int64)
-        groups: dict[int, tuple[list[int], list[int], np.ndarray]] = {}
+        floats, size = _in_floats(x), self._network.sizes[node.source]
+        middle = np.add(*self._ranges.hull(size, floats))
+        codes, chosen = np.empty((2, node.size), dtype=np.int64)
+        kept: dict[int, np.ndarray] = {}  # of each unstable group the members that may be largest
         for units, members in node.by_length:
-            best = middle[members].argmax(axis=1)
-            rivals, same, reach = self._rivals(x, floats, members, best)
-            first = same.argmax(axis=1)  # of equal members the first counts
-            codes[units], chosen[units] = first, members[np.arange(len(units)), first]
+            rivals, same = self._rivals(x, floats, members, middle[members].argmax(axis=1))
+            codes[units] = same.argmax(axis=1)  # of equal members the first counts
+            chosen[units] = members[np.arange(len(units)), codes[units]]
             for g in np.nonzero(rivals.any(axis=1))[0].tolist():
-                kept = sorted([int(first[g]), *np.nonzero(rivals[g])[0].tolist()])
-                groups[int(units[g])] = kept, members[g, kept].tolist(), reach[:, g]
+                rivals[g, codes[units[g]]] = True
+                kept[int(units[g])] = np.nonzero(rivals[g])[0]
+        unstable = self._unstable(layer, np.isin(np.arange(node.size), list(kept)))
         out = [columns.rows(chosen) for columns in x]
         self._codes.append(codes)
-        if groups:
-            unstable = np.asarray(sorted(groups), dtype=np.int64)
-            found = [groups[unit] for unit in unstable.tolist()]
-            rows = np.unique(np.concatenate([members for _, members, _ in found]))
-            source = self._add(self._rows(x, rows))
-            places = [np.searchsorted(rows, members) for _, members, _ in found]
-            self._nodes.append(MaxGroups(source, tuple(tuple(p.tolist()) for p in places)))
-            own = np.searchsorted(rows, chosen[unstable])
-            value = self._add(_difference(len(self._nodes), source, len(rows), own))
-            tables = [np.asarray(kept, dtype=np.int64) for kept, _, _ in found]
-            ranges = [(np.zeros_like(reach), np.maximum(reach, 0.0)) for _, _, reach in found]
-            self._variables(layer, unstable, tables, ranges, value)
-            out = self._extended(out, node.size, unstable)
-        return out
+        if not len(unstable):
+            return out
+        own = [np.asarray(node.groups[unit])[kept[unit]] for unit in unstable.tolist()]
+        rows = np.unique(np.concatenate(own))
+        source = self._add(self._rows(x, rows))
+        groups = [np.searchsorted(rows, members).tolist() for members in own]
+        largest = self._add(MaxGroups(source, tuple(map(tuple, groups))))
+        best = np.searchsorted(rows, chosen[unstable])
+        value = self._add(_difference(largest, source, len(rows), best))
+        ranges = []
+        for unit, members in zip(unstable.tolist(), own, strict=True):
+            first = np.full(len(members), chosen[unit])
+            differences = [block.differences(members, first) for block in floats]
+            reach = self._ranges.of(len(members), differences)[1].max(axis=1)
+            ranges.append((np.zeros_like(reach), np.maximum(reach, 0.0)))
+        self._tables += [kept[unit] for unit in unstable.tolist()]
+        return self._extended(out, unstable, ranges, value)
 
     def _rivals(
-        self,
-        x: _Value,
-        floats: list[FloatColumns],
-        members: np.ndarray,
-        best: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of groups (groups, members) and one member of each: which others may be larger, which
-        are always equal to it, and by how much the largest is at most, (boxes, groups)."""
+        self, x: _Value, floats: list[FloatColumns], members: np.ndarray, best: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of groups (groups, members) and one member of each: which others may be larger, and
+        which are always equal to it."""
         own = members[np.arange(len(members)), best]
-        rivals = np.zeros(members.shape, dtype=bool)
-        same = np.zeros(members.shape, dtype=bool)
-        reach: np.ndarray | float = 0.0
-        for m in range(members.shape[1]):
-            other = members[:, m]
+        rivals, same = np.zeros((2, *members.shape), dtype=bool)
+        for m, other in enumerate(members.T):
             differences = [block.differences(other, own) for block in floats]
             apart = np.zeros(len(members), dtype=bool)
             for block in differences:
@@ -271,10 +271,8 @@ class _Reduction:
             for columns in x:
                 equal &= columns.equal(other[near], own[near])
             same[near[equal], m] = True
-            high = self._ranges.of(len(members), differences)[1]
-            rivals[:, m] = (high.max(axis=0) >= 0.0) & ~same[:, m]
-            reach = np.maximum(reach, np.where(rivals[:, m], high, 0.0))
-        return rivals, same, np.asarray(reach)
+            rivals[:, m] = (self._ranges.hull(len(members), differences)[1] >= 0.0) & ~same[:, m]
+        return rivals, same
 
     def _rows(self, x: _Value, rows: np.ndarray) -> Affine:
         """The affine node of some entries of a value, in the variables so far."""
@@ -297,26 +295,26 @@ class _Reduction:
         self._nodes.append(node)
         return len(self._nodes)
 
-    def _variables(
+    def _unstable(self, layer: Layer, which: np.ndarray) -> np.ndarray:
+        """The numbers of a layer's unstable units; ReductionError where there are too many by now."""
+        found = np.nonzero(which)[0]
+        self._units.append(layer.units.start + found)
+        if sum(map(len, self._units)) > self._most:
+            raise ReductionError(f"more than {self._most:,} units change on the window")
+        return found
+
+    def _extended(
         self,
-        layer: Layer,
+        x: _Value,
         units: np.ndarray,
-        tables: list[np.ndarray],
         ranges: list[tuple[np.ndarray, np.ndarray]],
         value: int,
-    ) -> None:
-        """The deviations of some units of a layer become variables: a block of columns."""
+    ) -> _Value:
+        """A layer's value with the deviations of its unstable units, whose ranges and value in the
+        reduced network are given, as variables of their own."""
         self._ranges.append(*(np.stack(side, axis=1) for side in zip(*ranges, strict=True)))
-        self._units.append(layer.units.start + units)
-        self._tables += tables
+        size, missing = x[0].planes.shape[2], len(self._blocks) - len(x)
         self._blocks.append(value)
-        count = sum(map(len, self._units))
-        if count > self._most:
-            raise ReductionError(f"more than {self._most:,} units change on the window")
-
-    def _extended(self, x: _Value, size: int, units: np.ndarray) -> _Value:
-        """A value of a layer with its own block of deviations."""
-        missing = len(self._blocks) - 1 - len(x)
         zeros = Columns.none(0, size, self._on)
         return [*x, *[zeros] * missing, Columns.units(size, units, self._on)]
 

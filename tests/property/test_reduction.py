@@ -290,10 +290,16 @@ def test_a_device_that_is_not_there_is_one_line() -> None:
             exactcam.partition(convolutional(1), plane_of(256), reduce=device)
 
 
-def test_where_too_many_units_change_the_whole_network_is_cut() -> None:
+def test_where_too_many_units_change_the_reduction_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     network, plane, window = convolutional(8), plane_of(256), Window.rectangle(0, 0, 1, 1)
     with pytest.raises(ReductionError, match="more than 100 units"):
         reduced(network, plane, window, 100)
+    with monkeypatch.context() as patch:
+        patch.setattr("exactcam.reduction.unstable.memory", lambda: 1e6)
+        with pytest.raises(ReductionError, match=r"some \d+ GB of memory, and this machine has 0"):
+            reduced(network, plane, window)
     with pytest.raises(exactcam.ExactcamError, match="reduce is a int"):
         exactcam.partition(network, plane, window, reduce=3)  # type: ignore[arg-type]
 
