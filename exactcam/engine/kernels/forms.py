@@ -161,17 +161,18 @@ def _add_column(weights: Weights, j: int, step: np.ndarray, out: np.ndarray) -> 
 def apply_pieces(siblings: Siblings, kept: np.ndarray, pieces: Pieces, out: np.ndarray) -> None:
     """Write a pointwise layer's value on the first member of every family, of the units `kept`,
     to `out`, float64 (families, 3, kept)."""
+    _, first, codes, source, rows = siblings
     which, slopes, intercepts = pieces
-    for k in range(siblings.first.shape[0]):
-        cell = siblings.first[k]
-        own = siblings.rows[cell]
+    for k in range(first.shape[0]):
+        cell = first[k]
+        own = rows[cell]
         for m in range(kept.shape[0]):
             j = kept[m]
-            piece = siblings.codes[cell, j] // 2
+            piece = codes[cell, j] // 2
             slope = slopes[which[j], piece]
-            out[k, 0, m] = slope * siblings.source[own, 0, j]
-            out[k, 1, m] = slope * siblings.source[own, 1, j]
-            out[k, 2, m] = slope * siblings.source[own, 2, j] + intercepts[which[j], piece]
+            out[k, 0, m] = slope * source[own, 0, j]
+            out[k, 1, m] = slope * source[own, 1, j]
+            out[k, 2, m] = slope * source[own, 2, j] + intercepts[which[j], piece]
 
 
 @jit()
