@@ -30,19 +30,9 @@ _ENTRIES = 1 << 17
 _NAMED = 20  # units that a note names; the rest are counted
 
 
-class Whole(NamedTuple):
-    """The original model, run from its input to its output in its own types.
-
-    Attributes
-    ----------
-    run : callable
-        The output at a flat point.
-    roundoff : float
-        By how much, relatively, one operator may be off.
-    """
-
-    run: Callable[[np.ndarray], np.ndarray]
-    roundoff: float
+# The original model, run from its input to its output in its own types: its outputs at flat
+# points, and by how much, relatively, one operator may be off; None where nothing runs it.
+Whole = Callable[[Sequence[np.ndarray]], tuple[list[np.ndarray], float] | None]
 
 
 @dataclass(frozen=True)
@@ -60,8 +50,8 @@ class Forward:
     depths : mapping of str to int
         For a value of the model, the most operators one after another between the values
         that are cut and this one.
-    whole : Whole, optional
-        The model uncut, to be compared too.
+    whole : callable, optional
+        The model uncut, to be compared too: see `Whole`.
     roundoffs : callable, optional
         For a value of the model, the largest unit roundoff between the values that are cut
         and this one, where that may be less than `roundoff`.
@@ -157,9 +147,7 @@ def compare(
         _compare_block(others, given, computed, last, seen, start)
     notes = _notes(network, floats, probes, seen, {c.value: c.layer for c in reversed(cuts)})
     if forward.whole is not None:
-        roundoffs = np.full(len(network.sizes), forward.whole.roundoff)
-        floats.compute_in(roundoffs, len(traced))
-        _compare_whole(floats, forward.whole.run)
+        _compare_whole(floats, forward.whole, len(traced))
     return notes
 
 
@@ -254,16 +242,20 @@ def _refuse(layer: str, by: str) -> NoReturn:
     )
 
 
-def _compare_whole(floats: FloatNetwork, whole: Callable[[np.ndarray], np.ndarray]) -> None:
+def _compare_whole(floats: FloatNetwork, whole: Whole, operators: int) -> None:
     """Compare the output alone at four points, the model run as a whole."""
     network = floats.network
     rng = np.random.default_rng(20231128)
     sizes = np.asarray([0.0, 1.0, 8.0, 1000.0])
     points = rng.standard_normal((network.inputs, 4)) * sizes
     points = points.astype(np.float32).astype(np.float64)
+    found = whole(list(points.T))
+    if found is None:
+        return
+    outputs, roundoff = found
+    floats.compute_in(np.full(len(network.sizes), roundoff), operators)
     middle, radius = floats.run({0: points})[network.output]
-    for p in range(points.shape[1]):
-        theirs = whole(points[:, p])
+    for p, theirs in enumerate(outputs):
         if theirs.shape != middle[:, p].shape:
             _refuse("output", f"{theirs.size} entries instead of {len(middle)}")
         gap, _ = _gap(theirs, middle[:, p], radius[:, p])

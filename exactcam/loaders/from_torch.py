@@ -17,7 +17,7 @@ import logging
 import math
 import operator
 import warnings
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +29,7 @@ import numpy as np
 from ..errors import (
     MissingExtraError,
     NetworkError,
+    NumberError,
     UnsupportedLayerError,
 )
 from ..files.reading import reading
@@ -37,7 +38,7 @@ from ..model.network import Network
 from .check import Forward, Traced, Whole, compare
 from .graph import Graph, Operand, Tensor
 from .outputs import chosen
-from .torch_constants import CREATED, SHAPED, TORCH_ERRORS, TorchConstants, as_array
+from .torch_constants import CREATED, EMPTY, SHAPED, TORCH_ERRORS, TorchConstants, as_array
 from .torch_ops import OPERATORS, REFUSED
 from .torch_views import CASTS
 
@@ -316,8 +317,8 @@ class _Translation(NamedTuple):
 
     `program` is what was translated, `graph` holds the nodes, `output` is the result and `place`
     its place among the program's tensors, `traced` the tensors by the program's names;
-    `constants` are the values that do not depend on the input, by node, `rounds` says whether
-    anything is rounded to a type narrower than float64; the result depends on `needed`.
+    `constants` are the values that do not depend on the input, by node, `rounds` says whether any
+    is rounded to a type narrower than float64; the result depends on `needed`.
     """
 
     program: Any
@@ -349,14 +350,29 @@ def _translated(
         raise refusal from None
 
 
-def _translate(
-    torch: Any, program: Any, drop_final: bool, output: int | str | None, size: int = 1 << 30
+def _translate(torch: Any, program: Any, *options: Any) -> _Translation:
+    """The program translated; what stands in memory that torch.empty gives must not matter."""
+    try:
+        return _translate_with(math.nan, torch, program, *options)
+    except NumberError:
+        if not any(_operator(node) in EMPTY for node in program.graph.nodes):
+            raise
+    zeros, ones = (_translate_with(unset, torch, program, *options) for unset in (0.0, 1.0))
+    if zeros.graph.network(zeros.output).sha256 != ones.graph.network(ones.output).sha256:
+        raise NetworkError(
+            "the output depends on numbers of torch.empty that nothing sets; use torch.zeros"
+        )
+    return zeros
+
+
+def _translate_with(
+    unset: float, torch: Any, program: Any, drop_final: bool, output: int | str | None, size: int
 ) -> _Translation:
     program = _functional(torch, program)
     result, place = _chosen_output(torch, program, output)
     needed = _needed(result)
     graph, values = _placeholders(torch, program, needed, size)
-    folder = TorchConstants(torch, graph, _stored(program))
+    folder = TorchConstants(torch, graph, _stored(program), unset)
     traced: Traced = {}
     for node in program.graph.nodes:
         if node not in needed:
@@ -374,8 +390,9 @@ def _translate(
                 layer = "input" if node.op == "placeholder" else graph.layer
                 traced[node.name] = (layer, values[node])
     constants = {node: value for node, value in values.items() if _is_constant(value)}
-    rounds = folder.rounds or any(_narrows(torch, n) for n in needed - constants.keys())
-    return _Translation(program, graph, values[result], place, traced, constants, rounds, needed)
+    return _Translation(
+        program, graph, values[result], place, traced, constants, folder.rounds, needed
+    )
 
 
 def _stored(program: Any) -> int:
@@ -536,11 +553,6 @@ def _is_constant(value: Any) -> bool:
     return not isinstance(value, (Tensor, np.ndarray))
 
 
-def _narrows(torch: Any, node: Any) -> bool:
-    dtypes = [x for x in (*node.args, *node.kwargs.values()) if isinstance(x, torch.dtype)]
-    return any(d.is_floating_point and d != torch.float64 for d in dtypes)
-
-
 def _type_name(node: Any) -> str:
     """The declared element type of a value of the program, for example "float32"."""
     return str(node.meta["val"].dtype).removeprefix("torch.")
@@ -579,38 +591,64 @@ def _calm(torch: Any) -> Iterator[None]:
         torch.set_float32_matmul_precision(precision)
 
 
-def _whole(torch: Any, module: Any, example: Any, read: _Translation) -> Whole | None:
-    """The module in float64, or in its own types where it rounds; None where it runs in neither."""
+def _whole(torch: Any, module: Any, example: Any, read: _Translation) -> Whole:
+    """The module in float64, or in its own types where it rounds."""
     own = example.dtype
     attempts = [] if read.rounds else [(torch.float64, 2.0**-53)]
     if own in (torch.float32, torch.float64):  # of narrower types the bound would say nothing
         attempts.append((own, _SLACK * 2.0**-23))
-    for dtype, roundoff in attempts:
-        try:
-            run = _module_forward(torch, module, example, read.place, dtype)
-            run(np.zeros(example.numel()))
-            return Whole(run, roundoff)
-        except TORCH_ERRORS:
-            continue
-    return None
+
+    def outputs(points: Sequence[np.ndarray]) -> tuple[list[np.ndarray], float] | None:
+        for dtype, roundoff in attempts:
+            try:
+                return _module_outputs(torch, module, example, read.place, dtype, points), roundoff
+            except TORCH_ERRORS:
+                continue
+        return None
+
+    return outputs
 
 
-def _module_forward(
-    torch: Any, module: Any, example: Any, place: int, dtype: Any
-) -> Callable[[np.ndarray], np.ndarray]:
-    """The module's forward pass on points of a type: of the tensors it returns, the one at `place`."""
+def _module_outputs(
+    torch: Any, module: Any, example: Any, place: int, dtype: Any, points: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Of the tensors that the module returns in a type, the one at `place`, at flat points.
+
+    A module in float64 that writes values into a tensor of float32 rounds them: RuntimeError.
+    """
     copied = copy.deepcopy(module)
     if dtype != example.dtype:
         copied = copied.to(dtype)
-
-    def forward(point: np.ndarray) -> np.ndarray:
-        with torch.no_grad(), _eager(torch):
-            out = copied(torch.from_numpy(point).reshape(example.shape).to(dtype))
-        leaves = torch.utils._pytree.tree_leaves(out)
+    out = []
+    for k, point in enumerate(points):
+        given = torch.tensor(point, dtype=dtype).reshape(example.shape)  # it may be written to
+        watched = dtype == torch.float64 and not k
+        with torch.no_grad(), _eager(torch), _unrounded(torch) if watched else nullcontext():
+            leaves = torch.utils._pytree.tree_leaves(copied(given))
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        return np.asarray(tensors[place].double().numpy()).ravel()
+        out.append(np.asarray(tensors[place].double().numpy()).ravel())
+    return out
 
-    return forward
+
+def _unrounded(torch: Any) -> AbstractContextManager[Any]:
+    """Raise RuntimeError as soon as an operator on float64 gives a narrower float."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    def floats(values: Any) -> set[Any]:
+        tensors = (x for x in tree_leaves(values) if isinstance(x, torch.Tensor))
+        return {x.dtype for x in tensors if x.is_floating_point()}
+
+    class Unrounded(TorchDispatchMode):  # type: ignore[misc]
+        def __torch_dispatch__(
+            self, called: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            out = called(*args, **(kwargs or {}))
+            if torch.float64 in floats((args, kwargs)) and floats(out) - {torch.float64}:
+                raise RuntimeError(f"{called} rounds")
+            return out
+
+    return Unrounded()
 
 
 class _Interpreted:
@@ -622,7 +660,7 @@ class _Interpreted:
     def __init__(self, torch: Any, read: _Translation, output: str) -> None:
         self.torch, self.read, self.output = torch, read, output
         self.held = {
-            node: value.double() if torch.is_tensor(value) and value.is_floating_point() else value
+            node: value
             for node, value in read.constants.items()
             if any(user not in read.constants for user in node.users)
         }
@@ -655,7 +693,11 @@ class _Interpreted:
 
             def run_node(self, node: Any) -> Any:
                 if node in idle:
-                    return held.get(node)
+                    value = held.get(node)
+                    if isinstance(value, torch.Tensor):  # a copy: the program may write to it
+                        wide = torch.float64 if value.is_floating_point() else value.dtype
+                        return value.to(wide, copy=True)
+                    return value
                 probe = handed.get(node.name)
                 if node.op == "placeholder":
                     computed[node.name] = handed[node.name]

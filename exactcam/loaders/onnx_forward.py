@@ -123,27 +123,26 @@ def run_alone(model: Any, outputs: list[str]) -> list[np.ndarray] | None:
         return None
 
 
-def whole_of(model: Any, source: str, shape: Sequence[int], output: str) -> Whole | None:
-    """A model as it was before anything was put in or computed; None where nothing runs it."""
-    try:
-        import onnxruntime
-    except ImportError:
-        return None
-    host = _Host(model, source, _SINGLE_ROUNDOFF, onnxruntime)
-    dtype = {_FLOAT: np.float32, _DOUBLE: np.float64}.get(host.input_type)
-    if dtype is None:
-        return None
-    try:
-        run = host._runner(model, [output])
-        run({source: np.zeros(shape, dtype)})
-    except (*_FAILURES, *_failures(onnxruntime)):
-        return None
+def whole_of(model: Any, source: str, shape: Sequence[int], output: str) -> Whole:
+    """A model as it was before anything was put in or computed, run as a whole."""
 
-    def forward(point: np.ndarray) -> np.ndarray:
-        found = run({source: point.reshape(shape).astype(dtype)})
-        return np.asarray(found[0], np.float64).ravel()
+    def outputs(points: Sequence[np.ndarray]) -> tuple[list[np.ndarray], float] | None:
+        try:
+            import onnxruntime
+        except ImportError:
+            return None
+        host = _Host(model, source, _SINGLE_ROUNDOFF, onnxruntime)
+        dtype = {_FLOAT: np.float32, _DOUBLE: np.float64}.get(host.input_type)
+        if dtype is None:
+            return None
+        try:
+            run = host._runner(model, [output])
+            found = [run({source: point.reshape(shape).astype(dtype)})[0] for point in points]
+        except (*_FAILURES, *_failures(onnxruntime)):
+            return None
+        return [np.asarray(x, np.float64).ravel() for x in found], _SLACK * _SINGLE_ROUNDOFF
 
-    return Whole(forward, _SLACK * _SINGLE_ROUNDOFF)
+    return outputs
 
 
 def _first_line(error: BaseException) -> str:
