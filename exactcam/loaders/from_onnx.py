@@ -42,7 +42,7 @@ from .onnx_model import (
 )
 from .onnx_node import Attribute, OnnxNode
 from .onnx_ops import FINAL, OPERATORS, REFUSED
-from .onnx_types import cast_types, element_types
+from .onnx_types import cast_types, element_types, inferred_shapes
 
 __all__ = ["read_onnx"]
 
@@ -198,6 +198,8 @@ def _read_these(
     last = model.graph.output[0].name
     types = element_types(model)
     uses = Counter(name for node in model.graph.node for name in node.input)
+    wanted = [last, *(name for node in choices_in(model).values() for name in node.input)]
+    judged = {n for node in needed(model.graph.node, wanted, False) for n in node.output}
     known = set(values)
     for number, node in enumerate(nodes):
         if node.output and known.issuperset(node.output):
@@ -210,7 +212,13 @@ def _read_these(
             )
             values[last] = values.get(node.input[0])
             return str(node.input[0])
-        outputs = _translate(graph, node, values, opset, last, types)
+        try:
+            outputs = _translate(graph, node, values, opset, last, types)
+        except UnsupportedLayerError:
+            shapes = inferred_shapes(node, values, types, opset)
+            if shapes is None or not judged.isdisjoint(node.output):
+                raise
+            outputs = [graph.affine([], shape) for shape in shapes]  # what is in it is not read
         for name, operand in zip(node.output, outputs, strict=True):
             if name in values and name:
                 raise FileFormatError(f"layer {graph.layer}: computes {name!r} a second time")

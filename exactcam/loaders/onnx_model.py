@@ -70,13 +70,14 @@ def needed_part(model: Any) -> Any:
     return copy
 
 
-def needed(nodes: Sequence[Any], wanted: Iterable[str]) -> list[Any]:
-    """The nodes that some values depend on, in order."""
+def needed(nodes: Sequence[Any], wanted: Iterable[str], shapes: bool = True) -> list[Any]:
+    """The nodes that some values depend on, in order; those by their shapes too, or not."""
     names, kept = set(wanted), []
     for node in reversed(nodes):
         if not names.isdisjoint(node.output):
             kept.append(node)
-            names.update(_read_by(node))
+            if shapes or node.op_type not in ("Shape", "Size"):
+                names.update(_read_by(node))
     return kept[::-1]
 
 
