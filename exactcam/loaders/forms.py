@@ -172,7 +172,7 @@ Result = Operand | Sequence[Operand | None]  # what an operator gives: one outpu
 
 def zeros(size: int) -> np.ndarray:
     """An object array (size,) of exact integers zero."""
-    return objects([mpz(0)] * size)
+    return np.full(size, mpz(0), object)
 
 
 def shifted(name: str, form: Form, shift: tuple[np.ndarray, mpz]) -> Form:

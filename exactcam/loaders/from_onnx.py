@@ -137,6 +137,10 @@ def _convert(model: Any, original: Any, size: int, drop_final: bool, check: bool
     network = graph.network(result)
     if not check:
         return network
+    # Maps that became parts of others hold arrays as large as they are.
+    traced = {n: t for n, t in traced.items() if t[1].form.cuts or n in (source, compared)}
+    values = {name: x for name, x in values.items() if isinstance(x, np.ndarray)}
+    result = None
     types = element_types(model)
     checked(model, values, types)
     plain = frozen(model, values, types)

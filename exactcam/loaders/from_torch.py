@@ -36,7 +36,8 @@ from ..files.reading import reading
 from ..files.torch_archive import safe_archive
 from ..model.network import Network
 from .check import Forward, Traced, Whole, compare
-from .graph import Graph, Operand, Tensor
+from .forms import Mass
+from .graph import Graph, Tensor
 from .outputs import chosen
 from .torch_constants import CREATED, EMPTY, SHAPED, TORCH_ERRORS, TorchConstants, as_array
 from .torch_ops import OPERATORS, REFUSED
@@ -112,12 +113,11 @@ def from_torch(
     example = _example(torch, module, input_shape, example)
     program = _exported(torch, module, example)
     read = _translated(torch, program, drop_final, output)
-    network = read.graph.network(read.output)
     if not check:
-        return network
+        return read.network
     with _calm(torch):
         whole = None if drop_final else _whole(torch, module, example, read)
-        return _checked(torch, network, read, whole)
+        return _checked(torch, read, whole)
 
 
 def _unwrapped(torch: Any, module: Any) -> Any:
@@ -222,11 +222,10 @@ def read_pt2(
     with reading(path):
         size = Path(path).stat().st_size
         read = _translated(torch, program, drop_final, output, size)
-        network = read.graph.network(read.output)
         if not check:
-            return network
+            return read.network
         with _calm(torch):
-            return _checked(torch, network, read, None)
+            return _checked(torch, read, None)
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
@@ -315,15 +314,17 @@ def _functional(torch: Any, program: Any) -> Any:
 class _Translation(NamedTuple):
     """A translated program.
 
-    `program` is what was translated, `graph` holds the nodes, `output` is the result and `place`
-    its place among the program's tensors, `traced` the tensors by the program's names;
+    `program` is what was translated, `network` and `masses` are what it became, `output` is the
+    result and `place` its place among the program's tensors, `traced` the tensors that the
+    self-check needs by the program's names;
     `constants` are the values that do not depend on the input, by node, `rounds` says whether any
     is rounded to a type narrower than float64; the result depends on `needed`.
     """
 
     program: Any
-    graph: Graph
-    output: Operand
+    network: Network
+    masses: list[Mass]
+    output: Any
     place: int
     traced: Traced
     constants: dict[Any, Any]
@@ -358,7 +359,7 @@ def _translate(torch: Any, program: Any, *options: Any) -> _Translation:
         if not any(_operator(node) in EMPTY for node in program.graph.nodes):
             raise
     zeros, ones = (_translate_with(unset, torch, program, *options) for unset in (0.0, 1.0))
-    if zeros.graph.network(zeros.output).sha256 != ones.graph.network(ones.output).sha256:
+    if zeros.network.sha256 != ones.network.sha256:
         raise NetworkError(
             "the output depends on numbers of torch.empty that nothing sets; use torch.zeros"
         )
@@ -390,8 +391,12 @@ def _translate_with(
                 layer = "input" if node.op == "placeholder" else graph.layer
                 traced[node.name] = (layer, values[node])
     constants = {node: value for node, value in values.items() if _is_constant(value)}
+    network = graph.network(values[result])
+    # Maps that became parts of others hold arrays as large as they are.
+    traced = {n: t for n, t in traced.items() if t[1].form.cuts or t[1] is values[result]}
+    masses, output = graph.masses, values[result]
     return _Translation(
-        program, graph, values[result], place, traced, constants, folder.rounds, needed
+        program, network, masses, output, place, traced, constants, folder.rounds, needed
     )
 
 
@@ -666,6 +671,9 @@ class _Interpreted:
         }
         self.idle = {n for n in read.program.graph.nodes if n.op != "output"} - read.needed
         self.idle |= read.constants.keys()
+        self.handed: dict[str, np.ndarray] = {}
+        self.computed: dict[str, np.ndarray] = {}
+        self.interpreter = self._interpreter()
 
     def depths(self, cut: set[str]) -> dict[str, int]:
         """For every value, the most operators one after another since the last cuts."""
@@ -679,47 +687,53 @@ class _Interpreted:
         return out
 
     def __call__(self, handed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        torch, output, held, idle = self.torch, self.output, self.held, self.idle
-        computed: dict[str, np.ndarray] = {}
+        self.handed, self.computed = handed, {}
+        with self.torch.no_grad():
+            self.interpreter.run()
+        return self.computed
 
-        def widened(value: Any) -> Any:
-            narrow = isinstance(value, torch.dtype) and value.is_floating_point
-            return torch.float64 if narrow else value
+    def _interpreter(self) -> Any:
+        torch, runs = self.torch, self
 
         class Interpreter(torch.fx.Interpreter):  # type: ignore[misc, name-defined]
             def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-                named = {key: widened(value) for key, value in kwargs.items()}
-                return super().call_function(target, tuple(map(widened, args)), named)
+                named = {key: runs._wide(value) for key, value in kwargs.items()}
+                return super().call_function(target, tuple(map(runs._wide, args)), named)
 
             def run_node(self, node: Any) -> Any:
-                if node in idle:
-                    value = held.get(node)
-                    if isinstance(value, torch.Tensor):  # a copy: the program may write to it
-                        wide = torch.float64 if value.is_floating_point() else value.dtype
-                        return value.to(wide, copy=True)
-                    return value
-                probe = handed.get(node.name)
+                if node in runs.idle:
+                    return runs._copied(runs.held.get(node))
                 if node.op == "placeholder":
-                    computed[node.name] = handed[node.name]
-                    return torch.from_numpy(handed[node.name].copy())
+                    runs.computed[node.name] = runs.handed[node.name]
+                    return runs._probe(node)
                 out = super().run_node(node)
-                if isinstance(out, torch.Tensor) and out.is_floating_point():
-                    out = out.double()
-                    if probe is not None or node.name == output:
-                        computed[node.name] = out.numpy().copy()
-                    if probe is not None:
-                        out = torch.from_numpy(probe.copy())
-                return out
+                if not isinstance(out, torch.Tensor) or not out.is_floating_point():
+                    return out
+                if node.name in runs.handed or node.name == runs.output:
+                    runs.computed[node.name] = out.double().numpy().copy()
+                return runs._probe(node) if node.name in runs.handed else out.double()
 
-        with torch.no_grad():
-            Interpreter(self.read.program.graph_module).run()
-        return computed
+        return Interpreter(self.read.program.graph_module)
+
+    def _probe(self, node: Any) -> Any:
+        return self.torch.tensor(self.handed[node.name], dtype=self.torch.float64)
+
+    def _wide(self, value: Any) -> Any:
+        """float64 for a type of floats."""
+        narrow = isinstance(value, self.torch.dtype) and value.is_floating_point
+        return self.torch.float64 if narrow else value
+
+    def _copied(self, value: Any) -> Any:
+        """A constant in float64, copied since the program may write to it."""
+        if not isinstance(value, self.torch.Tensor):
+            return value
+        return value.to(self._wide(value.dtype), copy=True)
 
 
-def _checked(torch: Any, network: Network, read: _Translation, whole: Whole | None) -> Network:
+def _checked(torch: Any, read: _Translation, whole: Whole | None) -> Network:
     """The network with the notes of the self-check."""
     last = next(n for n in reversed(read.traced) if read.traced[n][1] is read.output)
     interpreted = _Interpreted(torch, read, last)
     forward = Forward(interpreted, 2.0**-53, interpreted.depths, whole)
-    notes = compare(network, read.graph.masses, read.traced, last, forward)
-    return replace(network, notes=(*network.notes, *notes)) if notes else network
+    notes = compare(read.network, read.masses, read.traced, last, forward)
+    return replace(read.network, notes=(*read.network.notes, *notes)) if notes else read.network
