@@ -202,8 +202,6 @@ def _read_these(
     last = model.graph.output[0].name
     types = element_types(model)
     uses = Counter(name for node in model.graph.node for name in node.input)
-    wanted = [last, *(name for node in choices_in(model).values() for name in node.input)]
-    judged = {n for node in needed(model.graph.node, wanted, False) for n in node.output}
     known = set(values)
     for number, node in enumerate(nodes):
         if node.output and known.issuperset(node.output):
@@ -220,7 +218,7 @@ def _read_these(
             outputs = _translate(graph, node, values, opset, last, types)
         except UnsupportedLayerError:
             shapes = inferred_shapes(node, values, types, opset)
-            if shapes is None or not judged.isdisjoint(node.output):
+            if shapes is None or _is_judged(model, node):
                 raise
             outputs = [graph.affine([], shape) for shape in shapes]  # what is in it is not read
         for name, operand in zip(node.output, outputs, strict=True):
@@ -232,6 +230,13 @@ def _read_these(
                 if uses[name] > 1:
                     graph.settle(operand)
     return None
+
+
+def _is_judged(model: Any, node: Any) -> bool:
+    """Whether the output, or which branches are taken, depends on more of a node than its shape."""
+    conditions = (name for choice in choices_in(model).values() for name in choice.input)
+    wanted = [model.graph.output[0].name, *conditions]
+    return any(n.output == node.output for n in needed(model.graph.node, wanted, False))
 
 
 def _taken(graph: Graph, choice: Any, values: Values) -> Any:

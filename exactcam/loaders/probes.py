@@ -44,6 +44,7 @@ class _Knot(NamedTuple):
     """
 
     rows: np.ndarray | slice
+    size: int
     numbers: np.ndarray
     start: int
 
@@ -99,14 +100,13 @@ class Probes:
     def _fill(self, value: int, columns: np.ndarray, out: np.ndarray) -> None:
         """Write dense columns."""
         place = columns - 1 - self.taken[value]
-        scales = [1.0 if n < 0 else _PLAIN[n % len(_PLAIN)] for n in place.tolist()]
+        out[...] = self.rng.standard_normal(out.shape, np.float32)
+        out *= np.where(place < 0, 1.0, np.take(_PLAIN, place % len(_PLAIN))).astype(np.float32)
         for k, column in enumerate(columns.tolist()):
-            out[:, k] = scales[k] * self.rng.standard_normal(len(out), np.float32)
             for knot in self.knots[value]:
                 turn = (column - 1 - knot.start) % _MOST
                 if turn < _TRIED:
-                    numbers, size = knot.numbers[turn], len(out[knot.rows, k])
-                    out[knot.rows, k] = np.tile(numbers, -(-size // len(numbers)))[:size]
+                    out[knot.rows, k] = _repeated(knot.numbers[turn], knot.size)
             for boost in self.boosts[value].get(column, []):
                 out[boost.rows, k] = boost.numbers
 
@@ -191,8 +191,9 @@ class Probes:
             for n in range(int(order[mine].max(initial=-1)) + 1):
                 which = np.nonzero(mine & (order == n))[0]
                 beside = _beside(x[which], room[which])
+                rows = lines.row[unit[which]]
                 start = self.taken[v] % _MOST
-                self.knots[v].append(_Knot(lines.row[unit[which]], beside, start))
+                self.knots[v].append(_Knot(_run(rows), len(rows), beside, start))
                 self.taken[v] += _TRIED
 
     def _want_members(self, k: int, node: MaxGroups) -> None:
@@ -248,6 +249,11 @@ def _beside(at: np.ndarray, room: np.ndarray) -> np.ndarray:
     turn = (np.arange(_TRIED)[:, None] + np.arange(len(at))) % _TRIED
     side = np.where(turn % 2 == 0, 1.0, -1.0)
     return _single(at + side * steps[turn // 2, np.arange(len(at))])
+
+
+def _repeated(numbers: np.ndarray, size: int) -> np.ndarray:
+    """So many numbers, those given again and again."""
+    return numbers if len(numbers) == size else np.tile(numbers, -(-size // len(numbers)))[:size]
 
 
 def _single(x: np.ndarray) -> np.ndarray:
