@@ -110,8 +110,9 @@ def read_onnx(
         if not model.graph.node or not model.graph.output:
             raise FileFormatError("holds no ONNX graph")
         check_names(model)
-        model = with_output(model, output)
-        size = read_beside(model, path, len(content))
+        model, size = with_output(model, output), len(content)
+        del content
+        size = read_beside(model, path, size)
         original = _copied(model) if model.functions or choices_in(model) else None
         if model.functions:
             model = needed_part(inlined(model))

@@ -78,36 +78,31 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
     NetworkError
         Where onnxruntime is installed and finds the model invalid: then it has no meaning.
     """
-    double = _in_float64(model)
     try:
         import onnxruntime
     except ImportError:
         onnxruntime = None
-    attempts: list[_Host] = []
+    attempts: list[Callable[[], _Host]] = []  # one model is made at a time: they may be large
     if onnxruntime is not None:
         attempts = [
-            _Host(_with_float32(double, model), source, 2.0**-53, onnxruntime),
-            _Host(model, source, 2.0**-24, onnxruntime),
+            lambda: _Host(_with_float32(_in_float64(model), model), source, 2.0**-53, onnxruntime),
+            lambda: _Host(model, source, 2.0**-24, onnxruntime),
         ]
     elif (
         not any(n.op_type == "BatchNormalization" for n in model.graph.node) or opset_of(model) > 13
     ):
-        attempts = [_Host(double, source, 2.0**-53, None)]
+        attempts = [lambda: _Host(_in_float64(model), source, 2.0**-53, None)]
     why = "not checked: onnxruntime is not installed"
-    for host in attempts:
-        if host.input_type in (_FLOAT16, _BFLOAT16):
-            why = "not checked: nothing runs the model in more than half precision"
-            continue
+    for attempt in attempts:
         try:
-            forward = host.forward(traced, output)
-            shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
-            forward.cut({name: np.zeros(shape) for name, shape in shapes.items()})
-        except (*_FAILURES, *_failures(host.runtime)) as error:
+            host = attempt()
+            if host.input_type not in (_FLOAT16, _BFLOAT16):
+                return host.tried(traced, output), ""
+            why = "not checked: nothing runs the model in more than half precision"
+        except (*_FAILURES, *_failures(onnxruntime)) as error:
             why = f"not checked: the model does not run ({_first_line(error)})"
-            continue
-        return forward, ""
-    if attempts[-1:] and attempts[-1].runtime is not None:
-        attempts[-1].check_valid(traced[source][1].shape, output)
+    if onnxruntime is not None:
+        attempts[-1]().check_valid(traced[source][1].shape, output)
     return None, why
 
 
@@ -150,11 +145,14 @@ def _first_line(error: BaseException) -> str:
 
 
 def _failures(runtime: Any) -> tuple[Any, ...]:
-    """onnxruntime's own exceptions, which share no base but Exception."""
+    """onnxruntime's own exceptions, which share no base but Exception, and that of a long model."""
+    from google.protobuf.message import EncodeError
+
     if runtime is None:
-        return ()
+        return (EncodeError,)
     state = runtime.capi.onnxruntime_pybind11_state
-    return tuple(getattr(state, name) for name in _RUNTIME_FAILURES if hasattr(state, name))
+    own = (getattr(state, name) for name in _RUNTIME_FAILURES if hasattr(state, name))
+    return (EncodeError, *own)
 
 
 @dataclass(frozen=True)
@@ -191,6 +189,13 @@ class _Host:
             return Forward(cut, self.roundoff, self._depths)
         return Forward(cut, _SINGLE_ROUNDOFF, self._depths, None, self._roundoffs)
 
+    def tried(self, traced: Traced, output: str) -> Forward:
+        """The forward pass, run once on zeros."""
+        forward = self.forward(traced, output)
+        shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
+        forward.cut({name: np.zeros(shape) for name, shape in shapes.items()})
+        return forward
+
     def check_valid(self, shape: Sequence[int], output: str) -> None:
         """Raise NetworkError where the library finds the model itself, uncut, invalid."""
         if self.input_type in (_FLOAT16, _BFLOAT16):
@@ -199,8 +204,8 @@ class _Host:
         try:
             self._runner(self.model, [output])({self.source: np.zeros(shape, dtype)})
         except (*_FAILURES, *_failures(self.runtime)) as error:
-            if type(error).__name__ == "NotImplemented":
-                return  # a kernel that is missing says nothing about the model
+            if type(error).__name__ in ("NotImplemented", "EncodeError"):
+                return  # neither a missing kernel nor too little memory says what the model is
             raise NetworkError(
                 "onnxruntime cannot run the model, so it has no meaning to compare with "
                 f"({_first_line(error)}); check=False (--no-check) reads it all the same"
@@ -267,11 +272,11 @@ def _cut_model(
 
 
 def _with_float32(double: Any, model: Any) -> Any:
-    """A float64 model whose operators without float64 kernels are run in float32.
+    """Let the operators of a float64 model that have no float64 kernels be run in float32.
 
     Numbers beyond float32 would be lost: a model that stores float64 is left as it is.
     """
-    from onnx import ModelProto, helper
+    from onnx import GraphProto, helper
 
     stored = {tensor.data_type for tensor in model.graph.initializer}
     kinds = {entry.type.tensor_type.elem_type for entry in model.graph.input}
@@ -295,11 +300,10 @@ def _with_float32(double: Any, model: Any) -> Any:
         nodes.append(inner)
         for name in filter(None, node.output):
             nodes.append(helper.make_node("Cast", [mark + "to_" + name], [name], to=_DOUBLE))
-    copy = ModelProto()
-    copy.CopyFrom(double)
-    del copy.graph.node[:]
-    copy.graph.node.extend(nodes)
-    return copy
+    fresh = GraphProto(node=nodes)  # before the old nodes go, of which some are among them
+    double.graph.ClearField("node")
+    double.graph.node.MergeFrom(fresh.node)
+    return double
 
 
 def _widen_casts(model: Any, types: dict[str, int]) -> None:
