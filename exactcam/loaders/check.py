@@ -26,7 +26,7 @@ from .probes import Probes
 __all__ = ["Forward", "Traced", "Whole", "compare"]
 
 Traced = dict[str, tuple[str, Tensor]]  # layer and tensor by the name of the model's value
-_ENTRIES = 1 << 20  # of all values, in the columns that are evaluated together
+_ENTRIES = 1 << 22  # of all values, in the columns that are evaluated together
 _PART = 1 << 15  # entries that are compared together
 _NAMED = 20  # units that a note names; the rest are counted
 

@@ -665,7 +665,7 @@ class _Interpreted:
     def __init__(self, torch: Any, read: _Translation, output: str) -> None:
         self.torch, self.read, self.output = torch, read, output
         self.held = {
-            node: value
+            node: value.double() if torch.is_tensor(value) and value.is_floating_point() else value
             for node, value in read.constants.items()
             if any(user not in read.constants for user in node.users)
         }
@@ -702,7 +702,9 @@ class _Interpreted:
 
             def run_node(self, node: Any) -> Any:
                 if node in runs.idle:
-                    return runs._copied(runs.held.get(node))
+                    held = runs.held.get(node)
+                    written = torch.is_tensor(held) and any(map(_writes, node.users))
+                    return held.clone() if written else held
                 if node.op == "placeholder":
                     runs.computed[node.name] = runs.handed[node.name]
                     return runs._probe(node)
@@ -723,11 +725,10 @@ class _Interpreted:
         narrow = isinstance(value, self.torch.dtype) and value.is_floating_point
         return self.torch.float64 if narrow else value
 
-    def _copied(self, value: Any) -> Any:
-        """A constant in float64, copied since the program may write to it."""
-        if not isinstance(value, self.torch.Tensor):
-            return value
-        return value.to(self._wide(value.dtype), copy=True)
+
+def _writes(node: Any) -> bool:
+    """Whether an operator writes to one of its arguments."""
+    return bool(getattr(getattr(node.target, "_schema", None), "is_mutable", False))
 
 
 def _checked(torch: Any, read: _Translation, whole: Whole | None) -> Network:
