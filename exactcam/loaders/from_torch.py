@@ -703,7 +703,7 @@ class _Interpreted:
             def run_node(self, node: Any) -> Any:
                 if node in runs.idle:
                     held = runs.held.get(node)
-                    written = torch.is_tensor(held) and any(map(_writes, node.users))
+                    written = isinstance(held, torch.Tensor) and any(map(_writes, node.users))
                     return held.clone() if written else held
                 if node.op == "placeholder":
                     runs.computed[node.name] = runs.handed[node.name]
