@@ -702,7 +702,7 @@ class _Interpreted:
 
             def run_node(self, node: Any) -> Any:
                 if node in runs.idle:
-                    held = runs.held.get(node)
+                    held: Any = runs.held.get(node)
                     written = isinstance(held, torch.Tensor) and any(map(_writes, node.users))
                     return held.clone() if written else held
                 if node.op == "placeholder":
