@@ -5,19 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 from .complex.partition import Partition, assemble
-from .errors import ExactcamError, NetworkError, SliceError, interrupted
+from .errors import ExactcamError, NetworkError, ReductionError, SliceError, interrupted
 from .exact.reference import RawCell, activation_cells
 from .model.network import Network
 from .model.slice import Slice, Window, WindowLike, window_of
 from .runtime.arguments import expect, words
 from .runtime.processes import checked
 
+if TYPE_CHECKING:
+    from .reduction.unstable import Reduced
+
 __all__ = ["ENGINES", "partition"]
 
 ENGINES = ("fast", "reference")
 _SMALL = 128  # units: so many are worth trying without compiled kernels
+_MANY, _LARGE = 1 << 11, 1 << 20  # units and multiplications from which on reduction is tried
+_CHANGING = 1 << 11  # units that change: from so many on reduction is not worth trying
 _PATIENCE = 2.0  # seconds: compiling takes some fifteen
 
 
@@ -29,6 +35,7 @@ def partition(
     progress: Callable[[int], None] | None = None,
     jobs: int = 1,
     executor: Executor | None = None,
+    reduce: bool | str | None = None,
 ) -> Partition:
     """The exact partition of a network's input window into its activation regions.
 
@@ -55,6 +62,12 @@ def partition(
     executor : concurrent.futures.Executor, optional
         Runs the fast engine's jobs instead, for example that of dask.distributed:
         `Client.get_executor()`.
+    reduce : bool or str, optional
+        Whether to reduce the network first to the units that change within the window, exactly
+        (Theorem 31 of proofs/reduction.md). The result is the same. None does so for large
+        networks, such as convolutional ones, where few units change. The name of a device that
+        torch computes on in float64, such as "cuda", does so there, with the same result bit
+        for bit.
 
     Returns
     -------
@@ -67,7 +80,9 @@ def partition(
     SliceError
         The slice does not fit the network, or the window is no convex polygon.
     ExactcamError
-        The engine is unknown or `jobs` less than 1.
+        The engine or the device is unknown or `jobs` less than 1.
+    ReductionError
+        Where the reduction is asked for and too many units change.
 
     Examples
     --------
@@ -95,17 +110,57 @@ def partition(
         quick = _uncompiled(network, plane, outline)
         if quick is not None:
             return quick
-    if engine == "reference":
-        cells = activation_cells(network, plane, outline, progress)
-        return assemble(network, plane, outline, cells, engine)
-    from .engine.fast import fast_partition  # imports numba, which takes a second
+    found = _reduced(network, plane, outline, reduce, engine)
+
+    def answer(network: Network, plane: Slice) -> Partition:
+        if engine == "reference":
+            cells = activation_cells(network, plane, outline, progress)
+            return assemble(network, plane, outline, cells, engine)
+        from .engine.fast import fast_partition  # imports numba, which takes a second
+
+        return fast_partition(network, plane, outline, progress, jobs, executor)
 
     try:
-        return fast_partition(network, plane, outline, progress, jobs, executor)
+        if found is None:
+            return answer(network, plane)
+        from .reduction.widened import widened
+
+        return widened(answer(found.network, found.plane), found, network, plane)
     except SystemError as error:
         if interrupted(error):
             raise KeyboardInterrupt from error
         raise
+
+
+def _reduced(
+    network: Network,
+    plane: Slice,
+    outline: Window,
+    reduce: bool | str | None,
+    engine: str | None,
+) -> Reduced | None:
+    """The network of the units that are unstable on the window, if it is wanted or worth it."""
+    if reduce is not None:
+        expect(reduce, (bool, str), "reduce", "True, False, None or torch's name of a device")
+    if reduce is False or (reduce is None and (engine == "reference" or not _large(network))):
+        return None
+    from .reduction.unstable import reduced  # imports numba
+
+    most = network.units if reduce else min(network.units // 8, _CHANGING)
+    try:
+        return reduced(network, plane, outline, most, reduce if isinstance(reduce, str) else None)
+    except ReductionError:
+        if reduce:
+            raise
+        return None
+
+
+def _large(network: Network) -> bool:
+    """Whether a network is so large that to reduce it takes less than to cut a few regions."""
+    if network.units < _MANY:
+        return False
+    rows = ((m.shape[0], m.fan_in) for node in network.affine_nodes.values() for m in node.matrices)
+    return sum(height * terms for height, terms in rows) >= _LARGE
 
 
 def _uncompiled(network: Network, plane: Slice, outline: Window) -> Partition | None:

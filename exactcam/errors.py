@@ -52,6 +52,13 @@ class UnsupportedLayerError(NetworkError):
     """A layer or operator that no loader can translate exactly, a sigmoid for example."""
 
 
+class ReductionError(ExactcamError):
+    """A network that `partition(..., reduce=True)` cannot reduce to its unstable units.
+
+    There are too many, or numbers too wide. Left to itself, `partition` does without.
+    """
+
+
 class SliceError(ExactcamError, ValueError):
     """A slice or window that is degenerate or does not fit the network's input size."""
 

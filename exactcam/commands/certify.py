@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..complex.certificate import check_limits
 from .common import partition_of
 from .options import add_partition_options
 
@@ -22,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files, and say what the certificate claims and how to check it."""
-    part = partition_of(args)
+    part = partition_of(args, check_limits)
     part.certify(args.output, args.network_out, args.slice_out, args.jobs)
     counts = part.counts
     print(

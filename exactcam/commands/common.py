@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
@@ -40,12 +40,17 @@ def load_model(args: argparse.Namespace) -> Network:
     return network
 
 
-def partition_of(args: argparse.Namespace) -> Partition:
-    """Load MODEL and compute the partition the options ask for, showing progress."""
+def partition_of(
+    args: argparse.Namespace, check: Callable[[Network], None] | None = None
+) -> Partition:
+    """Load MODEL, `check` it, and compute the partition the options ask for, showing progress."""
     network = load_model(args)
+    if check is not None:
+        check(network)
     plane, window = slice_of(args, network.inputs), window_from(args)
     with Progress("regions") as progress, scheduler(args) as executor:
-        return partition(network, plane, window, args.engine, progress, args.jobs, executor)
+        reduce = {"yes": True, "no": False}.get(args.reduce, args.reduce)
+        return partition(network, plane, window, args.engine, progress, args.jobs, executor, reduce)
 
 
 @contextmanager

@@ -67,6 +67,12 @@ def add_partition_options(parser: argparse.ArgumentParser) -> None:
     )
     window.add_argument("--polygon", metavar='"u,v u,v ..."', help="a convex window")
     parser.add_argument("--engine", choices=ENGINES, help="default: the fastest")
+    parser.add_argument(
+        "--reduce",
+        metavar="yes|no|DEVICE",
+        help="first reduce the network to the units that change in the window, on torch's DEVICE "
+        "if one is named (default: for large networks)",
+    )
     work = parser.add_mutually_exclusive_group()
     jobs = "processes to use; no more than processors, or than EXACTCAM_PROCESSES where it is set"
     work.add_argument("--jobs", type=int, default=1, metavar="N", help=jobs)

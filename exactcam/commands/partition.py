@@ -70,6 +70,8 @@ def _through_file(args: argparse.Namespace) -> Partition | None:
     plane, window = slice_of(args, network.inputs), window_from(args)
     if args.engine not in (None, "fast"):
         raise ExactcamError("-o FILE.run is for the fast engine")
+    if args.reduce not in (None, "no"):
+        raise ExactcamError("-o FILE.run works without --reduce")
     resumed = Path(args.output).is_file() and Path(args.output).stat().st_size > 0
     with Progress("regions") as progress, scheduler(args) as far, workers(args.jobs, far) as pool:
         engine = Engine(network, plane, window)

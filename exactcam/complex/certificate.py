@@ -10,6 +10,7 @@ last is written.
 from __future__ import annotations
 
 import gzip
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,16 +18,48 @@ from typing import Any
 
 import numpy as np
 
+from .. import checker
+from ..arithmetic.matrix import Convolution
 from ..arithmetic.rational import to_hex
+from ..errors import NetworkError
 from ..files.strict_json import dump
 from ..files.writing import writing
 from ..model.geometry import Point
+from ..model.network import Network
+from ..model.node_document import node_text
+from ..model.nodes import Affine
 from ..model.slice_file import slice_sha256
 from .boundary import Boundary, cut_cells
 from .cell_data import CellData
 from .counts import Counts
 
-__all__ = ["certificate_lines", "write_certificate"]
+__all__ = ["certificate_lines", "check_limits", "write_certificate"]
+
+
+def check_limits(network: Network) -> None:
+    """Raise NetworkError for a network that the checker refuses for its size.
+
+    It writes every term of a convolution out, and reads files up to a limit (section 6 of
+    proofs/certificate.md).
+    """
+    size = 0
+    for k, node in enumerate(network.nodes):
+        where = f"layer {network.names[k]}"
+        for matrix in node.matrices if isinstance(node, Affine) else ():
+            if isinstance(matrix, Convolution):
+                terms = matrix.shape[matrix.transpose] * math.prod(matrix.held.shape[1:])
+                if terms > checker.MAX_TERMS:
+                    raise NetworkError(
+                        f"{where}: a convolution of {terms:,} terms; certificates can be checked "
+                        f"up to {checker.MAX_TERMS:,}"
+                    )
+        for text in node_text(node):
+            size += len(text)
+            if size > checker.MAX_FILE:
+                raise NetworkError(
+                    f"{where}: the network up to here is a file of more than "
+                    f"{checker.MAX_FILE:,} bytes; certificates can be checked up to that"
+                )
 
 
 def write_certificate(data: CellData, counts: Counts, boundary: Boundary, path: str | Path) -> None:

@@ -30,7 +30,7 @@ from ..runtime.cached import cached_property
 from ..runtime.processes import checked
 from .boundary import Boundary, decision_boundary
 from .cell_data import Cell, CellData, Cells, Outlines, ends_of
-from .certificate import write_certificate
+from .certificate import check_limits, write_certificate
 from .counts import Counts, linear_regions, numbered
 from .invariants import check_continuity, check_invariants, check_some, check_tiling
 from .output_maps import StoredMaps, frozen
@@ -188,12 +188,15 @@ class Partition(CellData):
 
         Raises
         ------
+        NetworkError
+            Where the network is larger than the checker reads.
         OSError
             Where a file cannot be written.
         """
         files = [(network, "network"), (slice, "slice")]
         others = [None if file is None else file_name(file, name) for file, name in files]
         target = file_name(path)
+        check_limits(self.network)
         self.prefetch(jobs, forms=False)
         write_certificate(self, self.counts, self.decision_boundary(jobs=jobs), target)
         if others[0] is not None:

@@ -23,6 +23,7 @@ from .kernels.forms import gather_patches, sparse_product
 __all__ = ["FloatProduct", "float_product"]
 
 _PATCH = 1 << 18  # numbers in the patches that are multiplied at once: 2 MB, a core's cache
+_COLUMNS = 384  # columns at least, lest a large kernel be read for a few at a time
 
 _NO_INTS, _NO_FLOATS = np.zeros(0, dtype=np.int64), np.zeros(0)
 _NOTHING = Weights(
@@ -184,7 +185,7 @@ class _ConvolutionProduct(FloatProduct):
         planes = x.reshape(len(x), groups * channels, -1)
         target = out.reshape(len(out), rows, -1)
         kernel = numbers.reshape(groups, rows // groups, channels * taps)
-        at_once = max(1, _PATCH // (groups * channels * taps))
+        at_once = max(_COLUMNS, _PATCH // (groups * channels * taps))
         some = max(1, at_once // target.shape[2])
         for k in range(0, len(x), some):
             for p in range(0, target.shape[2], at_once):

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arithmetic.constants import TINY, UNIT, UP
 from ..arithmetic.rational import mpq, mpz, to_float
+from ..complex.counts import numbered
 from ..complex.output_maps import OutputMaps, frozen
 from ..complex.vertices import Vertices
 from ..model.geometry import Point, meet, reduced
@@ -25,6 +26,7 @@ from ..runtime.fork_pool import chunks, spread
 from .division import head_start, shares
 from .kernels import vertices as kernels
 from .kernels.arrays import FloatForms
+from .live_units import live_codes
 from .refine import TRIED, Engine, worth_trying
 from .region_store import Regions
 
@@ -205,17 +207,37 @@ class LazyMaps(OutputMaps):
 
     @quiet()
     def keys(self) -> list[Hashable]:
-        """Two maps whose float forms are further apart than their errors differ; only cells
-        that are not proven different from all others have their exact map as key."""
+        """Two maps whose float forms are further apart than their errors differ, and cells with equal
+        live units have one map; only what neither proves has its exact map as key."""
         names = self._names(np.arange(len(self._exact.cells)))
         shared = np.nonzero(np.bincount(names)[names] > 1)[0]
         shared = shared[np.argsort(names[shared], kind="stable")]  # cluster by cluster
         first = np.searchsorted(names[shared], names[shared[:TRIED]].max(initial=-1), side="right")
         left = self._still(shared, self._not_alone, int(first))
         keys: list[Hashable] = list(range(len(names)))
-        for cell in np.sort(left).tolist():  # in canonical order cells share most exact work
-            keys[cell] = tuple(self.form(cell).ravel())
+        left = np.sort(left)  # in canonical order cells share most exact work
+        first, alone = self._by_live_units(left)
+        for cell, other, settled in zip(left.tolist(), left[first].tolist(), alone, strict=True):
+            if cell == other and not settled:
+                keys[cell] = tuple(self.form(cell).ravel())
+            else:
+                keys[cell] = keys[other]
         return keys
+
+    def _by_live_units(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of some cells the first each with the same live units, and whether no other cell's map
+        may be equal."""
+        network, patterns = self._exact.engine.network, self._exact.cells.patterns
+        rows: list[bytes] = []
+        for first in range(0, len(cells), _CELLS):
+            codes = np.stack([patterns[cell] for cell in cells[first : first + _CELLS].tolist()])
+            found = live_codes(network, codes)
+            if found is None:
+                return np.arange(len(cells)), np.zeros(len(cells), dtype=bool)
+            rows += [row.tobytes() for row in found]
+        names, clusters = numbered(rows), self._names(cells)
+        heads = np.unique(names, return_index=True)[1]
+        return heads[names], (np.bincount(clusters[heads]) == 1)[clusters]
 
     def _not_alone(self, cells: np.ndarray) -> np.ndarray:
         """Those of some cells whose map floats do not prove different from all others'."""

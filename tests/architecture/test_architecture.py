@@ -29,6 +29,7 @@ ORDER = [
     "exact",
     "complex",
     "engine",
+    "reduction",
     "analysis",
     "compute",
     "grading",

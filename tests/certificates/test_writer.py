@@ -11,8 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from exactcam import checker, cli, partition
-from exactcam.errors import FileFormatError
+from exactcam.arithmetic.matrix import Convolution
+from exactcam.arithmetic.rational import mpz, objects
+from exactcam.complex.certificate import check_limits
+from exactcam.errors import FileFormatError, NetworkError
 from exactcam.model.network import Network
+from exactcam.model.nodes import Affine
 from exactcam.model.slice import Slice, Window
 from exactcam.model.slice_file import read_slice, slice_sha256, write_slice
 from exactcam.testing.strategies import cases
@@ -106,3 +110,23 @@ def test_damaged_slice_files_are_refused(
     path.write_text(text.replace(old, new), encoding="ascii")
     with pytest.raises(FileFormatError, match="slice"):
         read_slice(path)
+
+
+def test_what_the_checker_cannot_read_is_refused_before_anything_is_computed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("exactcam.commands.common.partition", None)
+    monkeypatch.setattr("exactcam.checker.MAX_FILE", 1000)
+    model = Path(cli.__file__).parent / "data" / "two_moons.json"
+    assert cli.main(["certify", str(model), "-o", str(tmp_path / "c.cert")]) == 2
+    assert "a file of more than 1,000 bytes" in capsys.readouterr().err
+    kernel = objects([mpz(1)] * 9, (1, 1, 3, 3))
+    taps = ((1, 1), (1, 1), (1, 1))
+    large = Affine.combine(
+        [0],
+        [(Convolution((1, 4, 4), (1, 4, 4), kernel, *taps), mpz(1))],
+        (objects([mpz(0)] * 16), mpz(1)),
+    )
+    monkeypatch.setattr("exactcam.checker.MAX_TERMS", 143)
+    with pytest.raises(NetworkError, match="layer 0: a convolution of 144 terms"):
+        check_limits(Network(16, (large,), 1))

@@ -7,10 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import exactcam
 from exactcam import from_arrays
 from exactcam.arithmetic.rational import mpq
+from exactcam.engine.live_units import live_codes
+from exactcam.testing.strategies import KINDS, networks, networks_of, slices, windows
 
 A, B, C, E, F = range(5)  # rows of a float map with its errors
 ERROR = 0.25  # larger than what floats lose, so that a missing term is noticed
@@ -55,3 +59,26 @@ def test_no_cell_of_the_boundary_is_left_out(outputs: int, moved: str, sign: int
         found += len(truth)
         assert truth <= set(maps.may_tie(mpq(0)).tolist())
     assert found > 15  # else nothing is tested
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(KINDS), st.data())
+def test_cells_with_equal_live_units_have_equal_maps(kind: str, data: st.DataObject) -> None:
+    """Lemma 32; and that units behind a flat piece are not among them."""
+    network = data.draw(networks_of(kind) if data.draw(st.booleans()) else networks())
+    plane = data.draw(slices(network.inputs))
+    part = exactcam.partition(network, plane, data.draw(windows(network, plane)))
+    rows = live_codes(network, part.patterns)
+    if rows is None:
+        return
+    maps: dict[bytes, bytes] = {}
+    for row, form in zip(rows, part.forms, strict=True):
+        assert maps.setdefault(row.tobytes(), str(form.tolist())) == str(form.tolist())
+
+
+def test_hidden_units_are_not_live() -> None:
+    """Where a unit behind changes alone, no exact map is computed to see that maps are equal."""
+    network = from_arrays([([[1, 0]], [-2]), ([[1], [1]], [-1, 1]), ([[1, 1]], [0])])
+    codes = np.asarray([[0, 0, 2], [2, 0, 2], [2, 2, 2]])
+    assert live_codes(network, codes).tolist() == [[1, 1, 3], [3, 1, 3], [3, 3, 3]]
+    assert live_codes(network, np.asarray([[2, 0, 0]])).tolist() == [[0, 1, 1]]

@@ -16,6 +16,7 @@ FIGURES = {
     "signed_distance/figure.py": ["signed-distance-2d.png", "signed-distance-3d.png"],
     "digits/figure.py": ["digits.png", "digits-statistics.png", "digits.csv"],
     "boundary_samples/figure.py": ["boundary-samples.png"],
+    "real_networks/figure.py": ["real-networks.csv", "real-networks.png"],
 }
 
 

@@ -1,0 +1,1 @@
+"""A network on a window as a small exact network of the units that cut there."""
