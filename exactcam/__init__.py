@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from .model.slice import Slice, Window
     from .render import draw
     from .testing import oracle as sampling  # noqa: F401 (an attribute, not in __all__)
+    from .windows.complexity import local_complexity
+    from .windows.partitions import Partitions, partitions
+    from .windows.watch import Watch
 
 __version__ = "0.2.0"
 
@@ -41,8 +44,10 @@ __all__ = [
     "ExactcamError",
     "Network",
     "Partition",
+    "Partitions",
     "Slice",
     "Verification",
+    "Watch",
     "Window",
     "check",
     "compare",
@@ -52,8 +57,10 @@ __all__ = [
     "line_slice",
     "load",
     "load_partition",
+    "local_complexity",
     "nearest_boundary_point",
     "partition",
+    "partitions",
     "piecewise",
     "read_network",
     "region_expression",
@@ -79,12 +86,15 @@ _NAMES = {
     "model.network_file": "read_network write_network",
     "model.slice": "Slice Window",
     "render": "draw",
+    "windows.complexity": "local_complexity",
+    "windows.partitions": "Partitions partitions",
+    "windows.watch": "Watch",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 # Modules that are attributes of the package without an import of their own.
 _ROOMS = """
-    analysis arithmetic complex compute exact files grading loaders model render runtime testing
+    analysis arithmetic complex compute exact files grading loaders model render runtime testing windows
 """
 _MODULES = {"sampling": "testing.oracle", "tables": "analysis.tables"}
 _MODULES |= {room: room for room in _ROOMS.split()}

@@ -32,6 +32,7 @@ COMMANDS = (
     "stats",
     "sample",
     "line",
+    "complexity",
     "info",
     "compare",
     "certify",

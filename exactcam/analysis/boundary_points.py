@@ -29,7 +29,7 @@ from ..model.slice import Slice
 from ..runtime.arguments import expect, integer
 from ..runtime.cached import WithoutCaches, cached_property
 
-__all__ = ["BoundarySamples", "Nearest", "nearest_boundary_point", "sample_boundary"]
+__all__ = ["BoundarySamples", "Metric", "Nearest", "nearest_boundary_point", "sample_boundary"]
 
 Pair = tuple[mpq, mpq]
 _MOST = 10**8  # samples: more do not fit into the memory
@@ -216,7 +216,7 @@ def nearest_boundary_point(partition: Partition, u: Any, v: Any, level: Any = 0)
     at = homogeneous(*here)
     if any(side(line, at) < 0 for line in partition.window.sides):
         raise ExactcamError(f"the point ({u}, {v}) is outside the window")
-    metric = _Metric(partition.slice)
+    metric = Metric(partition.slice)
     candidates = [
         metric.nearest(here, *ends) for ends in _features(partition.decision_boundary(level), at)
     ]
@@ -239,7 +239,7 @@ def _features(boundary: Boundary, at: Point) -> list[tuple[Pair, Pair]]:
     return [(cartesian(start), cartesian(end)) for start, end in ends]
 
 
-class _Metric:
+class Metric:
     """The input-space scalar product of slice vectors: the Gram matrix of e1 and e2."""
 
     def __init__(self, plane: Slice) -> None:

@@ -18,13 +18,15 @@ class Batch:
 
     `corners` (n, 8) are rows (u, v, delta, a, b, c, e, f) in local coordinates: a point
     and the line of the edge that leaves it (see `predicates`), `labels` (n,) that line's
-    name (see `replay`); `codes` (cells, units) is the pattern as far as it is known.
+    name (see `replay`); `codes` (cells, units) is the pattern as far as it is known. `places`
+    (cells,) says which of a run's slices and windows each cell belongs to, None: all to the first.
     """
 
     start: np.ndarray
     corners: np.ndarray
     labels: np.ndarray
     codes: np.ndarray
+    places: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -38,14 +40,20 @@ class Batch:
         """The cells low:high."""
         start = self.start[low : high + 1] - self.start[low]
         own = slice(self.start[low], self.start[high])
-        return Batch(start, self.corners[own], self.labels[own], self.codes[low:high])
+        places = None if self.places is None else self.places[low:high]
+        return Batch(start, self.corners[own], self.labels[own], self.codes[low:high], places)
 
     def take(self, cells: np.ndarray) -> Batch:
         """The cells with these numbers, in the order given."""
         sizes = np.diff(self.start)[cells]
         start = np.concatenate([[0], np.cumsum(sizes)])
         own = np.repeat(self.start[:-1][cells] - start[:-1], sizes) + np.arange(start[-1])
-        return Batch(start, self.corners[own], self.labels[own], self.codes[cells])
+        places = self.places_of(cells)
+        return Batch(start, self.corners[own], self.labels[own], self.codes[cells], places)
+
+    def places_of(self, cells: np.ndarray) -> np.ndarray | None:
+        """`places` of the cells with these numbers."""
+        return None if self.places is None else self.places[cells]
 
 
 def concatenated(batches: list[Batch]) -> Batch:
@@ -59,6 +67,7 @@ def concatenated(batches: list[Batch]) -> Batch:
         np.concatenate([b.corners for b in batches]),
         np.concatenate([b.labels for b in batches]),
         np.concatenate([b.codes for b in batches]),
+        None if batches[0].places is None else np.concatenate([b.places for b in batches]),
     )
 
 

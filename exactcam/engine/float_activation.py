@@ -16,7 +16,7 @@ from ..arithmetic.constants import TINY, UNIT, UP
 from ..arithmetic.rational import mpq
 from ..arithmetic.rounding import difference, rounded
 from ..model.network import Network
-from ..model.nodes import Affine, MaxGroups, Pointwise
+from ..model.nodes import Activation, Affine, MaxGroups, Pointwise
 from ..runtime.arena import empty
 from .coincident import copied_knots, separate, tied_knots
 from .float_affine import Family, FloatAffine
@@ -26,7 +26,7 @@ from .kernels.cut_lines import cut_pointwise
 from .kernels.cut_max import cut_max
 from .kernels.forms import apply_pieces, steepest, widest
 
-__all__ = ["FloatLayer", "FloatMax", "FloatNodes", "FloatPointwise", "in_floats"]
+__all__ = ["FloatLayer", "FloatMax", "FloatNodes", "FloatPointwise", "continued", "in_floats"]
 
 
 class FloatPointwise:
@@ -314,9 +314,23 @@ def in_floats(network: Network) -> FloatNodes:
         for k, node in enumerate(network.nodes):
             if isinstance(node, Affine):
                 nodes.affine[k] = FloatAffine(node)
-            elif isinstance(node, Pointwise):
-                nodes.layers.append(FloatPointwise(node, nodes.affine.get(node.source - 1)))
             else:
-                nodes.layers.append(FloatMax(node))
+                nodes.layers.append(_in_floats(node, nodes.affine))
         _prepared[network] = nodes
     return _prepared[network]
+
+
+def _in_floats(node: Activation, affine: dict[int, FloatAffine]) -> FloatLayer:
+    """An activation node in floats, after the affine nodes with these numbers."""
+    if isinstance(node, Pointwise):
+        return FloatPointwise(node, affine.get(node.source - 1))
+    return FloatMax(node)
+
+
+def continued(network: Network, node: Activation) -> Network:
+    """The network with one more layer at its end; what is known of it in floats is shared."""
+    longer = Network(network.inputs, (*network.nodes, node), len(network.nodes) + 1)
+    known = in_floats(network)
+    layers = [*known.layers, _in_floats(node, known.affine)]
+    _prepared[longer] = FloatNodes(known.affine, layers)
+    return longer

@@ -30,7 +30,7 @@ from .live_units import live_codes
 from .refine import TRIED, Engine, worth_trying
 from .region_store import Regions
 
-__all__ = ["ExactCells", "LazyMaps", "LazyVertices"]
+__all__ = ["ExactCells", "LazyMaps", "LazyVertices", "ahead", "side_by_side", "values_at"]
 
 _EACH = 64  # vertices or cells: a process is given no fewer at a time
 _CELLS = 4096  # cells whose float values at all corners are in memory at once
@@ -174,7 +174,7 @@ class LazyMaps(OutputMaps):
             tasks = shares(engine, jobs) if jobs > 1 else [engine.start()]
 
             def maps(k: int) -> np.ndarray:
-                return _side_by_side(engine.outputs([tasks[k]]))
+                return side_by_side(engine.outputs([tasks[k]]))
 
             found = spread(maps, len(tasks), jobs, head_start=head_start(engine, tasks))
             self._bounds = np.concatenate(found)
@@ -186,7 +186,7 @@ class LazyMaps(OutputMaps):
         for first in range(0, len(cells), _CELLS):
             some = cells[first : first + _CELLS]
             codes = np.stack([patterns[cell] for cell in some.tolist()])
-            self._bounded(1)[some] = _side_by_side(engine.outputs_closely(codes))
+            self._bounded(1)[some] = side_by_side(engine.outputs_closely(codes))
 
     def _still(
         self, cells: np.ndarray, open_of: Callable[[np.ndarray], np.ndarray], first: int
@@ -276,22 +276,29 @@ class LazyMaps(OutputMaps):
         starts = np.cumsum(sizes) - sizes
         owner = np.repeat(np.arange(len(some)), sizes)
         places = (cells.start[some] - starts)[owner] + np.arange(len(owner))
-        u, v, d = cells.vertices[cells.corners[places]].T[:, :, None]
-        a, b, c, e, f = np.moveaxis(self._bounded(1)[some], 1, 0)[:, owner]
-        value = a * u + b * v + c
-        size = np.maximum(np.abs(u), np.abs(v))
-        bound = 5 * UNIT * (np.abs(a * u) + np.abs(b * v) + np.abs(c))
-        bound = (bound + e * size + f + (np.abs(a) + np.abs(b) + e) * d) * UP + TINY
+        forms = np.moveaxis(self._bounded(1)[some], 1, 0)[:, owner]
+        value, bound = values_at(forms, cells.vertices[cells.corners[places]])
         if value.shape[1] == 1:
             return _off_level(value, bound, height, starts)
         return _one_largest(value, bound, starts, owner)
 
 
-def _side_by_side(forms: Iterable[FloatForms]) -> np.ndarray:
+def side_by_side(forms: Iterable[FloatForms]) -> np.ndarray:
     """Forms as `LazyMaps._bounded` keeps them."""
     return np.concatenate(
         [np.concatenate([x.coefficients, x.errors[x.owner]], axis=1) for x in forms]
     )
+
+
+def values_at(forms: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values of forms (a, b, c, e, f), (5, n, outputs), at one point (u, v, delta) each, (n, 3),
+    and how far off they may be (Theorem 23)."""
+    u, v, d = points.T[:, :, None]
+    a, b, c, e, f = forms
+    value = a * u + b * v + c
+    size = np.maximum(np.abs(u), np.abs(v))
+    bound = 5 * UNIT * (np.abs(a * u) + np.abs(b * v) + np.abs(c))
+    return value, (bound + e * size + f + (np.abs(a) + np.abs(b) + e) * d) * UP + TINY
 
 
 def _off_level(
@@ -309,10 +316,16 @@ def _one_largest(
     value: np.ndarray, bound: np.ndarray, starts: np.ndarray, owner: np.ndarray
 ) -> np.ndarray:
     """Which cells have one output that is the largest at all their corners."""
-    best = value[starts].argmax(axis=1)[owner][:, None]
+    best = value[starts].argmax(axis=1)[owner]
+    return np.logical_and.reduceat(ahead(value, bound, best), starts)
+
+
+def ahead(value: np.ndarray, bound: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Where output best[k] is proven to be larger than all others in row k of some values."""
+    best = best[:, None]
     lowest = np.take_along_axis(value - bound, best, axis=1)
     rivals = value + bound
     np.put_along_axis(rivals, best, -np.inf, axis=1)
     highest = rivals.max(axis=1, keepdims=True)
-    ahead = lowest - highest > 8 * UNIT * (np.abs(lowest) + np.abs(highest))
-    return np.logical_and.reduceat(ahead[:, 0], starts)
+    apart: np.ndarray = lowest - highest > 8 * UNIT * (np.abs(lowest) + np.abs(highest))
+    return apart[:, 0]

@@ -16,7 +16,7 @@ from ..model.slice import Slice, Window
 from .float_forms import FloatValue
 from .kernels.arrays import FloatForms
 
-__all__ = ["Frame"]
+__all__ = ["Frame", "halves"]
 
 
 class Frame:
@@ -37,6 +37,13 @@ class Frame:
         while reach > half:
             half *= 2
         self.scale: mpq = half
+
+    @classmethod
+    def at(cls, centre: Sequence[float], scale: float) -> Frame:
+        """The coordinates (u - centre) / scale, `scale` being a power of two."""
+        frame = cls.__new__(cls)
+        frame.centre, frame.scale = tuple(mpq(x) for x in centre), mpq(scale)
+        return frame
 
     def points(self, points: Sequence[Sequence[Any]]) -> np.ndarray:
         """Homogeneous points as corners (u, v, delta), float64 (points, 3)."""
@@ -83,7 +90,7 @@ class Frame:
         frame = np.asarray([self.scale, *self.centre], dtype=np.float64)
         sizes = np.abs(np.concatenate([vectors.ravel(), frame]))
         usual = ((sizes > 2.0**-300) & (sizes < 2.0**300)) | (sizes == 0.0)
-        if not usual.all() or (frame != _halves(frame)[0]).any():
+        if not usual.all() or (frame != halves(frame)[0]).any():
             return None
         if [mpq(x) for x in frame.tolist()] != [self.scale, *self.centre]:
             return None
@@ -91,7 +98,7 @@ class Frame:
         origin, e1, e2 = vectors + 0.0  # no negative zeros
         rows, errors = np.stack([e1 * scale, e2 * scale, origin]), np.zeros(vectors.shape)
         if x or y:
-            terms = [x * half for half in _halves(e1)] + [y * half for half in _halves(e2)]
+            terms = [x * half for half in halves(e1)] + [y * half for half in halves(e2)]
             sums = np.stack([*terms, origin], axis=1).tolist()
             rows[2] = [fsum(row) for row in sums]
             left = [fsum([*row, -c]) for row, c in zip(sums, rows[2].tolist(), strict=True)]
@@ -103,7 +110,7 @@ class Frame:
         return mpq(a * self.scale), mpq(b * self.scale), a * self.centre[0] + b * self.centre[1] + c
 
 
-def _halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two floats of at most 26 bits whose sum is x (Veltkamp)."""
     big = 134217729.0 * x
     high = big - (big - x)

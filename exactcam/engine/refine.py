@@ -16,14 +16,14 @@ regions come out in the canonical order of their patterns whatever the batch siz
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
 
 from ..exact.reference import refine
-from ..exact.replay import Trace
+from ..exact.replay import LineLabels, Trace
 from ..model.geometry import Line, Point, Polygon, meet, reduced, side
 from ..model.network import Layer, Network
 from ..model.slice import Slice, Window
@@ -36,9 +36,9 @@ from .float_affine import FloatAffine
 from .float_forms import FloatValue
 from .kernels.arrays import CutResult, FloatForms, KnownValues
 from .local_frame import Frame
+from .place import Place
 from .schedule import DEFAULT, Schedule
 from .upright import Uprights
-from .value_numbers import Ties
 
 __all__ = ["Batch", "Engine", "Statistics", "Task", "concatenated", "exact_polygon", "gathered"]
 
@@ -139,7 +139,7 @@ class _Cut:
         begin = self.layer.units.start
         codes = taken(cells.codes, found.parents)
         codes[:, begin + self.first : begin + self.stop] = found.codes
-        return Batch(*found.cells, codes)
+        return Batch(*found.cells, codes, cells.places_of(found.parents))
 
 
 class Engine:
@@ -160,10 +160,18 @@ class Engine:
         blind: Callable[[int, int], np.ndarray] | None = None,
         schedule: Schedule = DEFAULT,
     ) -> None:
-        self.network, self.plane, self.window = network, plane, window
-        self.schedule = schedule
-        self.frame = Frame(window)
-        self.trace = Trace(network, plane, window)
+        self._prepare(network, [Place(network, plane, window)], blind, schedule)
+
+    def _prepare(
+        self,
+        network: Network,
+        places: Sequence[Place],
+        blind: Callable[[int, int], np.ndarray] | None = None,
+        schedule: Schedule = DEFAULT,
+    ) -> None:
+        """Begin a run on one place, or on many whose cells are cut together."""
+        self.network, self.places, self.schedule = network, places, schedule
+        self.labels = LineLabels(network)
         self.statistics = Statistics()
         self.blind = blind
         self.units = _UNITS
@@ -199,31 +207,60 @@ class Engine:
             and self.network.last_use[layer.value] == layer.value
         }
 
-    @cached_property
-    def ties(self) -> Ties:
-        """Value numbering of the network, which proves ties; few networks need it."""
-        return Ties(self.network, self.plane)
+    @property
+    def plane(self) -> Slice:
+        """The slice of the run's only place."""
+        return self.places[0].plane
 
-    @cached_property
+    @property
+    def window(self) -> Window:
+        """The window of the run's only place."""
+        return self.places[0].window
+
+    @property
+    def frame(self) -> Frame:
+        """The local coordinates of the run's only place."""
+        return self.places[0].frame
+
+    @property
+    def trace(self) -> Trace:
+        """What replays patterns at the run's only place."""
+        return self.places[0].trace
+
+    @property
     def uprights(self) -> Uprights:
-        """What proves that a line is upright; few networks need it."""
-        return Uprights(self.network, self.plane)
+        """What proves that lines are upright at the run's only place."""
+        return self.places[0].uprights
+
+    def _place(self, cells: Batch, number: int) -> Place:
+        """The place of one of some cells."""
+        return self.places[0 if cells.places is None else int(cells.places[number])]
 
     @quiet()
     def start(self) -> Task:
-        """The window as a batch of one cell, before the first activation."""
-        corners = self._rows(zip(self.window.vertices, self.window.sides, strict=True))
-        labels = -1 - np.arange(len(corners), dtype=np.int64)
-        kind = self.network.pattern_dtype.newbyteorder("=")
-        codes = np.zeros((1, self.network.units), dtype=kind)
-        cells = Batch(np.asarray([0, len(corners)]), corners, labels, codes)
-        one, closely = np.zeros(1, dtype=np.int64), self.closely
+        """Every window as one cell, before the first activation."""
+        cells, closely = self._windows(), self.closely
         values = self._close_root if closely else self._root(False)
-        return Task(0, cells, one, values, 0, closely)
+        return Task(0, cells, np.arange(len(cells)), values, 0, closely)
+
+    def _windows(self) -> Batch:
+        """The window as a batch of one cell."""
+        corners = rows_of(self.frame, zip(self.window.vertices, self.window.sides, strict=True))
+        labels = -1 - np.arange(len(corners), dtype=np.int64)
+        return Batch(np.asarray([0, len(corners)]), corners, labels, self._no_codes(1))
+
+    def _no_codes(self, cells: int) -> np.ndarray:
+        """The patterns of cells that no unit has cut."""
+        kind = self.network.pattern_dtype.newbyteorder("=")
+        return np.zeros((cells, self.network.units), dtype=kind)
 
     def _root(self, closely: bool) -> dict[int, FloatValue]:
-        """The live values at the first layer, on one cell."""
-        return self._through_affine(0, {0: self.frame.forms(self.plane)}, closely)
+        """The live values at the first layer, on every window."""
+        return self._through_affine(0, {0: self._inputs()}, closely)
+
+    def _inputs(self) -> FloatValue:
+        """The network's input on every window."""
+        return self.frame.forms(self.plane)
 
     @cached_property
     def _close_root(self) -> dict[int, FloatValue]:
@@ -245,10 +282,11 @@ class Engine:
 
     @quiet()
     def outputs_closely(self, codes: np.ndarray) -> Iterator[FloatForms]:
-        """The network's output as forms on the regions with these codes (cells, units), with bounds
-        input by input."""
+        """The network's output as forms on the regions of the only window with these codes (cells,
+        units), with bounds input by input."""
         for first in range(0, len(codes), self.batch_size):
-            values = self._anew(codes[first : first + self.batch_size], len(self.network.layers))
+            some = codes[first : first + self.batch_size]
+            values = self._anew(some, None, len(self.network.layers))
             yield values[self.network.output].forms
 
     def _leaves(self, tasks: list[Task] | None) -> Iterator[Task]:
@@ -296,7 +334,7 @@ class Engine:
         wide = first > 0 or size > 2 * units
         in_turn = wide and isinstance(ready, FloatPointwise) and ready.plain
         stop = min(size, first + units) if in_turn else size
-        return _Cut(layer, ready, x, rows, int(self.trace.labels.starts[layer.number]), first, stop)
+        return _Cut(layer, ready, x, rows, int(self.labels.starts[layer.number]), first, stop)
 
     def _cut(self, cut: _Cut, cells: Batch, closely: bool) -> tuple[Batch, np.ndarray]:
         """The parts of cells, and the number of the cell that each is a part of.
@@ -357,14 +395,14 @@ class Engine:
         input of layer `number`, and what is known of the latter."""
         plain, tied, classes, above = [], [], [], []
         for k in undecided.tolist():
-            codes = cells.codes[k]
-            own = self.ties.classes(codes, number)
+            codes, ties = cells.codes[k], self._place(cells, k).ties
+            own = ties.classes(codes, number)
             if own.all() and len(np.unique(own)) == len(own):
                 plain.append(k)
                 continue
             tied.append(k)
             classes.append(own)
-            above.append(self.ties.above(codes, number))
+            above.append(ties.above(codes, number))
         left, found, names = (np.asarray(x, dtype=np.int64) for x in (plain, tied, classes))
         return left, found, KnownValues(names, np.asarray(above, dtype=np.bool_))
 
@@ -373,7 +411,8 @@ class Engine:
     ) -> np.ndarray:
         """`_decide` with bounds input by input; switches over to them for the rest of the run if
         that decides many of its cells."""
-        x = self._anew(cells.codes[numbers], cut.layer.number)[cut.layer.source].forms
+        places = cells.places_of(numbers)
+        x = self._anew(cells.codes[numbers], places, cut.layer.number)[cut.layer.source].forms
         rows = np.zeros(len(cells), dtype=np.int64)
         rows[numbers] = np.arange(len(numbers))
         left = self._decide(replace(cut, x=x, rows=rows), cells, numbers, found)
@@ -383,11 +422,13 @@ class Engine:
         self.closely |= count.decided_closely * _RARE > count.cells_cut
         return left
 
-    def _anew(self, codes: np.ndarray, number: int) -> dict[int, FloatValue]:
-        """The live values at layer `number` on the cells with these codes, from the window on, with
-        bounds input by input."""
-        one = np.zeros(len(codes), dtype=np.int64)
-        values = {v: value.of(one) for v, value in self._close_root.items()}
+    def _anew(
+        self, codes: np.ndarray, places: np.ndarray | None, number: int
+    ) -> dict[int, FloatValue]:
+        """The live values at layer `number` on the cells with these codes and places (see `Batch`),
+        from the window on, with bounds input by input."""
+        which = np.zeros(len(codes), dtype=np.int64) if places is None else places
+        values = {v: value.of(which) for v, value in self._close_root.items()}
         for layer, ready in zip(self.network.layers[:number], self._float.layers, strict=False):
             values[layer.value] = ready.apply(values[layer.source], codes[:, layer.units])
             values = self._through_affine(layer.number + 1, values, True)
@@ -396,9 +437,9 @@ class Engine:
     def _values(self, task: Task) -> dict[int, FloatValue]:
         """Evaluate the live values on a task's cells, up to the input of its layer."""
         if task.activation == 0:
-            return task.values
+            return {v: value.of(task.parents) for v, value in task.values.items()}
         if self.closely and not task.closely:
-            return self._anew(task.cells.codes, task.activation)
+            return self._anew(task.cells.codes, task.cells.places, task.activation)
         layer = self.network.layers[task.activation - 1]
         ready, after = self._float.layers[layer.number], self._reader.get(layer.number)
         codes, source = task.cells.codes[:, layer.units], task.values[layer.source]
@@ -435,10 +476,10 @@ class Engine:
 
     def _exact_parts(self, layer: Layer, cell: Batch) -> Batch:
         """Cut one cell in exact integers; the parts are rounded correctly at the end."""
-        codes = cell.codes[0]
-        lines = [self.trace.line(codes, label) for label in cell.labels.tolist()]
+        codes, trace = cell.codes[0], self._place(cell, 0).trace
+        lines = [trace.line(codes, label) for label in cell.labels.tolist()]
         outline = exact_polygon(lines)
-        parts = refine(outline, layer.node, self.trace.input(codes, layer.number))
+        parts = refine(outline, layer.node, trace.input(codes, layer.number))
         parts.sort(key=lambda part: tuple(part[1]))
         return self._batch(layer, cell, outline, parts)
 
@@ -446,20 +487,22 @@ class Engine:
         self, layer: Layer, cell: Batch, outline: Polygon, parts: list[tuple[Polygon, np.ndarray]]
     ) -> Batch:
         """Exact parts of one cell as a batch: correctly rounded, their edges labelled."""
-        own = [codes for _, codes in parts]
-        labels = self.trace.cut_labels(cell.codes[0], layer.number, own)
+        own, place = [codes for _, codes in parts], self._place(cell, 0)
+        labels = place.trace.cut_labels(cell.codes[0], layer.number, own)
         labels.update((line, int(k)) for (_, line), k in zip(outline, cell.labels, strict=True))
         edges = [edge for part, _ in parts for edge in part]
         codes = np.repeat(cell.codes, len(parts), axis=0)
         codes[:, layer.units] = own
         names = np.asarray([labels[line] for _, line in edges], dtype=np.int64)
         start = np.cumsum([0, *(len(part) for part, _ in parts)])
-        return Batch(start, self._rows(edges), names, codes)
+        places = cell.places_of(np.zeros(len(parts), dtype=np.int64))
+        return Batch(start, rows_of(place.frame, edges), names, codes, places)
 
-    def _rows(self, edges: Iterable[tuple[Point, Line]]) -> np.ndarray:
-        """Exact corners and lines as float rows with their errors."""
-        points, lines = zip(*edges, strict=True)
-        return np.concatenate([self.frame.points(points), self.frame.lines(lines)], axis=1)
+
+def rows_of(frame: Frame, edges: Iterable[tuple[Point, Line]]) -> np.ndarray:
+    """Exact corners and lines as float rows with their errors (see `Batch`)."""
+    points, lines = zip(*edges, strict=True)
+    return np.concatenate([frame.points(points), frame.lines(lines)], axis=1)
 
 
 def worth_trying(tried: int, decided: int) -> bool:

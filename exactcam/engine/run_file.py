@@ -533,7 +533,7 @@ def _batch(line: dict[str, Any], number: int, engine: Engine, where: str) -> tup
         raise FileFormatError(f"{where}: damaged ({error})") from None
     if len(start) != cells + 1 or start[0] or not len(labels) == len(batch.corners) == start[-1]:
         raise FileFormatError(f"{where}: its arrays do not fit together")
-    sides, knots = len(engine.window.sides), int(engine.trace.labels.starts[-1])
+    sides, knots = len(engine.window.sides), int(engine.labels.starts[-1])
     if (np.diff(start) < 3).any() or (labels < -sides).any() or (labels >= knots).any():
         raise FileFormatError(f"{where}: a region has under three corners or an unknown label")
     if (codes > engine.network.code_limits).any():

@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -57,9 +58,7 @@ class Ties:
         names = _numbering((0, 0, 0))
         forms = (tuple(form) for form in plane.block.columns.tolist())
         root = np.asarray([names[form] for form in forms], dtype=np.int64)
-        # Prepared at first use: most networks have no tie.
-        self._rows: dict[int, _Rows] = {}
-        self._units: dict[int, _Pieces | _Members] = {}
+        self._rows, self._units = _prepared.setdefault(network, ({}, {}))
         # Per number of layers passed: the codes passed, the live classes, the next free one.
         self._latest: dict[int, tuple[bytes, dict[int, np.ndarray], int]] = {}
         self._latest[0] = (b"", *self._affine(0, {0: root}, len(names)))
@@ -125,6 +124,12 @@ class Ties:
             prepared = _Pieces(node) if isinstance(node, Pointwise) else _Members(node)
             self._units[layer.number] = prepared
         return self._units[layer.number]
+
+
+# Nodes by number, prepared at first use: most networks have no tie. Any slice needs the same.
+_prepared: WeakKeyDictionary[Network, tuple[dict[int, _Rows], dict[int, _Pieces | _Members]]] = (
+    WeakKeyDictionary()
+)
 
 
 def _numbering(*first: Key) -> defaultdict[Key, int]:

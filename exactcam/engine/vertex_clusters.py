@@ -32,7 +32,7 @@ def pieces(engine: Engine, batches: Iterable[Batch]) -> Iterator[Regions]:
     Corners in one cluster of a batch have one number. Exact arithmetic is used only where
     float corners are vague or their order is not proven.
     """
-    kind = np.int32 if engine.trace.labels.starts[-1] < 1 << 31 else np.int64
+    kind = np.int32 if engine.labels.starts[-1] < 1 << 31 else np.int64
     for batch in gathered(batches, _CELLS):
         points, corners = batch.corners[:, :3].copy(), np.arange(len(batch.corners))
         patterns = PackedPatterns.of(batch.codes)
@@ -62,13 +62,13 @@ def _upright(engine: Engine, batch: Batch, cells: np.ndarray) -> np.ndarray:
     owner = np.repeat(np.arange(len(batch)), np.diff(batch.start))
     lines, labels = batch.corners, batch.labels
     some = np.nonzero(cells[owner] & (lines[:, B] == 0.0) & (labels >= 0))[0]
-    numbers = np.searchsorted(engine.trace.labels.starts, labels[some], side="right") - 1
+    numbers = np.searchsorted(engine.labels.starts, labels[some], side="right") - 1
     out = np.zeros(len(owner), dtype=np.bool_)
     for number in np.unique(numbers).tolist():
         edges = some[numbers == number]
         fixed = engine.uprights.values(batch.codes[owner[edges]], number)
         for edge, own in zip(edges.tolist(), fixed, strict=True):
-            out[edge] = own[engine.trace.labels.rows(int(labels[edge]))].all()
+            out[edge] = own[engine.labels.rows(int(labels[edge]))].all()
     return out
 
 

@@ -221,8 +221,9 @@ class _Term:
         self, matrix: Matrix, digits: np.ndarray, power: int, factor: mpq, on: Arrays
     ) -> None:
         self._factor, self._size = factor * mpq(2) ** power, matrix.shape[0]
-        if self._factor < 0:
-            digits, self._factor = -digits, -self._factor
+        if self._factor <= 0:
+            digits = -digits if self._factor else digits[:0]
+            self._factor = -self._factor or mpq(1)
         self._planes: list[tuple[int, Product, float]] = []
         for place, plane in enumerate(digits):
             if plane.any():

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bench_figure",
+    "curves_figure",
     "plot_boundary",
     "plot_distribution",
     "plot_knot_lines",
@@ -199,6 +200,30 @@ def bench_figure(results: Sequence[Mapping[str, Any]]) -> Figure:
         axes.grid(alpha=0.25)
     panels[0].set(ylabel="seconds")
     panels[0].legend(fontsize=8)
+    return figure
+
+
+def curves_figure(table: Table) -> Figure:
+    """A figure of the curves of a `Watch`: regions against training steps, and all that was noted.
+
+    `table` has the columns `step`, `regions`, `standard_error` and any others.
+    """
+    expect(table, dict, "table", "that of a Watch")
+    others = [name for name in table if name not in ("step", "regions", "standard_error")]
+    figure = _new_figure(8, 3 + 1.6 * len(others))
+    ratios = [3.0, *(1.6 for _ in others)]
+    panels = figure.subplots(len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
+    steps, mean = np.asarray(table["step"]), np.asarray(table["regions"], dtype=np.float64)
+    error = np.asarray(table["standard_error"], dtype=np.float64)
+    panels[0].fill_between(steps, mean - error, mean + error, color=_colour(0), alpha=0.2, lw=0)
+    panels[0].plot(steps, mean, color=_colour(0))
+    panels[0].set(ylabel="regions on a random plane")
+    for k, (axes, name) in enumerate(zip(panels[1:], others, strict=True), 1):
+        axes.plot(steps, np.asarray(table[name], dtype=np.float64), color=_colour(k))
+        axes.set(ylabel=name)
+    for axes in panels:
+        axes.grid(alpha=0.25)
+    panels[-1].set(xlabel="step")
     return figure
 
 

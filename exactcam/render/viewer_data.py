@@ -163,7 +163,7 @@ def _positions(points: Iterable[Point], bits: int) -> tuple[int, dict[str, np.nd
 
 def _patterns(partition: Partition) -> dict[str, np.ndarray]:
     """The patterns, each as the XOR with the one before it, as far as they fit."""
-    if partition.patterns.size > _PATTERN_LIMIT:
+    if len(partition) * partition.network.units > _PATTERN_LIMIT:
         return {}
     steps = partition.patterns.astype(np.uint32)
     steps[1:] ^= partition.patterns[:-1]  # neighbours in the order differ little

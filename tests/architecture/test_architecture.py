@@ -37,6 +37,7 @@ ORDER = [
     "benchmark",
     "conformance",
     "render",
+    "windows",
     "commands",
     "cli",
     "__main__",

@@ -98,6 +98,14 @@ def kept(rng: np.random.Generator, shape: tuple[int, ...], rows: int) -> Floats:
     return Floats.of(values, "w").times(objects(mpq(k + 1, 3) for k in range(rows)))
 
 
+@pytest.mark.parametrize("factor", [-3, 0])
+def test_one_factor_of_all_floats_may_be_zero_or_negative(factor: int) -> None:
+    held = Floats.of(np.asarray([[1.5, -2.0]]), "w").times(mpq(factor))
+    x = Columns.of(objects([mpz(5), mpz(7)], (2, 1)), mpq(1))
+    found = ExactMatrix(Dense(held), mpz(1))(x)  # type: ignore[arg-type]
+    assert found.plus(x.rows(np.asarray([0]))).exact(np.arange(1)) == factor * (7.5 - 14) + 5
+
+
 def matrices(rng: np.random.Generator) -> list[Matrix]:
     """Matrices of every kind whose entries were floats."""
     taps: Any = ((2, 1), (1, 1), (1, 1))

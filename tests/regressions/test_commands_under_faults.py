@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 import exactcam
@@ -46,6 +47,8 @@ COMMANDS = [
     "stats MODEL --figure OUT.png",
     "sample MODEL -n 500 -o OUT.csv",
     "line MODEL --start=-1,-1 --end=1,1 -o OUT.csv",
+    "complexity MODEL --points POINTS --radius 0.5 -o OUT.csv",
+    "complexity MODEL --points POINTS --radius 1 --planes 20 --jobs 2 -o OUT.csv",
     "compare polygons ENGINE --model MODEL --report OUT.html",
 ]
 SIGNALS = {
@@ -79,7 +82,9 @@ def files(
     exactcam.write_network(net, folder / "model.json")
     points = part.float_vertices[part.corners]
     polygons.write(EngineOutput(points, part.offsets), folder / "engine.npz")
+    np.save(folder / "points.npy", np.zeros((3, 2)))
     return {
+        "POINTS": str(folder / "points.npy"),
         "MODEL": str(folder / "model.json"),
         "ENGINE": str(folder / "engine.npz"),
         "OTHER": str(folder / "other"),
