@@ -32,6 +32,7 @@ from .onnx_form import check_form, check_names
 from .onnx_forward import forward_of, whole_of
 from .onnx_model import (
     choices_in,
+    copied,
     inlined,
     needed,
     needed_part,
@@ -113,17 +114,11 @@ def read_onnx(
         model, size = with_output(model, output), len(content)
         del content
         size = read_beside(model, path, size)
-        original = _copied(model) if model.functions or choices_in(model) else None
+        original = copied(model) if model.functions or choices_in(model) else None
         if model.functions:
             model = needed_part(inlined(model))
         check_form(model)
         return _convert(model, original, size, drop_final, check)
-
-
-def _copied(model: Any) -> Any:
-    copy = type(model)()
-    copy.CopyFrom(model)
-    return copy
 
 
 def _convert(model: Any, original: Any, size: int, drop_final: bool, check: bool) -> Network:

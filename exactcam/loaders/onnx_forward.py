@@ -11,7 +11,7 @@ except where that is known to be wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import NetworkError
 from ..files.strict_json import printable
 from .check import Forward, Traced, Whole
-from .onnx_model import opset_of, unused
+from .onnx_model import copied, opset_of, unused
 from .onnx_types import FLOATS, cast_types, element_types
 
 __all__ = ["forward_of", "run_alone", "whole_of"]
@@ -85,13 +85,15 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
     attempts: list[Callable[[], _Host]] = []  # one model is made at a time: they may be large
     if onnxruntime is not None:
         attempts = [
-            lambda: _Host(_with_float32(_in_float64(model), model), source, 2.0**-53, onnxruntime),
+            lambda: _Host(
+                _with_float32(_in_float64(model), model), source, 2.0**-53, onnxruntime, own=True
+            ),
             lambda: _Host(model, source, 2.0**-24, onnxruntime),
         ]
     elif (
         not any(n.op_type == "BatchNormalization" for n in model.graph.node) or opset_of(model) > 13
     ):
-        attempts = [lambda: _Host(_in_float64(model), source, 2.0**-53, None)]
+        attempts = [lambda: _Host(_in_float64(model), source, 2.0**-53, None, own=True)]
     why = "not checked: onnxruntime is not installed"
     for attempt in attempts:
         try:
@@ -157,12 +159,16 @@ def _failures(runtime: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class _Host:
-    """A model in one precision and the library that runs it: onnxruntime, or onnx if None."""
+    """A model in one precision and the library that runs it: onnxruntime, or onnx if None.
+
+    A model of its own is cut itself, any other a copy.
+    """
 
     model: Any
     source: str
     roundoff: float
     runtime: Any
+    own: bool = False
 
     @property
     def input_type(self) -> int:
@@ -172,10 +178,13 @@ class _Host:
 
     def forward(self, traced: Traced, output: str) -> Forward:
         shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
-        model, renamed = _cut_model(self.model, self.source, shapes, output, self.input_type)
+        dtype = np.float64 if self.input_type == _DOUBLE else np.float32
+        uncut = replace(self, model=type(self.model)())
+        uncut.model.graph.node.MergeFrom(self.model.graph.node)
+        model = self.model if self.own else copied(self.model)
+        renamed = _cut(model, self.source, shapes, output, self.input_type)
         outputs = [entry.name for entry in model.graph.output]
         run = self._runner(model, outputs)
-        dtype = np.float64 if self.input_type == _DOUBLE else np.float32
 
         def cut(handed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             fed = {renamed[name]: x.astype(dtype) for name, x in handed.items() if name in renamed}
@@ -183,11 +192,11 @@ class _Host:
             computed = {name: np.asarray(x, np.float64) for name, x in found}
             return {self.source: handed[self.source], **computed}
 
-        kinds = {n.op_type for n in self.model.graph.node}
+        kinds = {n.op_type for n in uncut.model.graph.node}
         mixed = self.roundoff < _SINGLE_ROUNDOFF and kinds & _SINGLE
         if not mixed:
-            return Forward(cut, self.roundoff, self._depths)
-        return Forward(cut, _SINGLE_ROUNDOFF, self._depths, None, self._roundoffs)
+            return Forward(cut, self.roundoff, uncut._depths)
+        return Forward(cut, _SINGLE_ROUNDOFF, uncut._depths, None, uncut._roundoffs)
 
     def tried(self, traced: Traced, output: str) -> Forward:
         """The forward pass, run once on zeros."""
@@ -244,18 +253,16 @@ class _Host:
         return lambda fed: list(session.run(outputs, fed))
 
 
-def _cut_model(
+def _cut(
     model: Any, source: str, shapes: dict[str, tuple[int, ...]], output: str, kind: int
-) -> tuple[Any, dict[str, str]]:
-    """A copy in which every value of `shapes` is an output, and its readers read a new input.
+) -> dict[str, str]:
+    """Let every value of `shapes` be an output of the model, and its readers read a new input.
 
-    Returns the copy and the inputs' names by those of the values that have readers.
+    Returns the inputs' names by those of the values that have readers.
     """
-    from onnx import ModelProto, helper
+    from onnx import helper
 
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    graph = copy.graph
+    graph = model.graph
     read = {name for node in graph.node for name in node.input}
     ends = {name for node in graph.node for name in node.output}
     mark = unused(graph.node, "probe_")
@@ -268,7 +275,7 @@ def _cut_model(
     wanted = [name for name in dict.fromkeys((*shapes, output)) if name in ends]
     del graph.output[:]
     graph.output.extend(helper.make_empty_tensor_value_info(name) for name in wanted)
-    return copy, {source: source, **renamed}
+    return {source: source, **renamed}
 
 
 def _with_float32(double: Any, model: Any) -> Any:

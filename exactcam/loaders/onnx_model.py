@@ -20,6 +20,7 @@ from .outputs import chosen
 
 __all__ = [
     "choices_in",
+    "copied",
     "inlined",
     "needed",
     "needed_part",
@@ -44,6 +45,13 @@ def with_output(model: Any, output: int | str | None) -> Any:
     place = chosen([str(entry.name) for entry in entries], output)
     del entries[place + 1 :], entries[:place]
     return needed_part(model)
+
+
+def copied(model: Any) -> Any:
+    """A copy of a model."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    return copy
 
 
 def needed_part(model: Any) -> Any:
