@@ -137,9 +137,11 @@ def _convert(model: Any, original: Any, size: int, drop_final: bool, check: bool
     traced = {n: t for n, t in traced.items() if t[1].form.cuts or n in (source, compared)}
     values = {name: x for name, x in values.items() if isinstance(x, np.ndarray)}
     result = None
-    types = element_types(model)
-    checked(model, values, types)
-    plain = frozen(model, values, types)
+    plain = model
+    if any(name in values for node in model.graph.node for name in node.output):  # constants
+        types = element_types(model)
+        checked(model, values, types)
+        plain = frozen(model, values, types)
     forward, why = forward_of(plain, source, traced, compared)
     notes = [why]
     if forward is not None:

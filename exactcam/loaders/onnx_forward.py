@@ -347,7 +347,8 @@ def _in_float64(model: Any) -> Any:
         if entry.type.tensor_type.elem_type in narrow and entry.name not in kept:
             entry.type.tensor_type.elem_type = _DOUBLE
     del copy.graph.value_info[:]
-    _widen_casts(copy, element_types(model))
+    if any(node.op_type in ("Cast", "CastLike") for node in copy.graph.node):
+        _widen_casts(copy, element_types(model))
     for node in copy.graph.node:
         for attribute in node.attribute:
             if attribute.type == AttributeProto.TENSOR and not set(node.output) & kept:
