@@ -61,7 +61,7 @@ def partition(
         `Partition.prefetch` is told more.
     executor : concurrent.futures.Executor, optional
         Runs the fast engine's jobs instead, for example that of dask.distributed:
-        `Client.get_executor()`.
+        `Client.get_executor()`. While a cluster has no workers, one is waited for.
     reduce : bool or str, optional
         Whether to reduce the network first to the units that change within the window, exactly
         (Theorem 31 of proofs/reduction.md). The result is the same. None does so for large

@@ -62,7 +62,6 @@ _HEXES = re.compile(rf"(?:{_HEX.pattern})(?:,(?:{_HEX.pattern}))*+", re.ASCII)
 _TEXT = re.compile(
     r"([+-]?)(?:(\d++)/(\d++)|(\d++\.?\d*+|\.\d++)(?:[eE]([+-]?\d{1,4}))?)", re.ASCII
 )
-_MAX_EXPONENT = 9999
 _RUNS = 1 << 12  # entries of an array from which runs are looked for
 _BITS = 1 << 33  # of numbers brought over one denominator
 _LEAST, _MOST = 2.0**-1022, sys.float_info.max  # of normal floats

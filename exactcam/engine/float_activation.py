@@ -21,7 +21,16 @@ from ..runtime.arena import empty
 from .coincident import copied_knots, separate, tied_knots
 from .float_affine import Family, FloatAffine
 from .float_forms import FloatValue
-from .kernels.arrays import Cells, CutResult, FloatForms, Groups, KnownValues, Pieces, Siblings
+from .kernels.arrays import (
+    Cells,
+    CutResult,
+    FloatForms,
+    Groups,
+    KnownValues,
+    Pieces,
+    Room,
+    Siblings,
+)
 from .kernels.cut_lines import cut_pointwise
 from .kernels.cut_max import cut_max
 from .kernels.forms import apply_pieces, steepest, widest
@@ -231,19 +240,22 @@ class FloatPointwise:
         return FloatValue(forms, self._grid(value.grid))
 
 
-def _room(cells: Cells, units: int, dtype: type) -> CutResult:
-    """Allocate the output arrays of a cut, large enough for most batches."""
+def _room(cells: Cells, units: int, dtype: type) -> Room:
+    """Allocate the output arrays of a cut, large enough for most batches: where a kernel makes
+    larger ones, their fresh pages cost a twentieth of the time. Room that is not used costs none.
+    """
     number = len(cells.start) - 1
-    parts, corners = 2 * number + 1024, 2 * len(cells.corners) + 4096
+    parts, corners = 2 * number + 4096, 2 * len(cells.corners) + 16384
     start, parents = empty((parts,), np.int64), empty((parts,), np.int64)
-    room = Cells(start, empty((corners, 8)), empty((corners,), np.int64))
-    return CutResult(room, parents, empty((parts, units), dtype), np.empty(number, np.int64))
+    room = start, empty((corners, 8)), empty((corners,), np.int64)
+    return room, parents, empty((parts, units), dtype), np.empty(number, np.int64)
 
 
-def _kept(parts: CutResult) -> CutResult:
+def _kept(found: Room) -> CutResult:
     """Copy the cells and parents, which live long, out of the larger output arrays."""
-    cells = Cells(*(_own(array) for array in parts.cells))
-    return parts._replace(cells=cells, parents=_own(parts.parents))
+    (start, corners, labels), parents, codes, undecided = found
+    cells = Cells(_own(start), _own(corners), _own(labels))
+    return CutResult(cells, _own(parents), codes, undecided)
 
 
 def _own(array: np.ndarray) -> np.ndarray:

@@ -93,14 +93,18 @@ _MAIN = main_thread().ident
 
 
 class _Kernel(CPUDispatcher):  # type: ignore[misc]
-    """A compiled function that signals do not interrupt; compiling it they may."""
+    """A compiled function that signals do not interrupt; compiling it they may.
+
+    It takes named tuples as plain ones: numba looks into these a microsecond faster.
+    """
 
     def __call__(self, *given: Any) -> Any:
+        plain = [tuple(x) if isinstance(x, tuple) else x for x in given]
         try:
             if get_ident() == _MAIN and self.overloads:
                 with deferred:
-                    return _call(self, *given)
-            return _call(self, *given)
+                    return _call(self, *plain)
+            return _call(self, *plain)
         except SystemError as error:
             if interrupted(error):
                 raise KeyboardInterrupt from None

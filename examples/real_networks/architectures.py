@@ -81,8 +81,8 @@ class Inverted(nn.Module):
 
 
 def mobilenet_v2(classes: int = 10) -> nn.Sequential:
-    """MobileNetV2, its first strides left out as usual for pictures of 32 x 32."""
-    stages = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1))
+    """MobileNetV2, its first stride left out as usual for pictures of 32 x 32."""
+    stages = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1))
     layers, channels = [*convolution(3, 32, 3), nn.ReLU6()], 32
     for factor, width, repeats, stride in (*stages, (6, 160, 3, 2), (6, 320, 1, 1)):
         for k in range(repeats):

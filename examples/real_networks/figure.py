@@ -110,6 +110,12 @@ def cut(model: nn.Module, corners: torch.Tensor, window: Any) -> tuple[Any, dict
     return part, facts
 
 
+def said(facts: dict[str, Any]) -> dict[str, Any]:
+    """The same facts, printed."""
+    print(", ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
+    return facts
+
+
 def trained(name: str) -> nn.Module:
     """A residual network with the weights that train.py made."""
     model = resnet(1, WIDTHS, inputs=1)
@@ -131,19 +137,19 @@ def main() -> None:
         corners = smooth(3)
         part, facts = cut(model, corners, window_of(model, corners, CROSSING))
         parts[name] = part
-        rows.append({"network": name, **facts})
+        rows.append(said({"network": name, **facts}))
     digits = pictures()[0][list(DIGITS)]
     first = trained("plain")
     window = window_of(first, digits, CROSSING if args.quick else 6 * CROSSING)
     for name in ("plain", "augmented"):
         part, facts = cut(trained(name), digits, window)
         parts[f"digits, {name}"] = part
-        rows.append({"network": f"digits, {name}", **facts})
+        rows.append(said({"network": f"digits, {name}", **facts}))
     columns = -(-len(parts) // 2)
     figure = Figure(figsize=(4 * columns, 8.4), layout="constrained")
     for place, (name, part) in enumerate(parts.items()):
         axes = figure.add_subplot(2, columns, place + 1)
-        plots.plot_partition(part, axes, "hash")
+        plots.plot_partition(part, axes, "region")
         axes.set_title(f"{name}\n{part.network.units:,} units, {len(part):,} regions")
         axes.set_axis_off()
     plots.save(figure, args.output / "real-networks.png", dpi=80)
@@ -151,8 +157,6 @@ def main() -> None:
         table = csv.DictWriter(stream, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
-    for row in rows:
-        print(", ".join(f"{key} {value}" for key, value in row.items()))
     both = {name: part for name, part in parts.items() if name.startswith("digits")}
     for key, values in comparison(both).items():
         print(f"{key}: {', '.join(map(str, values))}")

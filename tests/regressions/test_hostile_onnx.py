@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 
 import exactcam
+from exactcam.arithmetic.matrix import Sparse
+from exactcam.arithmetic.rational import mpz, objects
 from exactcam.errors import FileFormatError, NetworkError
 from exactcam.loaders.graph import Graph
+from exactcam.model.nodes import Cpwl
 from tools.audit import said_of, within_a_gigabyte
 
 onnx = pytest.importorskip("onnx")
@@ -197,8 +201,40 @@ def test_floats_of_very_different_size_are_charged_by_their_length() -> None:
     for operate in (graph.add, graph.multiply):
         with pytest.raises(NetworkError, match="together"):
             operate(graph.input, wide)
+    graph = Graph((1, 2), 0)
+    with pytest.raises(NetworkError, match="together"):
+        graph.weights(np.concatenate([wide, wide]), "weight")
     graph = Graph((1, 4), 0)
     assert graph.network(graph.add(graph.input, wide[:4])).outputs == 4
+
+
+def test_rows_are_charged_where_they_are_copied() -> None:
+    graph, wide = Graph((1, 2), 0), 1 << 12
+    matrix = Sparse((1, 2), np.asarray([0, wide]), np.zeros(wide, int), objects([mpz(1)] * wide))
+    row = graph.affine([(0, matrix, mpz(1))], (1,))
+    copied = graph.view(row, lambda index: np.broadcast_to(index, (1 << 13,)))
+    with pytest.raises(NetworkError, match="together"):
+        graph.value(copied)
+
+
+def test_the_matrices_of_a_long_sum_are_charged() -> None:
+    graph = Graph((1, 2), 0)
+    units = [graph.pointwise(graph.input, [Cpwl.relu()]) for _ in range(400)]
+    with pytest.raises(NetworkError, match="together"):
+        reduce(graph.add, units)
+
+
+def test_integers_of_a_model_have_64_bits() -> None:
+    graph, half = Graph((1, 2)), np.asarray(1 << 62)
+    assert graph.multiply(half, np.asarray(2)) == 1 << 63
+    with pytest.raises(NetworkError, match="64 bits"):
+        graph.multiply(half, np.asarray(4))
+
+
+def test_names_of_layers_are_printable() -> None:
+    graph = Graph((1, 2))
+    graph.layer = "a\nb"
+    assert graph.network(graph.add(graph.input, np.ones(2))).names == ("a\\nb",)
 
 
 IMAGE = {"s": np.int64([1, 1, 1, 2])}

@@ -14,9 +14,20 @@ import pytest
 
 import exactcam
 from exactcam import Network
+from exactcam.errors import interrupted
 from tools.processes import GROUP, running
 
 pytestmark = pytest.mark.xdist_group("processes")
+
+
+def test_an_interrupt_is_seen_behind_the_error_that_numba_makes_of_it() -> None:
+    error = SystemError("returned a result with an exception set")
+    assert not interrupted(error)
+    assert not interrupted(None)
+    error.__cause__ = SystemError()
+    error.__cause__.__cause__ = KeyboardInterrupt()
+    assert interrupted(error)
+    assert interrupted(error.__cause__.__cause__)
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from exactcam.arithmetic.matrix import Convolution, Sparse
 from exactcam.arithmetic.rational import mpq, mpz, nearest_with_root, objects, to_float
+from exactcam.loaders.graph import Graph
+from exactcam.model.nodes import Cpwl
 
 small = st.fractions(-8, 8, max_denominator=64)
 
@@ -62,3 +64,11 @@ def test_patches_equal_the_sparse_matrix(transpose, groups, stride, dilation, pa
     numbers = objects(mpz(int(x)) for x in rng.integers(-9, 9, 2 * math.prod(source)))
     columns = numbers.reshape(-1, 2)
     assert (matrix.apply(columns) == Sparse(matrix.shape, *matrix.csr()).apply(columns)).all()
+
+
+def test_what_the_output_does_not_need_leaves_no_mass():
+    graph = Graph((1, 2))
+    for scale in (1, 3):
+        graph.pointwise(graph.multiply(graph.input, np.asarray(scale)), [Cpwl.relu()])
+    network = graph.network(graph.add(graph.input, np.ones(2)))
+    assert len(network.nodes) == len(network.names) == len(graph.masses) == 1

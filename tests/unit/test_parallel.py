@@ -8,8 +8,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -408,15 +409,22 @@ def test_a_killed_command_leaves_a_partial_file_and_goes_on(
     )
 
 
-@pytest.mark.slow
-def test_a_cluster_that_loses_a_worker_loses_nothing(network: Network, truth: Partition) -> None:
+@contextmanager
+def local_cluster(workers: int) -> Iterator[tuple[Any, Any]]:
+    """A cluster of dask on this machine, and a client of it."""
     distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+            n_workers=workers, threads_per_worker=1, dashboard_address=None, processes=True
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
+        yield cluster, client
+
+
+@pytest.mark.slow
+def test_a_cluster_that_loses_a_worker_loses_nothing(network: Network, truth: Partition) -> None:
+    with local_cluster(2) as (cluster, client):
         executor, run = client.get_executor(pure=False), engine(network)
         batches = []
         for k, batch in enumerate(solved(run, divide(run), executor)):
@@ -425,6 +433,26 @@ def test_a_cluster_that_loses_a_worker_loses_nothing(network: Network, truth: Pa
                 next(iter(cluster.workers.values())).process.process.kill()
         codes = np.concatenate([batch.patterns.whole() for batch in batches])
         assert np.array_equal(codes, truth.patterns)
+
+
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_waited_for(network: Network, truth: Partition) -> None:
+    """The only worker is lost and does not come back: the run goes on when another one joins."""
+    found: list[Partition] = []
+    with local_cluster(1) as (cluster, client):
+        executor = client.get_executor(pure=False)
+        cluster.sync(next(iter(cluster.workers.values())).close)
+        while client.scheduler_info()["workers"]:
+            time.sleep(0.05)
+        run = Thread(
+            target=lambda: found.append(exactcam.partition(network, executor=executor)), daemon=True
+        )
+        run.start()
+        run.join(3)
+        assert run.is_alive()
+        cluster.scale(2)
+        run.join(120)
+    assert [np.array_equal(part.patterns, truth.patterns) for part in found] == [True]
 
 
 def test_a_broken_pool_says_so(network: Network) -> None:

@@ -6,16 +6,19 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from exactcam.arithmetic.rational import (
+    all_from_hex,
+    by_runs,
     common_integers,
     decimal_text,
     from_hex,
     integer_matrix,
     mpq,
     mpz,
+    nearest,
     objects,
     rational,
     rational_from_hex,
@@ -144,7 +147,7 @@ def test_other_text_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), 1j, None, b"1", [1], np.float32("nan")]
+    "value", [float("nan"), float("inf"), 1j, None, b"1", [1], np.float32("nan"), np.longdouble(1)]
 )
 def test_what_is_no_finite_number_is_refused(value: object) -> None:
     with pytest.raises(NumberError, match="entry"):
@@ -159,13 +162,15 @@ def test_text_forms_are_inverse(value: mpq) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "00", "01", "-0", "+1", "A", "0x1", "1 ", "1_0", 1, None, "٣"]
+    "text", ["", "00", "01", "-0", "+1", "A", "0x1", "1 ", "1_0", "1,2", 1, None, "٣"]
 )
 def test_hexadecimal_is_canonical(text: object) -> None:
     with pytest.raises(NumberError):
         from_hex(text, "x")
     with pytest.raises(NumberError):
         rational_from_hex(text, "x")
+    with pytest.raises(NumberError, match=r"^x\[1\] is not"):
+        all_from_hex(["1f", text, "0"], "x")
 
 
 @pytest.mark.parametrize("text", ["1/1", "2/2", "1/0", "1/-2", "1/2/3", "/2", "1/", "4/6"])
@@ -198,6 +203,14 @@ def test_to_float_beyond_the_range() -> None:
     assert to_float(mpq(1, mpz(10) ** 400)) == 0.0
 
 
+@given(RATIONALS, st.sampled_from([-3000, 3000]))
+@example(mpq(2**53 + 1), 3000)  # halfway between two floats, to even
+@example(mpq(-(2**53) - 3), -3000)
+def test_beyond_the_range_numbers_are_rounded_alike(value: mpq, power: int) -> None:
+    assume(value == 0 or mpq(1, 2**900) < abs(value) < 2**900)
+    assert nearest(value * mpq(2) ** power) == mpq(to_float(value)) * mpq(2) ** power
+
+
 @given(st.lists(st.fractions(min_value=0, max_value=10), max_size=5))
 def test_root_sum_of_squares_is_their_sum(values: list[Fraction]) -> None:
     squares = [mpq(v.numerator, v.denominator) ** 2 for v in values]
@@ -215,13 +228,19 @@ def test_root_sum_of_irrational_roots() -> None:
 
 def test_objects_are_never_guessed_into_another_shape() -> None:
     entries = [[1, 2], (3, 4), np.zeros(2), None, rational("1/3")]
-    for values in (entries, iter(entries)):
+    for values in (entries, iter(entries), entries[:2]):
         array = objects(values)
-        assert array.shape == (5,)
-        assert all(a is b for a, b in zip(array, entries, strict=True))
+        assert array.shape == (len(array),)
+        assert all(a is b for a, b in zip(array, entries, strict=False))
     assert type(objects([rational(1).numerator])[0]) is type(rational(1).numerator)
     assert objects(range(6), (2, 3)).shape == (2, 3)
     assert objects([]).shape == (0,)
+
+
+def test_runs_end_where_any_of_the_arrays_changes() -> None:
+    one, few = objects([mpz(1)] * 5000), objects([mpz(2)] * 2500 + [mpz(3)] * 2500)
+    for arrays in ((one, few), (few, one)):
+        assert (by_runs(np.add, *arrays) == one + few).all()
 
 
 def test_spread_bounds_the_bits_of_floats_over_one_scale() -> None:

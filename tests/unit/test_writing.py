@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pytest
 
-from exactcam.errors import ExactcamError
+from exactcam.errors import ExactcamError, naming
 from exactcam.files import writing as module
 from exactcam.files.writing import locked, write_text, writing
 
@@ -79,6 +79,11 @@ def test_what_cannot_be_written_is_named(
     with pytest.raises(OSError, match=path.replace(".", r"\.")) as caught:
         write_text(path, "x")
     assert caught.value.filename == path
+
+
+def test_a_pipe_that_nobody_reads_is_no_file_that_cannot_be_written() -> None:
+    with pytest.raises(BrokenPipeError), naming("x"):
+        raise BrokenPipeError
 
 
 KILLED = """

@@ -1,4 +1,8 @@
-"""Arguments and results of compiled kernels: named tuples of arrays, which cost nothing there."""
+"""Arguments and results of compiled kernels: named tuples of arrays, which cost nothing there.
+
+Between Python and a kernel they do cost microseconds, so they pass as plain tuples: `jit` makes
+these of arguments, and `Room` is one.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,7 @@ __all__ = [
     "LayerBounds",
     "NamedRows",
     "Pieces",
+    "Room",
     "Siblings",
     "Weights",
 ]
@@ -110,6 +115,10 @@ class CutResult(NamedTuple):
     parents: np.ndarray
     codes: np.ndarray
     undecided: np.ndarray
+
+
+# A CutResult in plain tuples.
+Room = tuple[tuple[np.ndarray, np.ndarray, np.ndarray], np.ndarray, np.ndarray, np.ndarray]
 
 
 class Groups(NamedTuple):

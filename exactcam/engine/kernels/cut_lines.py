@@ -14,7 +14,7 @@ import numpy as np
 
 from ...arithmetic.constants import TINY, UP
 from . import jit
-from .arrays import Cells, Corners, CutResult, FloatForm, FloatForms
+from .arrays import Cells, Corners, FloatForm, FloatForms, Room
 from .constants import (
     CROSSES,
     DELTA,
@@ -57,24 +57,24 @@ def doubled(array: np.ndarray) -> np.ndarray:
 
 
 @jit()
-def roomier(out: CutResult) -> CutResult:
+def roomier(out: Room) -> Room:
     """A copy of the output with four times the room.
 
     Generously: a cell that did not fit begins again, and room that is not used costs nothing.
     """
-    start, corners, labels = out.cells
+    (start, corners, labels), parents, codes, undecided = out
     more, rows = 4 * start.shape[0], 4 * corners.shape[0]
-    cells = Cells(grow(start, more), grow(corners, rows), grow(labels, rows))
-    return CutResult(cells, grow(out.parents, more), grow(out.codes, more), out.undecided)
+    cells = grow(start, more), grow(corners, rows), grow(labels, rows)
+    return cells, grow(parents, more), grow(codes, more), undecided
 
 
 @jit()
-def finished(out: CutResult, parts: int, missed: int) -> CutResult:
+def finished(out: Room, parts: int, missed: int) -> Room:
     """The output, cut to what was used."""
-    start, corners, labels = out.cells
+    (start, corners, labels), parents, codes, undecided = out
     used = start[parts]
-    cells = Cells(start[: parts + 1], corners[:used], labels[:used])
-    return CutResult(cells, out.parents[:parts], out.codes[:parts], out.undecided[:missed])
+    cells = start[: parts + 1], corners[:used], labels[:used]
+    return cells, parents[:parts], codes[:parts], undecided[:missed]
 
 
 @jit(inline="always")
@@ -246,7 +246,7 @@ def _cut_cells(
     forms: FloatForms,
     knot_labels: np.ndarray,
     scratch: _Scratch,
-    out: CutResult,
+    out: Room,
     done: np.ndarray,
 ) -> int:
     """Cut cells one after the other, appending their parts to the output; DONE, or what is short.
@@ -354,9 +354,7 @@ def _cut_cells(
 
 
 @jit()
-def cut_pointwise(
-    cells: Cells, forms: FloatForms, knot_labels: np.ndarray, out: CutResult
-) -> CutResult:
+def cut_pointwise(cells: Cells, forms: FloatForms, knot_labels: np.ndarray, out: Room) -> Room:
     """Cut every cell along the knots that cross it.
 
     Parameters
@@ -366,16 +364,17 @@ def cut_pointwise(
         The form of every knot (input minus breakpoint) on every cell.
     knot_labels : int64 (knots,)
         The names of the lines where they are zero.
-    out : CutResult
-        Room for the result, of any size but `undecided`, which has room for all cells.
+    out : Room
+        Of any size but `undecided`, which has room for all cells.
 
     Returns
     -------
-    CutResult
-        The parts with the sign of every knot (NEG, ZERO, POS; int8), in the arrays of `out`
+    Room
+        A CutResult: the parts with the sign of every knot (NEG, ZERO, POS; int8), in the arrays of `out`
         if these have room for all. A knot that is zero on a whole part does not cut it.
     """
-    knots, scratch_rows = forms.coefficients.shape[2], 256
+    (coefficients, _, _), scratch_rows = forms, 256
+    knots = coefficients.shape[2]
     scratch = _Scratch(
         Corners(np.empty((scratch_rows, 8)), np.empty(scratch_rows, np.int64)),
         np.empty(4 * knots + 16, np.int64),
@@ -383,7 +382,8 @@ def cut_pointwise(
         np.empty(128, np.int64),
         np.empty(knots, np.int8),
     )
-    out.cells.start[0] = 0
+    (start, _, _), _, _, _ = out
+    start[0] = 0
     done = np.zeros(3, np.int64)
     while True:
         status = _cut_cells(cells, forms, knot_labels, scratch, out, done)

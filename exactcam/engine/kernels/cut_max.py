@@ -14,7 +14,7 @@ import numpy as np
 
 from ...arithmetic.constants import TINY, UP
 from . import jit
-from .arrays import Cells, Corners, CutResult, FloatForm, FloatForms, Groups, KnownValues
+from .arrays import Cells, Corners, FloatForm, FloatForms, Groups, KnownValues, Room
 from .constants import (
     CROSSES,
     DELTA,
@@ -102,20 +102,25 @@ def _sign_on(corners: np.ndarray, low: int, high: int, form: FloatForm, signs: n
 
 @jit(inline="always")
 def _compare(
-    corners: np.ndarray, low: int, high: int, members: _Members, m: int, r: int, signs: np.ndarray
-) -> tuple[int, FloatForm]:
-    """`_sign_on` of member m minus member r, and that form."""
-    coefficients, errors, classes, above = members
-    nothing = FloatForm(0.0, 0.0, 0.0, 0.0, 0.0)
+    corners: np.ndarray,
+    low: int,
+    high: int,
+    members: _Members,
+    m: int,
+    r: int,
+    form: FloatForm,
+    signs: np.ndarray,
+) -> int:
+    """`_sign_on` of `form`, which is member m minus member r."""
+    _, _, classes, above = members
     if classes[m] == classes[r]:
-        return ZERO, nothing
+        return ZERO
     # What is positive inside and zero on an edge: no bound proves that zero.
     if classes[r] == 0 and above[m]:
-        return POS, nothing
+        return POS
     if classes[m] == 0 and above[r]:
-        return NEG, nothing
-    form = _difference(coefficients, errors, m, r)
-    return _sign_on(corners, low, high, form, signs), form
+        return NEG
+    return _sign_on(corners, low, high, form, signs)
 
 
 @jit(inline="always")
@@ -181,7 +186,7 @@ def _largest(
         form = _difference(coefficients, errors, m, r)
         if _all_positive(corners, low, high, about, form):
             continue
-        sign, _ = _compare(corners, low, high, members, m, r, signs)
+        sign = _compare(corners, low, high, members, m, r, form, signs)
         if sign == UNKNOWN:
             return UNDECIDED
         if sign in (NEG, CROSSES):
@@ -207,7 +212,9 @@ def _clip(
             continue
         if high - low > len(signs):
             return SCRATCH_FULL, SCRATCH_FULL
-        sign, line = _compare(stack.rows, low, high, members, own[code], own[rival], signs)
+        m, r = own[code], own[rival]
+        line = _difference(members.coefficients, members.errors, m, r)
+        sign = _compare(stack.rows, low, high, members, m, r, line, signs)
         if sign == UNKNOWN:
             return UNDECIDED, UNDECIDED
         if sign == NEG or (sign == ZERO and rival < code):
@@ -302,14 +309,14 @@ def _cut_cell(
     members: _Members,
     groups: Groups,
     scratch: _Scratch,
-    out: CutResult,
+    out: Room,
     parts: int,
 ) -> int:
     """Cut one cell, append its parts to the output; their new number there, or a status.
 
     Nothing is allocated: where room is short this says so and is called again with more.
     """
-    start, corners, labels = out.cells
+    (start, corners, labels), _, out_codes, _ = out
     stack, frames, codes = scratch.corners, scratch.frames, scratch.codes
     first = cells.start[cell]
     n = cells.start[cell + 1] - first
@@ -341,15 +348,13 @@ def _cut_cell(
             return OUTPUT_FULL
         copy_rows(stack, low, high, Corners(corners, labels), at)
         start[parts + 1] = end
-        out.codes[parts] = codes
+        out_codes[parts] = codes
         parts += 1
     return parts
 
 
 @jit()
-def cut_max(
-    cells: Cells, forms: FloatForms, groups: Groups, known: KnownValues, out: CutResult
-) -> CutResult:
+def cut_max(cells: Cells, forms: FloatForms, groups: Groups, known: KnownValues, out: Room) -> Room:
     """Cut every cell where a group's maximum changes hands.
 
     Parameters
@@ -360,15 +365,17 @@ def cut_max(
     groups : Groups
     known : KnownValues
         What is known of that input.
-    out : CutResult
-        Room for the result, of any size but `undecided`, which has room for all cells.
+    out : Room
+        Of any size but `undecided`, which has room for all cells.
 
     Returns
     -------
-    CutResult
-        The parts with the code of every group (int64), in the arrays of `out` if these have
+    Room
+        A CutResult: the parts with the code of every group (int64), in the arrays of `out` if these have
         room for all.
     """
+    cells, groups = Cells(*cells), Groups(*groups)
+    (coefficients, errors, owner), (classes, above) = forms, known
     number = groups.start.shape[0] - 1
     scratch = _Scratch(
         Corners(np.empty((256, 8)), np.empty(256, np.int64)),
@@ -378,12 +385,11 @@ def cut_max(
         np.empty(256, np.int64),
         np.empty(4),
     )
-    out.cells.start[0] = 0
+    out[0][0][0] = 0
     parts, missed, cell = 0, 0, 0
     while cell < cells.start.shape[0] - 1:
-        coefficients, errors = forms.coefficients[cell], forms.errors[forms.owner[cell]]
-        row = cell if len(known.classes) > 1 else 0
-        own = _Members(coefficients, errors, known.classes[row], known.above[row])
+        row = cell if len(classes) > 1 else 0
+        own = _Members(coefficients[cell], errors[owner[cell]], classes[row], above[row])
         found = _cut_cell(cells, cell, own, groups, scratch, out, parts)
         if found == SCRATCH_FULL:
             corners, frames, todo, codes, signs, about = scratch
@@ -394,10 +400,10 @@ def cut_max(
             out = roomier(out)
             continue
         if found == UNDECIDED:
-            out.undecided[missed] = cell
+            out[3][missed] = cell
             missed += 1
         else:
-            out.parents[parts:found] = cell
+            out[1][parts:found] = cell
             parts = found
         cell += 1
     return finished(out, parts, missed)

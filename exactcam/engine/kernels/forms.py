@@ -159,17 +159,18 @@ def _add_column(weights: Weights, j: int, step: np.ndarray, out: np.ndarray) -> 
 def apply_pieces(siblings: Siblings, kept: np.ndarray, pieces: Pieces, out: np.ndarray) -> None:
     """Write a pointwise layer's value on the first member of every family, of the units `kept`,
     to `out`, float64 (families, 3, kept)."""
+    _, first, codes, source, rows = siblings
     which, slopes, intercepts = pieces
-    for k in range(siblings.first.shape[0]):
-        cell = siblings.first[k]
-        own = siblings.rows[cell]
+    for k in range(first.shape[0]):
+        cell = first[k]
+        own = rows[cell]
         for m in range(kept.shape[0]):
             j = kept[m]
-            piece = siblings.codes[cell, j] // 2
+            piece = codes[cell, j] // 2
             slope = slopes[which[j], piece]
-            out[k, 0, m] = slope * siblings.source[own, 0, j]
-            out[k, 1, m] = slope * siblings.source[own, 1, j]
-            out[k, 2, m] = slope * siblings.source[own, 2, j] + intercepts[which[j], piece]
+            out[k, 0, m] = slope * source[own, 0, j]
+            out[k, 1, m] = slope * source[own, 1, j]
+            out[k, 2, m] = slope * source[own, 2, j] + intercepts[which[j], piece]
 
 
 @jit()
@@ -288,6 +289,7 @@ def row_classes(rows: NamedRows, bias: np.ndarray, known: np.ndarray, free: int)
     `bias` are the names of the biases, `known` the classes of all inputs, one after the other.
     Name and class 0 are zero. Rows with one hash are compared entry by entry.
     """
+    rows = NamedRows(*rows)
     count, room = bias.shape[0], 16
     while room < 2 * count:
         room *= 2
