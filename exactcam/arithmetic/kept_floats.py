@@ -94,6 +94,14 @@ class Floats(WithoutCaches):
                     out = gmpy2.lcm(out, least_entry.denominator)
         return out
 
+    @property
+    def bits(self) -> int:
+        """How many bits the longest of the numbers has, which must be integers."""
+        rows = self.values.reshape(len(self.factors), -1)
+        tops = np.maximum(rows.max(axis=1, initial=0), -rows.min(axis=1, initial=0)).tolist()
+        products = (mpq(top) * factor for top, factor in zip(tops, self.factors, strict=True))
+        return max((abs(x.numerator).bit_length() for x in products), default=0)
+
     def parts(self) -> Iterator[np.ndarray]:
         """The numbers as integers, which they must be, some at a time: object arrays."""
         for some, rows in self._rows():

@@ -377,8 +377,8 @@ class Convolution(WithoutCaches):
         step = max(1, _CHUNK // (kernel.shape[2] * width))
         for group in range(self.groups):
             for start in range(0, positions, step):
-                patch = plane[group][:, self.gather[start : start + step]]
-                patch = patch.transpose(0, 2, 1, 3).reshape(kernel.shape[2], -1)
+                taps = self.gather[start : start + step].T
+                patch = plane[group].take(taps, axis=1).reshape(kernel.shape[2], -1)
                 block = kernel[group].dot(patch)
                 out[group, :, start : start + step] = block.reshape(len(block), -1, width)
         return out.reshape(-1, width)

@@ -6,7 +6,10 @@ import argparse
 import json
 from typing import Any
 
-from ..arithmetic.matrix import Convolution, Sparse
+import numpy as np
+
+from ..arithmetic.kept_floats import Floats
+from ..arithmetic.matrix import Convolution, Matrix, Sparse
 from ..model.network import Network
 from ..model.nodes import Affine, MaxGroups, Node, Pointwise
 from .common import read_model
@@ -71,13 +74,14 @@ def _describe(network: Network) -> dict[str, Any]:
 
 def _facts(node: Node) -> dict[str, Any]:
     if isinstance(node, Pointwise):
-        knots = sum(len(node.functions[f].breakpoints) for f in node.which)
+        units = np.bincount(node.which, minlength=len(node.functions)).tolist()
+        knots = sum(n * len(f.breakpoints) for n, f in zip(units, node.functions, strict=True))
         return {"kind": "pointwise", "what": f"piecewise linear, {knots} breakpoints"}
     if isinstance(node, MaxGroups):
-        largest = max(map(len, node.groups), default=0)
+        largest = int(node.code_limits.max(initial=-1)) + 1
         return {"kind": "max", "what": f"maximum of groups of up to {largest}"}
     kinds = " + ".join(type(m).__name__.lower() for m in node.matrices)
-    bits = max((abs(x).bit_length() for m in node.matrices for x in m.numbers), default=0)
+    bits = max((_bits(m) for m in node.matrices), default=0)
     scale = node.scale.bit_length()
     return {
         "kind": "affine",
@@ -86,6 +90,14 @@ def _facts(node: Node) -> dict[str, Any]:
         "scale_bits": scale,
         "what": f"affine ({kinds}), integers of {bits} bits over a scale of {scale}",
     }
+
+
+def _bits(matrix: Matrix) -> int:
+    """How many bits its longest entry has; of floats no integers are made."""
+    held = matrix.held
+    if isinstance(held, Floats):
+        return held.bits
+    return max((abs(x).bit_length() for x in held.ravel()), default=0)
 
 
 def _parameters(node: Affine) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import NetworkError
 from ..model.network import Network
+from ..runtime.arena import trim
 from .float_network import Ball, FloatNetwork
 from .forms import Mass, Tensor
 from .probes import Probes
@@ -25,24 +26,14 @@ from .probes import Probes
 __all__ = ["Forward", "Traced", "Whole", "compare"]
 
 Traced = dict[str, tuple[str, Tensor]]  # layer and tensor by the name of the model's value
-_BLOCK = 8  # columns that are evaluated together, more where they hold few entries
-_ENTRIES = 1 << 17
+_ENTRIES = 1 << 22  # of all values, in the columns that are evaluated together
+_PART = 1 << 15  # entries that are compared together
 _NAMED = 20  # units that a note names; the rest are counted
 
 
-class Whole(NamedTuple):
-    """The original model, run from its input to its output in its own types.
-
-    Attributes
-    ----------
-    run : callable
-        The output at a flat point.
-    roundoff : float
-        By how much, relatively, one operator may be off.
-    """
-
-    run: Callable[[np.ndarray], np.ndarray]
-    roundoff: float
+# The original model, run from its input to its output in its own types: its outputs at flat
+# points, and by how much, relatively, one operator may be off; None where nothing runs it.
+Whole = Callable[[Sequence[np.ndarray]], tuple[list[np.ndarray], float] | None]
 
 
 @dataclass(frozen=True)
@@ -60,8 +51,8 @@ class Forward:
     depths : mapping of str to int
         For a value of the model, the most operators one after another between the values
         that are cut and this one.
-    whole : Whole, optional
-        The model uncut, to be compared too.
+    whole : callable, optional
+        The model uncut, to be compared too: see `Whole`.
     roundoffs : callable, optional
         For a value of the model, the largest unit roundoff between the values that are cut
         and this one, where that may be less than `roundoff`.
@@ -74,6 +65,9 @@ class Forward:
     roundoffs: Callable[[set[str]], Mapping[str, float]] | None = None
 
 
+_Index = slice | np.ndarray  # rows of a value, -1 for zero; a slice is that of all
+
+
 class _Cut(NamedTuple):
     """A value of the model that is a value of the network, or some of its entries.
 
@@ -83,7 +77,8 @@ class _Cut(NamedTuple):
     name: str
     layer: str
     value: int
-    places: np.ndarray
+    rows: _Index
+    shape: tuple[int, ...]
     probed: bool = True
 
 
@@ -96,6 +91,11 @@ class _Seen:
 
     def __post_init__(self) -> None:
         self.hidden = np.zeros_like(self.compared)
+
+    def add(self, index: _Index, shown: np.ndarray) -> None:
+        """Rows of which some were compared now, and the others could not be."""
+        for rows, these in ((self.compared, shown), (self.hidden, ~shown)):
+            rows[these if isinstance(index, slice) else index[these & (index >= 0)]] = True
 
 
 def compare(
@@ -132,35 +132,31 @@ def compare(
         Naming the first layer that differs by more than rounding can explain.
     """
     cuts = _cuts(network, traced, output)
+    floats, notes = _compare_layers(network, masses, cuts, forward)
+    if forward.whole is not None:
+        _compare_whole(floats, forward.whole, max(forward.depths(set()).values()))
+    return notes
+
+
+def _compare_layers(
+    network: Network, masses: Sequence[Mass], cuts: list[_Cut], forward: Forward
+) -> tuple[FloatNetwork, list[str]]:
+    """Compare at every cut; the network in floats, and the notes."""
     ends = {cut.name for cut in cuts if cut.probed}
     depths = forward.depths(ends)
     operators = max((depths.get(cut.name, 1) for cut in cuts), default=1)
     floats = FloatNetwork(network, masses, _roundoffs(network, cuts, ends, forward), operators)
     probes = Probes(network, {cut.value for cut in cuts if cut.probed}, floats)
     seen = {c.value: _Seen(np.zeros(network.sizes[c.value], bool)) for c in cuts}
-    probed, others = ([c for c in cuts if c.probed is flag] for flag in (True, False))
-    block = max(_BLOCK, _ENTRIES // sum(network.sizes))
+    of_value: dict[int, list[_Cut]] = {}
+    for cut in cuts:
+        of_value.setdefault(cut.value, []).append(cut)
+    block = _at_once(network)
     for start in range(0, probes.columns, block):
-        stop = min(start + block, probes.columns)
-        given = {v: probes.block(v, start, stop) for v in probes.cuts}
-        computed = floats.run(given)
-        theirs: dict[str, list[np.ndarray]] = {}
-        fed = {c.name: _columns(given[c.value], c.places) for c in probed}
-        for p in range(stop - start):
-            found = forward.cut({name: np.asarray(x[p]) for name, x in fed.items()})
-            for name, x in found.items():
-                theirs.setdefault(name, []).append(x.ravel())
-        _compare_block(probed, given, computed, theirs, seen, start)
-        # Of an output that was probed and then rearranged, what was handed on counts.
-        handed_on = {name: [x.ravel() for x in columns] for name, columns in fed.items()}
-        last = {c.name: handed_on.get(c.name) or theirs[c.name] for c in others}
-        _compare_block(others, given, computed, last, seen, start)
-    notes = _notes(network, floats, probes, seen, {c.value: c.layer for c in reversed(cuts)})
-    if forward.whole is not None:
-        roundoffs = np.full(len(network.sizes), forward.whole.roundoff)
-        floats.compute_in(roundoffs, len(traced))
-        _compare_whole(floats, forward.whole.run)
-    return notes
+        columns = range(start, min(start + block, probes.columns))
+        _compare_columns(forward, floats, probes, columns, of_value, seen)
+    layers = {cut.value: cut.layer for cut in reversed(cuts)}
+    return floats, _notes(network, floats, probes, seen, layers)
 
 
 def _roundoffs(network: Network, cuts: list[_Cut], ends: set[str], forward: Forward) -> np.ndarray:
@@ -176,74 +172,116 @@ def _roundoffs(network: Network, cuts: list[_Cut], ends: set[str], forward: Forw
 
 def _cuts(network: Network, traced: Traced, output: str) -> list[_Cut]:
     cuts = [
-        _Cut(name, layer, tensor.form.value, tensor.index)
+        _Cut(name, layer, tensor.form.value, _index(tensor), tensor.shape)
         for name, (layer, tensor) in traced.items()
         if tensor.form.value is not None and tensor.form.cuts
     ]
     if all(cut.value != network.output for cut in cuts):
-        index = np.arange(network.outputs).reshape(traced[output][1].shape)
-        cuts.append(_Cut(output, traced[output][0], network.output, index, probed=False))
+        layer, tensor = traced[output]
+        cuts.append(_Cut(output, layer, network.output, slice(None), tensor.shape, probed=False))
     return cuts
 
 
-def _columns(rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _index(tensor: Tensor) -> _Index:
+    return slice(None) if tensor.is_plain() else tensor.index.ravel()
+
+
+def _at_once(network: Network) -> int:
+    """How many columns are evaluated together."""
+    columns = _ENTRIES // sum(network.sizes)
+    if not columns:
+        trim()  # between arrays of many megabytes malloc keeps much that is unused
+    return max(1, columns)
+
+
+def _compare_columns(
+    forward: Forward,
+    floats: FloatNetwork,
+    probes: Probes,
+    columns: range,
+    cuts: Mapping[int, list[_Cut]],
+    seen: Mapping[int, _Seen],
+) -> None:
+    """Compare what model and network compute for some columns; `cuts` are those of each value."""
+    every = [cut for some in cuts.values() for cut in some]
+    given = {v: probes.block(v, columns.start, columns.stop) for v in probes.cuts}
+    fed = {c.name: _columns(given[c.value], c.rows, c.shape) for c in every if c.probed}
+    computed: dict[str, list[np.ndarray]] = {}
+    for p in range(len(columns)):
+        for name, x in forward.cut({name: np.asarray(x[p]) for name, x in fed.items()}).items():
+            computed.setdefault(name, []).append(x.ravel())
+    for value, ball in floats.run(given):
+        before = np.full(floats.network.sizes[value], value == 0)
+        for cut in cuts.get(value, []):
+            theirs = computed.pop(cut.name, None)
+            if not cut.probed and cut.name in fed:
+                # Of an output that was probed and then rearranged, what was handed on counts.
+                theirs = [x.ravel() for x in fed[cut.name]]
+            first = columns.start == 0
+            _compare_cut(cut, given.get(value), ball, theirs, before, seen[value], first)
+
+
+def _columns(rows: np.ndarray, index: _Index, shape: tuple[int, ...]) -> np.ndarray:
     """The tensor that each column of a value is: (columns, *shape)."""
-    out = _entries(rows, places.ravel()).T
-    return np.ascontiguousarray(out).reshape(-1, *places.shape)
+    return np.ascontiguousarray(_entries(rows, index).T).reshape(-1, *shape)
 
 
-def _entries(rows: np.ndarray, index: np.ndarray) -> np.ndarray:
+def _entries(rows: np.ndarray, index: _Index) -> np.ndarray:
     """Rows by their numbers, zeros where that is -1."""
-    if len(index) == len(rows) and (index == np.arange(len(rows))).all():
-        return rows
     out = rows[index]
-    out[index < 0] = 0
+    if not isinstance(index, slice):
+        out[index < 0] = 0
     return out
 
 
-def _compare_block(
-    cuts: list[_Cut],
-    given: dict[int, np.ndarray],
-    ours: dict[int, Ball],
-    theirs: dict[str, list[np.ndarray]],
-    seen: dict[int, _Seen],
-    start: int,
+def _compare_cut(
+    cut: _Cut,
+    given: np.ndarray | None,
+    ours: Ball,
+    theirs: list[np.ndarray] | None,
+    before: np.ndarray,
+    seen: _Seen,
+    first: bool,
 ) -> None:
-    """Compare the runs from number `start` on. Rows of a value that were computed before are those handed on."""
-    known = {0: np.ones(len(given[0]), bool)}
-    for cut in cuts:
-        index, value = cut.places.ravel(), cut.value
-        middle, radius = (_entries(x, index) for x in ours[value])
-        before = known.setdefault(value, np.zeros(len(seen[value].compared), bool))
-        again = (before[index] | (index < 0))[:, None]
-        if again.any() and value in given:
-            middle = np.where(again, _entries(given[value], index), middle)
-            radius = np.where(again, 0.0, radius)
-        inner = index[index >= 0]
-        before[inner] = True
-        if cut.name not in theirs:
-            seen[value].hidden[inner] = True
-            continue
-        sizes = {x.size for x in theirs[cut.name]}
-        if sizes != {len(middle)}:
-            _refuse(cut.layer, f"{max(sizes)} entries instead of {len(middle)}")
-        gap, clear = _gap(np.stack(theirs[cut.name], axis=1), middle, radius)
-        if gap is not None:
-            _refuse(cut.layer, f"{gap:.3g}")
-        # The first probe is zero, where no weight shows.
-        shown = clear[:, start == 0 :].any(axis=1)
-        seen[value].compared[index[(index >= 0) & shown]] = True
-        seen[value].hidden[index[(index >= 0) & ~shown]] = True
+    """Compare some columns; what was computed before is what was handed on, and now this was too."""
+    index = cut.rows
+    middle, radius = (_entries(x, index) for x in ours)
+    again = before[index]
+    if not isinstance(index, slice):
+        again = again | (index < 0)
+    if again.any() and given is not None:
+        middle = np.where(again[:, None], _entries(given, index), middle)
+        radius = np.where(again[:, None], 0.0, radius)
+    before[index if isinstance(index, slice) else index[index >= 0]] = True
+    if theirs is None:
+        seen.add(index, np.zeros(len(middle), bool))
+        return
+    sizes = {x.size for x in theirs}
+    if sizes != {len(middle)}:
+        _refuse(cut.layer, f"{max(sizes)} entries instead of {len(middle)}")
+    gap, clear = _gap(np.stack(theirs, axis=1), middle, radius)
+    if gap is not None:
+        _refuse(cut.layer, f"{gap:.3g}")
+    # The first probe is zero, where no weight shows.
+    seen.add(index, np.any(clear[:, int(first) :], axis=1))
 
 
 def _gap(
     theirs: np.ndarray, middle: np.ndarray, radius: np.ndarray
 ) -> tuple[float | None, np.ndarray]:
     """The largest difference beyond the bound, None if there is none, and what was compared."""
-    clear = np.isfinite(radius) & np.isfinite(theirs) & np.isfinite(middle)
-    gap = np.abs(theirs[clear] - middle[clear])
-    bad = gap > 2 * radius[clear]
-    return (float(gap[bad].max()) if bad.any() else None), clear
+    clear = np.empty(theirs.shape, bool)
+    largest = None
+    part = max(1, _PART // theirs[0].size) if theirs.size else 1
+    for start in range(0, len(theirs), part):  # what is computed of them fits a cache
+        rows = slice(start, start + part)
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(theirs[rows] - middle[rows])
+            clear[rows] = np.isfinite(gap) & np.isfinite(radius[rows])
+            bad = clear[rows] & (gap > 2 * radius[rows])
+        if bad.any():
+            largest = max(largest or 0.0, float(gap[bad].max()))
+    return largest, clear
 
 
 def _refuse(layer: str, by: str) -> NoReturn:
@@ -254,21 +292,29 @@ def _refuse(layer: str, by: str) -> NoReturn:
     )
 
 
-def _compare_whole(floats: FloatNetwork, whole: Callable[[np.ndarray], np.ndarray]) -> None:
-    """Compare the output alone at four points, the model run as a whole."""
+def _compare_whole(floats: FloatNetwork, whole: Whole, operators: int) -> None:
+    """Compare the output alone at four points, two of large networks, the model run as a whole."""
     network = floats.network
     rng = np.random.default_rng(20231128)
-    sizes = np.asarray([0.0, 1.0, 8.0, 1000.0])
-    points = rng.standard_normal((network.inputs, 4)) * sizes
+    sizes = np.asarray([0.0, 1.0, 8.0, 1000.0] if _at_once(network) > 1 else [1.0, 1000.0])
+    points = rng.standard_normal((network.inputs, len(sizes))) * sizes
     points = points.astype(np.float32).astype(np.float64)
-    middle, radius = floats.run({0: points})[network.output]
-    for p in range(points.shape[1]):
-        theirs = whole(points[:, p])
-        if theirs.shape != middle[:, p].shape:
-            _refuse("output", f"{theirs.size} entries instead of {len(middle)}")
-        gap, _ = _gap(theirs, middle[:, p], radius[:, p])
-        if gap is not None:
-            _refuse("output", f"{gap:.3g}")
+    found = whole(list(points.T))
+    if found is None:
+        return
+    outputs, roundoff = found
+    floats.compute_in(np.full(len(network.sizes), roundoff), operators)
+    block = _at_once(network)
+    for start in range(0, len(outputs), block):
+        for value, (middle, radius) in floats.run({0: points[:, start : start + block]}):
+            if value != network.output:
+                continue
+            for theirs, ours, bound in zip(outputs[start:], middle.T, radius.T, strict=False):
+                if theirs.shape != ours.shape:
+                    _refuse("output", f"{theirs.size} entries instead of {len(middle)}")
+                gap, _ = _gap(theirs, ours, bound)
+                if gap is not None:
+                    _refuse("output", f"{gap:.3g}")
 
 
 def _notes(

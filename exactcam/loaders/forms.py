@@ -172,7 +172,9 @@ Result = Operand | Sequence[Operand | None]  # what an operator gives: one outpu
 
 def zeros(size: int) -> np.ndarray:
     """An object array (size,) of exact integers zero."""
-    return objects([mpz(0)] * size)
+    out = np.empty(size, object)
+    out.fill(mpz(0))  # np.full would make it an int
+    return out
 
 
 def shifted(name: str, form: Form, shift: tuple[np.ndarray, mpz]) -> Form:

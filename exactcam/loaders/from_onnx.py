@@ -32,6 +32,7 @@ from .onnx_form import check_form, check_names
 from .onnx_forward import forward_of, whole_of
 from .onnx_model import (
     choices_in,
+    copied,
     inlined,
     needed,
     needed_part,
@@ -42,7 +43,7 @@ from .onnx_model import (
 )
 from .onnx_node import Attribute, OnnxNode
 from .onnx_ops import FINAL, OPERATORS, REFUSED
-from .onnx_types import cast_types, element_types
+from .onnx_types import cast_types, element_types, inferred_shapes
 
 __all__ = ["read_onnx"]
 
@@ -110,19 +111,14 @@ def read_onnx(
         if not model.graph.node or not model.graph.output:
             raise FileFormatError("holds no ONNX graph")
         check_names(model)
-        model = with_output(model, output)
-        size = read_beside(model, path, len(content))
-        original = _copied(model) if model.functions or choices_in(model) else None
+        model, size = with_output(model, output), len(content)
+        del content
+        size = read_beside(model, path, size)
+        original = copied(model) if model.functions or choices_in(model) else None
         if model.functions:
             model = needed_part(inlined(model))
         check_form(model)
         return _convert(model, original, size, drop_final, check)
-
-
-def _copied(model: Any) -> Any:
-    copy = type(model)()
-    copy.CopyFrom(model)
-    return copy
 
 
 def _convert(model: Any, original: Any, size: int, drop_final: bool, check: bool) -> Network:
@@ -137,9 +133,15 @@ def _convert(model: Any, original: Any, size: int, drop_final: bool, check: bool
     network = graph.network(result)
     if not check:
         return network
-    types = element_types(model)
-    checked(model, values, types)
-    plain = frozen(model, values, types)
+    # Maps that became parts of others hold arrays as large as they are.
+    traced = {n: t for n, t in traced.items() if t[1].form.cuts or n in (source, compared)}
+    values = {name: x for name, x in values.items() if isinstance(x, np.ndarray)}
+    result = None
+    plain = model
+    if any(name in values for node in model.graph.node for name in node.output):  # constants
+        types = element_types(model)
+        checked(model, values, types)
+        plain = frozen(model, values, types)
     forward, why = forward_of(plain, source, traced, compared)
     notes = [why]
     if forward is not None:
@@ -210,7 +212,13 @@ def _read_these(
             )
             values[last] = values.get(node.input[0])
             return str(node.input[0])
-        outputs = _translate(graph, node, values, opset, last, types)
+        try:
+            outputs = _translate(graph, node, values, opset, last, types)
+        except UnsupportedLayerError:
+            shapes = inferred_shapes(node, values, types, opset)
+            if shapes is None or _is_judged(model, node):
+                raise
+            outputs = [graph.affine([], shape) for shape in shapes]  # what is in it is not read
         for name, operand in zip(node.output, outputs, strict=True):
             if name in values and name:
                 raise FileFormatError(f"layer {graph.layer}: computes {name!r} a second time")
@@ -220,6 +228,13 @@ def _read_these(
                 if uses[name] > 1:
                     graph.settle(operand)
     return None
+
+
+def _is_judged(model: Any, node: Any) -> bool:
+    """Whether the output, or which branches are taken, depends on more of a node than its shape."""
+    conditions = (name for choice in choices_in(model).values() for name in choice.input)
+    wanted = [model.graph.output[0].name, *conditions]
+    return any(n.output == node.output for n in needed(model.graph.node, wanted, False))
 
 
 def _taken(graph: Graph, choice: Any, values: Values) -> Any:

@@ -17,7 +17,7 @@ import logging
 import math
 import operator
 import warnings
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from dataclasses import replace
 from pathlib import Path
@@ -29,15 +29,17 @@ import numpy as np
 from ..errors import (
     MissingExtraError,
     NetworkError,
+    NumberError,
     UnsupportedLayerError,
 )
 from ..files.reading import reading
 from ..files.torch_archive import safe_archive
 from ..model.network import Network
 from .check import Forward, Traced, Whole, compare
-from .graph import Graph, Operand, Tensor
+from .forms import Mass
+from .graph import Graph, Tensor
 from .outputs import chosen
-from .torch_constants import CREATED, SHAPED, TORCH_ERRORS, TorchConstants, as_array
+from .torch_constants import CREATED, EMPTY, SHAPED, TORCH_ERRORS, TorchConstants, as_array
 from .torch_ops import OPERATORS, REFUSED
 from .torch_views import CASTS
 
@@ -111,12 +113,11 @@ def from_torch(
     example = _example(torch, module, input_shape, example)
     program = _exported(torch, module, example)
     read = _translated(torch, program, drop_final, output)
-    network = read.graph.network(read.output)
     if not check:
-        return network
+        return read.network
     with _calm(torch):
         whole = None if drop_final else _whole(torch, module, example, read)
-        return _checked(torch, network, read, whole)
+        return _checked(torch, read, whole)
 
 
 def _unwrapped(torch: Any, module: Any) -> Any:
@@ -221,11 +222,10 @@ def read_pt2(
     with reading(path):
         size = Path(path).stat().st_size
         read = _translated(torch, program, drop_final, output, size)
-        network = read.graph.network(read.output)
         if not check:
-            return network
+            return read.network
         with _calm(torch):
-            return _checked(torch, network, read, None)
+            return _checked(torch, read, None)
 
 
 def _load_program(torch: Any, path: str | Path) -> Any:
@@ -314,15 +314,17 @@ def _functional(torch: Any, program: Any) -> Any:
 class _Translation(NamedTuple):
     """A translated program.
 
-    `program` is what was translated, `graph` holds the nodes, `output` is the result and `place`
-    its place among the program's tensors, `traced` the tensors by the program's names;
-    `constants` are the values that do not depend on the input, by node, `rounds` says whether
-    anything is rounded to a type narrower than float64; the result depends on `needed`.
+    `program` is what was translated, `network` and `masses` are what it became, `output` is the
+    result and `place` its place among the program's tensors, `traced` the tensors that the
+    self-check needs by the program's names;
+    `constants` are the values that do not depend on the input, by node, `rounds` says whether any
+    is rounded to a type narrower than float64; the result depends on `needed`.
     """
 
     program: Any
-    graph: Graph
-    output: Operand
+    network: Network
+    masses: list[Mass]
+    output: Any
     place: int
     traced: Traced
     constants: dict[Any, Any]
@@ -349,14 +351,29 @@ def _translated(
         raise refusal from None
 
 
-def _translate(
-    torch: Any, program: Any, drop_final: bool, output: int | str | None, size: int = 1 << 30
+def _translate(torch: Any, program: Any, *options: Any) -> _Translation:
+    """The program translated; what stands in memory that torch.empty gives must not matter."""
+    try:
+        return _translate_with(math.nan, torch, program, *options)
+    except NumberError:
+        if not any(_operator(node) in EMPTY for node in program.graph.nodes):
+            raise
+    zeros, ones = (_translate_with(unset, torch, program, *options) for unset in (0.0, 1.0))
+    if zeros.network.sha256 != ones.network.sha256:
+        raise NetworkError(
+            "the output depends on numbers of torch.empty that nothing sets; use torch.zeros"
+        )
+    return zeros
+
+
+def _translate_with(
+    unset: float, torch: Any, program: Any, drop_final: bool, output: int | str | None, size: int
 ) -> _Translation:
     program = _functional(torch, program)
     result, place = _chosen_output(torch, program, output)
     needed = _needed(result)
     graph, values = _placeholders(torch, program, needed, size)
-    folder = TorchConstants(torch, graph, _stored(program))
+    folder = TorchConstants(torch, graph, _stored(program), unset)
     traced: Traced = {}
     for node in program.graph.nodes:
         if node not in needed:
@@ -374,8 +391,13 @@ def _translate(
                 layer = "input" if node.op == "placeholder" else graph.layer
                 traced[node.name] = (layer, values[node])
     constants = {node: value for node, value in values.items() if _is_constant(value)}
-    rounds = folder.rounds or any(_narrows(torch, n) for n in needed - constants.keys())
-    return _Translation(program, graph, values[result], place, traced, constants, rounds, needed)
+    network = graph.network(values[result])
+    # Maps that became parts of others hold arrays as large as they are.
+    traced = {n: t for n, t in traced.items() if t[1].form.cuts or t[1] is values[result]}
+    masses, output = graph.masses, values[result]
+    return _Translation(
+        program, network, masses, output, place, traced, constants, folder.rounds, needed
+    )
 
 
 def _stored(program: Any) -> int:
@@ -536,11 +558,6 @@ def _is_constant(value: Any) -> bool:
     return not isinstance(value, (Tensor, np.ndarray))
 
 
-def _narrows(torch: Any, node: Any) -> bool:
-    dtypes = [x for x in (*node.args, *node.kwargs.values()) if isinstance(x, torch.dtype)]
-    return any(d.is_floating_point and d != torch.float64 for d in dtypes)
-
-
 def _type_name(node: Any) -> str:
     """The declared element type of a value of the program, for example "float32"."""
     return str(node.meta["val"].dtype).removeprefix("torch.")
@@ -579,38 +596,64 @@ def _calm(torch: Any) -> Iterator[None]:
         torch.set_float32_matmul_precision(precision)
 
 
-def _whole(torch: Any, module: Any, example: Any, read: _Translation) -> Whole | None:
-    """The module in float64, or in its own types where it rounds; None where it runs in neither."""
+def _whole(torch: Any, module: Any, example: Any, read: _Translation) -> Whole:
+    """The module in float64, or in its own types where it rounds."""
     own = example.dtype
     attempts = [] if read.rounds else [(torch.float64, 2.0**-53)]
     if own in (torch.float32, torch.float64):  # of narrower types the bound would say nothing
         attempts.append((own, _SLACK * 2.0**-23))
-    for dtype, roundoff in attempts:
-        try:
-            run = _module_forward(torch, module, example, read.place, dtype)
-            run(np.zeros(example.numel()))
-            return Whole(run, roundoff)
-        except TORCH_ERRORS:
-            continue
-    return None
+
+    def outputs(points: Sequence[np.ndarray]) -> tuple[list[np.ndarray], float] | None:
+        for dtype, roundoff in attempts:
+            try:
+                return _module_outputs(torch, module, example, read.place, dtype, points), roundoff
+            except TORCH_ERRORS:
+                continue
+        return None
+
+    return outputs
 
 
-def _module_forward(
-    torch: Any, module: Any, example: Any, place: int, dtype: Any
-) -> Callable[[np.ndarray], np.ndarray]:
-    """The module's forward pass on points of a type: of the tensors it returns, the one at `place`."""
+def _module_outputs(
+    torch: Any, module: Any, example: Any, place: int, dtype: Any, points: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Of the tensors that the module returns in a type, the one at `place`, at flat points.
+
+    A module in float64 that writes values into a tensor of float32 rounds them: RuntimeError.
+    """
     copied = copy.deepcopy(module)
     if dtype != example.dtype:
         copied = copied.to(dtype)
-
-    def forward(point: np.ndarray) -> np.ndarray:
-        with torch.no_grad(), _eager(torch):
-            out = copied(torch.from_numpy(point).reshape(example.shape).to(dtype))
-        leaves = torch.utils._pytree.tree_leaves(out)
+    out = []
+    for k, point in enumerate(points):
+        given = torch.tensor(point, dtype=dtype).reshape(example.shape)  # it may be written to
+        watched = dtype == torch.float64 and not k
+        with torch.no_grad(), _eager(torch), _unrounded(torch) if watched else nullcontext():
+            leaves = torch.utils._pytree.tree_leaves(copied(given))
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
-        return np.asarray(tensors[place].double().numpy()).ravel()
+        out.append(np.asarray(tensors[place].double().numpy()).ravel())
+    return out
 
-    return forward
+
+def _unrounded(torch: Any) -> AbstractContextManager[Any]:
+    """Raise RuntimeError as soon as an operator on float64 gives a narrower float."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    def floats(values: Any) -> set[Any]:
+        tensors = (x for x in tree_leaves(values) if isinstance(x, torch.Tensor))
+        return {x.dtype for x in tensors if x.is_floating_point()}
+
+    class Unrounded(TorchDispatchMode):  # type: ignore[misc]
+        def __torch_dispatch__(
+            self, called: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            out = called(*args, **(kwargs or {}))
+            if torch.float64 in floats((args, kwargs)) and floats(out) - {torch.float64}:
+                raise RuntimeError(f"{called} rounds")
+            return out
+
+    return Unrounded()
 
 
 class _Interpreted:
@@ -628,6 +671,9 @@ class _Interpreted:
         }
         self.idle = {n for n in read.program.graph.nodes if n.op != "output"} - read.needed
         self.idle |= read.constants.keys()
+        self.handed: dict[str, np.ndarray] = {}
+        self.computed: dict[str, np.ndarray] = {}
+        self.interpreter = self._interpreter()
 
     def depths(self, cut: set[str]) -> dict[str, int]:
         """For every value, the most operators one after another since the last cuts."""
@@ -641,43 +687,54 @@ class _Interpreted:
         return out
 
     def __call__(self, handed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        torch, output, held, idle = self.torch, self.output, self.held, self.idle
-        computed: dict[str, np.ndarray] = {}
+        self.handed, self.computed = handed, {}
+        with self.torch.no_grad():
+            self.interpreter.run()
+        return self.computed
 
-        def widened(value: Any) -> Any:
-            narrow = isinstance(value, torch.dtype) and value.is_floating_point
-            return torch.float64 if narrow else value
+    def _interpreter(self) -> Any:
+        torch, runs = self.torch, self
 
         class Interpreter(torch.fx.Interpreter):  # type: ignore[misc, name-defined]
             def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-                named = {key: widened(value) for key, value in kwargs.items()}
-                return super().call_function(target, tuple(map(widened, args)), named)
+                named = {key: runs._wide(value) for key, value in kwargs.items()}
+                return super().call_function(target, tuple(map(runs._wide, args)), named)
 
             def run_node(self, node: Any) -> Any:
-                if node in idle:
-                    return held.get(node)
-                probe = handed.get(node.name)
+                if node in runs.idle:
+                    held: Any = runs.held.get(node)
+                    written = isinstance(held, torch.Tensor) and any(map(_writes, node.users))
+                    return held.clone() if written else held
                 if node.op == "placeholder":
-                    computed[node.name] = handed[node.name]
-                    return torch.from_numpy(handed[node.name].copy())
+                    runs.computed[node.name] = runs.handed[node.name]
+                    return runs._probe(node)
                 out = super().run_node(node)
-                if isinstance(out, torch.Tensor) and out.is_floating_point():
-                    out = out.double()
-                    if probe is not None or node.name == output:
-                        computed[node.name] = out.numpy().copy()
-                    if probe is not None:
-                        out = torch.from_numpy(probe.copy())
-                return out
+                if not isinstance(out, torch.Tensor) or not out.is_floating_point():
+                    return out
+                if node.name in runs.handed or node.name == runs.output:
+                    runs.computed[node.name] = out.double().numpy().copy()
+                return runs._probe(node) if node.name in runs.handed else out.double()
 
-        with torch.no_grad():
-            Interpreter(self.read.program.graph_module).run()
-        return computed
+        return Interpreter(self.read.program.graph_module)
+
+    def _probe(self, node: Any) -> Any:
+        return self.torch.tensor(self.handed[node.name], dtype=self.torch.float64)
+
+    def _wide(self, value: Any) -> Any:
+        """float64 for a type of floats."""
+        narrow = isinstance(value, self.torch.dtype) and value.is_floating_point
+        return self.torch.float64 if narrow else value
 
 
-def _checked(torch: Any, network: Network, read: _Translation, whole: Whole | None) -> Network:
+def _writes(node: Any) -> bool:
+    """Whether an operator writes to one of its arguments."""
+    return bool(getattr(getattr(node.target, "_schema", None), "is_mutable", False))
+
+
+def _checked(torch: Any, read: _Translation, whole: Whole | None) -> Network:
     """The network with the notes of the self-check."""
     last = next(n for n in reversed(read.traced) if read.traced[n][1] is read.output)
     interpreted = _Interpreted(torch, read, last)
     forward = Forward(interpreted, 2.0**-53, interpreted.depths, whole)
-    notes = compare(network, read.graph.masses, read.traced, last, forward)
-    return replace(network, notes=(*network.notes, *notes)) if notes else network
+    notes = compare(read.network, read.masses, read.traced, last, forward)
+    return replace(read.network, notes=(*read.network.notes, *notes)) if notes else read.network

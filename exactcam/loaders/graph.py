@@ -443,7 +443,8 @@ class Graph:
         self.charge(2 * a.index.size)
         a = self.whole(a)
         per_row = np.zeros(a.form.size, dtype=np.int64)
-        per_row[a.index.ravel()] = np.broadcast_to(which, a.shape).ravel()
+        if np.any(which):  # zeros that nothing touched take no memory
+            per_row[a.index.ravel()] = np.broadcast_to(which, a.shape).ravel()
         node = Pointwise(self.make(a.form), tuple(functions), per_row)
         return Tensor(self._push(node, Form(node.size, self.layer), np.zeros(node.size)), a.index)
 
@@ -453,12 +454,9 @@ class Graph:
         """Maxima over groups of entries: result g is the largest of a.flat[groups[g]]."""
         if (a.index < 0).any():
             a = self.packed(a)
-        members = _members(a.index.ravel(), groups)
-        if all(len(group) == 1 for group in members):
-            return Tensor(
-                a.form, np.asarray([g[0] for g in members], dtype=np.int64).reshape(shape)
-            )
-        node = MaxGroups(self.make(a.form), members)
+        node = MaxGroups(self.make(a.form), _members(a.index.ravel(), groups))
+        if not node.code_limits.any():
+            return Tensor(a.form, node.by_length[0][1].reshape(shape))
         form = self._push(node, Form(node.size, self.layer), np.zeros(node.size))
         return Tensor(form, np.arange(node.size).reshape(shape))
 
@@ -487,15 +485,13 @@ class Graph:
         return self.negative(self.maximum(self.negative(a), self.negative(b)))
 
 
-def _members(
-    flat: np.ndarray, groups: np.ndarray | Iterable[Sequence[int]]
-) -> tuple[tuple[int, ...], ...]:
+def _members(flat: np.ndarray, groups: np.ndarray | Iterable[Sequence[int]]) -> Any:
     """flat[group] for each group; equal members would only be second names for one value."""
     if isinstance(groups, np.ndarray):
         picked = flat[groups]
         ordered = np.sort(picked, axis=1)
         if (ordered[:, 1:] != ordered[:, :-1]).all():
-            return tuple(map(tuple, picked.tolist()))
+            return picked
         groups = groups.tolist()
     rows = flat.tolist()
     return tuple(tuple(dict.fromkeys([rows[k] for k in group])) for group in groups)

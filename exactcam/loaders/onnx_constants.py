@@ -228,8 +228,8 @@ def checked(model: Any, values: Mapping[str, Operand | None], types: Mapping[str
             same = np.array_equal(ours, found)
         if not same:
             raise NetworkError(
-                f"layer {printable(node.name or name)} ({node.op_type}): onnxruntime computes "
-                "another constant; please report this layer"
+                f"layer {printable(node.name or name)} ({node.op_type}): onnx and onnxruntime "
+                "compute different constants here; store the right one in its place"
             )
 
 

@@ -11,7 +11,7 @@ except where that is known to be wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import NetworkError
 from ..files.strict_json import printable
 from .check import Forward, Traced, Whole
-from .onnx_model import opset_of, unused
+from .onnx_model import copied, opset_of, unused
 from .onnx_types import FLOATS, cast_types, element_types
 
 __all__ = ["forward_of", "run_alone", "whole_of"]
@@ -78,36 +78,33 @@ def forward_of(model: Any, source: str, traced: Traced, output: str) -> tuple[Fo
     NetworkError
         Where onnxruntime is installed and finds the model invalid: then it has no meaning.
     """
-    double = _in_float64(model)
     try:
         import onnxruntime
     except ImportError:
         onnxruntime = None
-    attempts: list[_Host] = []
+    attempts: list[Callable[[], _Host]] = []  # one model is made at a time: they may be large
     if onnxruntime is not None:
         attempts = [
-            _Host(_with_float32(double, model), source, 2.0**-53, onnxruntime),
-            _Host(model, source, 2.0**-24, onnxruntime),
+            lambda: _Host(
+                _with_float32(_in_float64(model), model), source, 2.0**-53, onnxruntime, own=True
+            ),
+            lambda: _Host(model, source, 2.0**-24, onnxruntime),
         ]
     elif (
         not any(n.op_type == "BatchNormalization" for n in model.graph.node) or opset_of(model) > 13
     ):
-        attempts = [_Host(double, source, 2.0**-53, None)]
+        attempts = [lambda: _Host(_in_float64(model), source, 2.0**-53, None, own=True)]
     why = "not checked: onnxruntime is not installed"
-    for host in attempts:
-        if host.input_type in (_FLOAT16, _BFLOAT16):
-            why = "not checked: nothing runs the model in more than half precision"
-            continue
+    for attempt in attempts:
         try:
-            forward = host.forward(traced, output)
-            shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
-            forward.cut({name: np.zeros(shape) for name, shape in shapes.items()})
-        except (*_FAILURES, *_failures(host.runtime)) as error:
+            host = attempt()
+            if host.input_type not in (_FLOAT16, _BFLOAT16):
+                return host.tried(traced, output), ""
+            why = "not checked: nothing runs the model in more than half precision"
+        except (*_FAILURES, *_failures(onnxruntime)) as error:
             why = f"not checked: the model does not run ({_first_line(error)})"
-            continue
-        return forward, ""
-    if attempts[-1:] and attempts[-1].runtime is not None:
-        attempts[-1].check_valid(traced[source][1].shape, output)
+    if onnxruntime is not None:
+        attempts[-1]().check_valid(traced[source][1].shape, output)
     return None, why
 
 
@@ -123,27 +120,26 @@ def run_alone(model: Any, outputs: list[str]) -> list[np.ndarray] | None:
         return None
 
 
-def whole_of(model: Any, source: str, shape: Sequence[int], output: str) -> Whole | None:
-    """A model as it was before anything was put in or computed; None where nothing runs it."""
-    try:
-        import onnxruntime
-    except ImportError:
-        return None
-    host = _Host(model, source, _SINGLE_ROUNDOFF, onnxruntime)
-    dtype = {_FLOAT: np.float32, _DOUBLE: np.float64}.get(host.input_type)
-    if dtype is None:
-        return None
-    try:
-        run = host._runner(model, [output])
-        run({source: np.zeros(shape, dtype)})
-    except (*_FAILURES, *_failures(onnxruntime)):
-        return None
+def whole_of(model: Any, source: str, shape: Sequence[int], output: str) -> Whole:
+    """A model as it was before anything was put in or computed, run as a whole."""
 
-    def forward(point: np.ndarray) -> np.ndarray:
-        found = run({source: point.reshape(shape).astype(dtype)})
-        return np.asarray(found[0], np.float64).ravel()
+    def outputs(points: Sequence[np.ndarray]) -> tuple[list[np.ndarray], float] | None:
+        try:
+            import onnxruntime
+        except ImportError:
+            return None
+        host = _Host(model, source, _SINGLE_ROUNDOFF, onnxruntime)
+        dtype = {_FLOAT: np.float32, _DOUBLE: np.float64}.get(host.input_type)
+        if dtype is None:
+            return None
+        try:
+            run = host._runner(model, [output])
+            found = [run({source: point.reshape(shape).astype(dtype)})[0] for point in points]
+        except (*_FAILURES, *_failures(onnxruntime)):
+            return None
+        return [np.asarray(x, np.float64).ravel() for x in found], _SLACK * _SINGLE_ROUNDOFF
 
-    return Whole(forward, _SLACK * _SINGLE_ROUNDOFF)
+    return outputs
 
 
 def _first_line(error: BaseException) -> str:
@@ -151,21 +147,28 @@ def _first_line(error: BaseException) -> str:
 
 
 def _failures(runtime: Any) -> tuple[Any, ...]:
-    """onnxruntime's own exceptions, which share no base but Exception."""
+    """onnxruntime's own exceptions, which share no base but Exception, and that of a long model."""
+    from google.protobuf.message import EncodeError
+
     if runtime is None:
-        return ()
+        return (EncodeError,)
     state = runtime.capi.onnxruntime_pybind11_state
-    return tuple(getattr(state, name) for name in _RUNTIME_FAILURES if hasattr(state, name))
+    own = (getattr(state, name) for name in _RUNTIME_FAILURES if hasattr(state, name))
+    return (EncodeError, *own)
 
 
 @dataclass(frozen=True)
 class _Host:
-    """A model in one precision and the library that runs it: onnxruntime, or onnx if None."""
+    """A model in one precision and the library that runs it: onnxruntime, or onnx if None.
+
+    A model of its own is cut itself, any other a copy.
+    """
 
     model: Any
     source: str
     roundoff: float
     runtime: Any
+    own: bool = False
 
     @property
     def input_type(self) -> int:
@@ -175,10 +178,13 @@ class _Host:
 
     def forward(self, traced: Traced, output: str) -> Forward:
         shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
-        model, renamed = _cut_model(self.model, self.source, shapes, output, self.input_type)
+        dtype = np.float64 if self.input_type == _DOUBLE else np.float32
+        uncut = replace(self, model=type(self.model)())
+        uncut.model.graph.node.MergeFrom(self.model.graph.node)
+        model = self.model if self.own else copied(self.model)
+        renamed = _cut(model, self.source, shapes, output, self.input_type)
         outputs = [entry.name for entry in model.graph.output]
         run = self._runner(model, outputs)
-        dtype = np.float64 if self.input_type == _DOUBLE else np.float32
 
         def cut(handed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             fed = {renamed[name]: x.astype(dtype) for name, x in handed.items() if name in renamed}
@@ -186,11 +192,18 @@ class _Host:
             computed = {name: np.asarray(x, np.float64) for name, x in found}
             return {self.source: handed[self.source], **computed}
 
-        kinds = {n.op_type for n in self.model.graph.node}
+        kinds = {n.op_type for n in uncut.model.graph.node}
         mixed = self.roundoff < _SINGLE_ROUNDOFF and kinds & _SINGLE
         if not mixed:
-            return Forward(cut, self.roundoff, self._depths)
-        return Forward(cut, _SINGLE_ROUNDOFF, self._depths, None, self._roundoffs)
+            return Forward(cut, self.roundoff, uncut._depths)
+        return Forward(cut, _SINGLE_ROUNDOFF, uncut._depths, None, uncut._roundoffs)
+
+    def tried(self, traced: Traced, output: str) -> Forward:
+        """The forward pass, run once on zeros."""
+        forward = self.forward(traced, output)
+        shapes = {n: t.shape for n, (_, t) in traced.items() if t.form.cuts}
+        forward.cut({name: np.zeros(shape) for name, shape in shapes.items()})
+        return forward
 
     def check_valid(self, shape: Sequence[int], output: str) -> None:
         """Raise NetworkError where the library finds the model itself, uncut, invalid."""
@@ -200,8 +213,8 @@ class _Host:
         try:
             self._runner(self.model, [output])({self.source: np.zeros(shape, dtype)})
         except (*_FAILURES, *_failures(self.runtime)) as error:
-            if type(error).__name__ == "NotImplemented":
-                return  # a kernel that is missing says nothing about the model
+            if type(error).__name__ in ("NotImplemented", "EncodeError"):
+                return  # neither a missing kernel nor too little memory says what the model is
             raise NetworkError(
                 "onnxruntime cannot run the model, so it has no meaning to compare with "
                 f"({_first_line(error)}); check=False (--no-check) reads it all the same"
@@ -240,18 +253,16 @@ class _Host:
         return lambda fed: list(session.run(outputs, fed))
 
 
-def _cut_model(
+def _cut(
     model: Any, source: str, shapes: dict[str, tuple[int, ...]], output: str, kind: int
-) -> tuple[Any, dict[str, str]]:
-    """A copy in which every value of `shapes` is an output, and its readers read a new input.
+) -> dict[str, str]:
+    """Let every value of `shapes` be an output of the model, and its readers read a new input.
 
-    Returns the copy and the inputs' names by those of the values that have readers.
+    Returns the inputs' names by those of the values that have readers.
     """
-    from onnx import ModelProto, helper
+    from onnx import helper
 
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    graph = copy.graph
+    graph = model.graph
     read = {name for node in graph.node for name in node.input}
     ends = {name for node in graph.node for name in node.output}
     mark = unused(graph.node, "probe_")
@@ -264,15 +275,15 @@ def _cut_model(
     wanted = [name for name in dict.fromkeys((*shapes, output)) if name in ends]
     del graph.output[:]
     graph.output.extend(helper.make_empty_tensor_value_info(name) for name in wanted)
-    return copy, {source: source, **renamed}
+    return {source: source, **renamed}
 
 
 def _with_float32(double: Any, model: Any) -> Any:
-    """A float64 model whose operators without float64 kernels are run in float32.
+    """Let the operators of a float64 model that have no float64 kernels be run in float32.
 
     Numbers beyond float32 would be lost: a model that stores float64 is left as it is.
     """
-    from onnx import ModelProto, helper
+    from onnx import GraphProto, helper
 
     stored = {tensor.data_type for tensor in model.graph.initializer}
     kinds = {entry.type.tensor_type.elem_type for entry in model.graph.input}
@@ -296,11 +307,10 @@ def _with_float32(double: Any, model: Any) -> Any:
         nodes.append(inner)
         for name in filter(None, node.output):
             nodes.append(helper.make_node("Cast", [mark + "to_" + name], [name], to=_DOUBLE))
-    copy = ModelProto()
-    copy.CopyFrom(double)
-    del copy.graph.node[:]
-    copy.graph.node.extend(nodes)
-    return copy
+    fresh = GraphProto(node=nodes)  # before the old nodes go, of which some are among them
+    double.graph.ClearField("node")
+    double.graph.node.MergeFrom(fresh.node)
+    return double
 
 
 def _widen_casts(model: Any, types: dict[str, int]) -> None:
@@ -337,7 +347,8 @@ def _in_float64(model: Any) -> Any:
         if entry.type.tensor_type.elem_type in narrow and entry.name not in kept:
             entry.type.tensor_type.elem_type = _DOUBLE
     del copy.graph.value_info[:]
-    _widen_casts(copy, element_types(model))
+    if any(node.op_type in ("Cast", "CastLike") for node in copy.graph.node):
+        _widen_casts(copy, element_types(model))
     for node in copy.graph.node:
         for attribute in node.attribute:
             if attribute.type == AttributeProto.TENSOR and not set(node.output) & kept:

@@ -20,6 +20,7 @@ from .outputs import chosen
 
 __all__ = [
     "choices_in",
+    "copied",
     "inlined",
     "needed",
     "needed_part",
@@ -46,6 +47,13 @@ def with_output(model: Any, output: int | str | None) -> Any:
     return needed_part(model)
 
 
+def copied(model: Any) -> Any:
+    """A copy of a model."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    return copy
+
+
 def needed_part(model: Any) -> Any:
     """A copy of a model without what its output does not need."""
     copy, graph = type(model)(), model.graph
@@ -70,13 +78,14 @@ def needed_part(model: Any) -> Any:
     return copy
 
 
-def needed(nodes: Sequence[Any], wanted: Iterable[str]) -> list[Any]:
-    """The nodes that some values depend on, in order."""
+def needed(nodes: Sequence[Any], wanted: Iterable[str], shapes: bool = True) -> list[Any]:
+    """The nodes that some values depend on, in order; those by their shapes too, or not."""
     names, kept = set(wanted), []
     for node in reversed(nodes):
         if not names.isdisjoint(node.output):
             kept.append(node)
-            names.update(_read_by(node))
+            if shapes or node.op_type not in ("Shape", "Size"):
+                names.update(_read_by(node))
     return kept[::-1]
 
 

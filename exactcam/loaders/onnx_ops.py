@@ -48,7 +48,8 @@ _REASONS = {
         NonMaxSuppression OneHot Unique DequantizeLinear DynamicQuantizeLinear
     """,
     "a recurrent layer multiplies computed values": "LSTM GRU",
-    "control flow has no fixed graph; export the model without it": "Loop Scan",
+    "is a loop, which is not read even where the number of its steps is fixed; write them out, or "
+    "store what it computes where that is constant": "Loop Scan",
     "is random: the network has no fixed function": """
         RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli
         Multinomial

@@ -1,10 +1,13 @@
-"""The element types of an ONNX model's values: which casts round, and which do nothing."""
+"""The element types of an ONNX model's values, by which casts round or do nothing; their shapes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["FLOATS", "NUMPY", "cast_types", "element_types"]
+from .forms import Operand, Tensor
+
+__all__ = ["FLOATS", "NUMPY", "cast_types", "element_types", "inferred_shapes"]
 
 FLOATS = {
     1: "float32", 10: "float16", 11: "float64", 16: "bfloat16", 17: "float8_e4m3fn",
@@ -70,3 +73,32 @@ def cast_types(node: Any, types: dict[str, int]) -> list[int]:
     if node.op_type == "CastLike":
         return [old, types.get(names[1], 0) if len(names) > 1 else 0]
     return [old, next((int(a.i) for a in node.attribute if a.name == "to"), 0)]
+
+
+def inferred_shapes(
+    node: Any, values: Mapping[str, Operand | None], types: Mapping[str, int], opset: int
+) -> list[tuple[int, ...]] | None:
+    """The shapes that onnx infers for what a node gives; None where it does not know them all."""
+    from onnx import defs, helper, numpy_helper, shape_inference
+
+    given = {name: x for name in node.input if (x := values.get(name)) is not None}
+    try:
+        found = shape_inference.infer_node_outputs(
+            defs.get_schema(node.op_type, opset),
+            node,
+            {n: helper.make_tensor_type_proto(types[n], x.shape) for n, x in given.items()},
+            {n: numpy_helper.from_array(x) for n, x in given.items() if not isinstance(x, Tensor)},
+            opset_imports=[helper.make_opsetid("", opset)],
+        )
+        shapes = [found[name].tensor_type.shape.dim for name in node.output]
+        known = all(d.HasField("dim_value") for dims in shapes for d in dims)
+    except (
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        defs.SchemaError,
+        shape_inference.InferenceError,
+    ):
+        return None
+    return [tuple(d.dim_value for d in dims) for dims in shapes] if known else None

@@ -38,9 +38,13 @@ class _Lines(NamedTuple):
 
 
 class _Knot(NamedTuple):
-    """One breakpoint of some entries of a value: what these are in turn, (turns, rows)."""
+    """One breakpoint of some entries of a value: what these are in turn, (turns, rows).
 
-    rows: np.ndarray
+    Numbers for fewer rows are those of all, again and again.
+    """
+
+    rows: np.ndarray | slice
+    size: int
     numbers: np.ndarray
     start: int
 
@@ -84,26 +88,25 @@ class Probes:
         self.columns = self.dense + min(_SPARSE, most)
 
     def block(self, value: int, start: int, stop: int) -> np.ndarray:
-        """Columns start to stop of a value's probes, float64 (size, columns)."""
-        out = np.zeros((self.network.sizes[value], stop - start))
+        """Columns start to stop of a value's probes, float32 (size, columns)."""
+        out = np.zeros((self.network.sizes[value], stop - start), np.float32)
         first, last = max(start, 1), min(stop, self.dense)
         if first < last:
             self._fill(value, np.arange(first, last), out[:, first - start : last - start])
         for p in range(max(start, self.dense), stop):
             self._hide(value, p - self.dense, out[:, p - start])
-        largest = np.finfo(np.float32).max
-        return np.clip(out, -largest, largest).astype(np.float32).astype(np.float64)
+        return out
 
     def _fill(self, value: int, columns: np.ndarray, out: np.ndarray) -> None:
         """Write dense columns."""
         place = columns - 1 - self.taken[value]
-        scales = np.where(place < 0, 1.0, np.take(_PLAIN, place % len(_PLAIN)))
-        out[...] = self.rng.standard_normal(out.shape) * scales
-        for knot in self.knots[value]:
-            turns = (columns - 1 - knot.start) % _MOST
-            for k in np.nonzero(turns < _TRIED)[0].tolist():
-                out[knot.rows, k] = knot.numbers[turns[k]]
+        out[...] = self.rng.standard_normal(out.shape, np.float32)
+        out *= np.where(place < 0, 1.0, np.take(_PLAIN, place % len(_PLAIN))).astype(np.float32)
         for k, column in enumerate(columns.tolist()):
+            for knot in self.knots[value]:
+                turn = (column - 1 - knot.start) % _MOST
+                if turn < _TRIED:
+                    out[knot.rows, k] = _repeated(knot.numbers[turn], knot.size)
             for boost in self.boosts[value].get(column, []):
                 out[boost.rows, k] = boost.numbers
 
@@ -140,6 +143,10 @@ class Probes:
 
     def lines(self, value: int) -> _Lines:
         """Every entry of a value as an affine function of one probed entry, where it is that."""
+        size = self.network.sizes[value]
+        if value in self.cuts:
+            constants = (np.broadcast_to(x, size) for x in (value, 1.0, 0.0))
+            return _Lines(next(constants), np.arange(size), *constants)
         if value not in self._lines:
             self._lines[value] = self._traced(value)
         return self._lines[value]
@@ -147,14 +154,12 @@ class Probes:
     def _traced(self, value: int) -> _Lines:
         size = self.network.sizes[value]
         none = np.full(size, -1)
-        if value in self.cuts:
-            return _Lines(np.full(size, value), np.arange(size), np.ones(size), np.zeros(size))
         node = self.network.nodes[value - 1]
         if isinstance(node, Pointwise):
             return self.lines(node.source)  # as if it were the identity: somewhere it often is
         if not isinstance(node, Affine) or not all(isinstance(m, Sparse) for m in node.matrices):
             return _Lines(none, none, np.zeros(size), np.zeros(size))
-        out = _Lines(none, none.copy(), np.zeros(size), self.floats.biases[value - 1].copy())
+        out = _Lines(none, none.copy(), np.zeros(size), self.floats.bias(value - 1).copy())
         terms = [np.diff(m.indptr) for m in node.matrices if isinstance(m, Sparse)]
         single = np.sum(terms, axis=0) == 1
         for source, matrix, held in zip(
@@ -170,7 +175,7 @@ class Probes:
         return out
 
     def _want_knots(self, k: int, node: Pointwise) -> None:
-        unit, at = self.floats.knots[k]
+        unit, at = self.floats.knots(k)
         lines = self.lines(node.source)
         first = np.searchsorted(unit, np.arange(node.size))
         order = np.arange(len(unit)) - first[unit]  # the how many-th breakpoint of its unit
@@ -186,8 +191,9 @@ class Probes:
             for n in range(int(order[mine].max(initial=-1)) + 1):
                 which = np.nonzero(mine & (order == n))[0]
                 beside = _beside(x[which], room[which])
+                rows = lines.row[unit[which]]
                 start = self.taken[v] % _MOST
-                self.knots[v].append(_Knot(lines.row[unit[which]], beside, start))
+                self.knots[v].append(_Knot(_run(rows), len(rows), beside, start))
                 self.taken[v] += _TRIED
 
     def _want_members(self, k: int, node: MaxGroups) -> None:
@@ -216,7 +222,7 @@ class Probes:
                 seen[n][there, best[there]] = True
             self._boost(values, lines, heights, start + turn + 1)
         for v in values:
-            self.taken[v] = max(self.taken[v], min(_MOST, start + max(map(len, node.groups))))
+            self.taken[v] = max(self.taken[v], min(_MOST, start + int(node.code_limits.max()) + 1))
         left = sum(int((~s).sum()) for s in seen.values())
         if left:
             self.untried.append((k, left))
@@ -224,8 +230,9 @@ class Probes:
     def _boost(self, values: list[int], lines: _Lines, heights: np.ndarray, p: int) -> None:
         for v in values:
             rows = np.nonzero((lines.value == v) & (heights > -np.inf))[0]
-            numbers = (heights[rows] - lines.b[rows]) / lines.a[rows]
-            self.boosts[v].setdefault(p, []).append(_Boost(lines.row[rows], numbers))
+            numbers = _single((heights[rows] - lines.b[rows]) / lines.a[rows])
+            at = lines.row[rows].astype(np.int32)
+            self.boosts[v].setdefault(p, []).append(_Boost(at, numbers))
             self.taken[v] = max(self.taken[v], min(p, _MOST))
 
 
@@ -234,10 +241,28 @@ def _beside(at: np.ndarray, room: np.ndarray) -> np.ndarray:
 
     What is entry k's at one turn is entry k + 1's at the next, so that units differ.
     """
-    largest = float(np.finfo(np.float32).max)
-    at = np.clip(at, -largest, largest).astype(np.float32).astype(np.float64)
+    if (at == at[0]).all() and (room == room[0]).all():
+        at, room = at[:_TRIED], room[:_TRIED]  # and so on
+    at = _single(at).astype(np.float64)
     size = np.maximum(np.abs(at), 2.0**-20)
     steps = np.stack([2.0**-22 * size, np.minimum(room, 1.5), np.full_like(at, 24.0)])
     turn = (np.arange(_TRIED)[:, None] + np.arange(len(at))) % _TRIED
     side = np.where(turn % 2 == 0, 1.0, -1.0)
-    return np.asarray(at + side * steps[turn // 2, np.arange(len(at))])
+    return _single(at + side * steps[turn // 2, np.arange(len(at))])
+
+
+def _repeated(numbers: np.ndarray, size: int) -> np.ndarray:
+    """So many numbers, those given again and again."""
+    return numbers if len(numbers) == size else np.tile(numbers, -(-size // len(numbers)))[:size]
+
+
+def _single(x: np.ndarray) -> np.ndarray:
+    """The nearest float32, those beyond the largest being it."""
+    largest = np.finfo(np.float32).max
+    return np.clip(x, -largest, largest).astype(np.float32)
+
+
+def _run(rows: np.ndarray) -> np.ndarray | slice:
+    """The rows as a slice where they are one after the other."""
+    run = slice(int(rows[0]), int(rows[0]) + len(rows))
+    return run if np.array_equal(rows, np.arange(run.start, run.stop)) else rows

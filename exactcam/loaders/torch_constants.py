@@ -7,7 +7,6 @@ without numbers (torch's device "meta"), where sizes and work are taken from the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ from .constants import note_rounded
 from .graph import Graph
 from .torch_views import CASTS, VIEWS
 
-__all__ = ["CREATED", "SHAPED", "TORCH_ERRORS", "TorchConstants", "as_array"]
+__all__ = ["CREATED", "EMPTY", "SHAPED", "TORCH_ERRORS", "TorchConstants", "as_array"]
 
 # What torch or a user's module may raise.
 TORCH_ERRORS = (
@@ -51,8 +50,8 @@ SHAPED = _names(
 CREATED = _names(
     "arange full full_like new_zeros ones ones_like scalar_tensor zero zeros zeros_like"
 )
-# Numbers that were never written are none: NaN, which is refused if anything reads it.
-_EMPTY = _names("empty empty_like empty_permuted empty_strided new_empty new_empty_strided")
+# Their numbers were never written.
+EMPTY = _names("empty empty_like empty_permuted empty_strided new_empty new_empty_strided")
 # These move numbers, or make new ones, and round none.
 _MOVED = _names(
     """
@@ -66,7 +65,7 @@ _MOVED = _names(
     tile tril_indices triu_indices unfold unfold_copy unsafe_chunk unsafe_split
     unsafe_split_with_sizes vsplit vstack where
     """
-) | {*VIEWS, *CREATED, *SHAPED, *_EMPTY}
+) | {*VIEWS, *CREATED, *SHAPED, *EMPTY}
 # The result is determined by its type.
 _TYPED = _names(
     """
@@ -124,6 +123,8 @@ class TorchConstants:
     stored : int
         The bytes of the tensors of the program. Constants have a budget of their own, of which
         this is the measure: a small program computes no large ones.
+    unset : float
+        What numbers are that were never written: NaN is refused if anything reads it.
 
     Attributes
     ----------
@@ -132,8 +133,8 @@ class TorchConstants:
         float64 would have other constants.
     """
 
-    def __init__(self, torch: Any, graph: Graph, stored: int) -> None:
-        self.torch, self.graph, self.rounds = torch, graph, False
+    def __init__(self, torch: Any, graph: Graph, stored: int, unset: float) -> None:
+        self.torch, self.graph, self.unset, self.rounds = torch, graph, unset, False
         self._budget = Graph((1,), stored)
 
     def knows(self, operator: Any, name: str) -> bool:
@@ -160,8 +161,8 @@ class TorchConstants:
             if name.startswith(_CUBIC) and name != "linalg_vector_norm":
                 self._pay_cubic(given)
             planned = self._planned(operator, given)
-            if name in _EMPTY and planned.is_floating_point():
-                return torch.full(planned.shape, math.nan, dtype=planned.dtype)
+            if name in EMPTY and planned.is_floating_point():
+                return torch.full(planned.shape, self.unset, dtype=planned.dtype)
             if self._is_rounded(name, given) and any(map(self._is_float, _leaves(planned))):
                 result = self._rounded_once(operator, name, given, planned)
             else:

@@ -306,12 +306,28 @@ class Pointwise(WithoutCaches):
         return Block(out, block.weights, block.denominator * self.scale)
 
 
+class _Groups:
+    """The field `groups`: given as an array, it becomes tuples once somebody reads it."""
+
+    def __set__(self, instance: object, value: object) -> None:
+        vars(instance)["groups"] = value
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        held = vars(instance)["groups"]
+        if isinstance(held, np.ndarray):
+            held = vars(instance)["groups"] = tuple(map(tuple, held.tolist()))
+        return held
+
+
 @dataclass(frozen=True, eq=False)
 class MaxGroups(WithoutCaches):
     """Unit g is the maximum of the input's entries groups[g].
 
     The code of a group is the position in it of the first member that attains
-    the maximum: on a cell, the first that attains it everywhere.
+    the maximum: on a cell, the first that attains it everywhere. Groups of one length may be
+    given as an array (units, members).
     """
 
     source: int
@@ -328,16 +344,22 @@ class MaxGroups(WithoutCaches):
     @property
     def size(self) -> int:
         """The number of units."""
-        return len(self.groups)
+        return len(vars(self)["groups"])
 
     @property
     def code_limits(self) -> np.ndarray:
         """The largest code of each unit; int64 (units,)."""
-        return np.asarray([len(group) - 1 for group in self.groups], np.int64)
+        out = np.empty(self.size, np.int64)
+        for units, members in self.by_length:
+            out[units] = members.shape[1] - 1
+        return out
 
     @cached_property
     def by_length(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         """(units, members): the groups of each length, members as an array (units, length)."""
+        held = vars(self)["groups"]
+        if isinstance(held, np.ndarray):
+            return ((np.arange(len(held)), held),)
         lengths = np.asarray([len(g) for g in self.groups])
         return tuple(
             (np.nonzero(lengths == n)[0], np.asarray([g for g in self.groups if len(g) == n]))
@@ -368,6 +390,9 @@ class MaxGroups(WithoutCaches):
         return Block(columns, block.weights, block.denominator)
 
 
+# After the class is made: a dataclass would take it for a default.
+MaxGroups.groups = _Groups()  # type: ignore[assignment]
+
 Activation = Pointwise | MaxGroups
 Node = Affine | Activation
 
@@ -389,12 +414,14 @@ def check_node(where: str, node: Node, sizes: Sequence[int]) -> None:
         if node.size and not 0 <= node.which.min() <= node.which.max() < len(node.functions):
             raise NetworkError(f"{where}: a unit names a function that is not there")
         _check_functions(where, node)
-    elif not _all_inside(node.groups, sizes[0]):
+    elif not _all_inside(vars(node)["groups"], sizes[0]):
         raise NetworkError(f"{where}: a max group is empty or reaches outside its input")
 
 
-def _all_inside(groups: Sequence[Sequence[int]], size: int) -> bool:
+def _all_inside(groups: Sequence[Sequence[int]] | np.ndarray, size: int) -> bool:
     """Whether no group is empty and all members are from 0 to size - 1."""
+    if isinstance(groups, np.ndarray):
+        return groups.size > 0 and groups.min() >= 0 and groups.max() < size
     members = list(chain.from_iterable(groups))
     return all(groups) and min(members, default=0) >= 0 and max(members, default=-1) < size
 

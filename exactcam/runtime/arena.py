@@ -7,7 +7,9 @@ again as soon as its reference count says that nothing refers to it any more.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from bisect import bisect_left, insort
 from math import prod
 from sys import getrefcount
@@ -16,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["empty", "taken"]
+__all__ = ["empty", "taken", "trim"]
 
 _LARGE = 1 << 16  # bytes: malloc keeps less than that itself
 _MOST = 1 << 23  # bytes: more is rare enough
@@ -81,3 +83,9 @@ def _new(size: int) -> np.ndarray:
     _pool.used += size
     insort(_pool.parts, part, key=len)
     return part
+
+
+def trim() -> None:
+    """Give back to the system what malloc keeps of freed memory, where it can be asked to."""
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
+        ctypes.CDLL(None).malloc_trim(0)

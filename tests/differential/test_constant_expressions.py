@@ -211,8 +211,59 @@ def test_random_constants_are_refused():
 
 
 def test_numbers_that_were_never_written_are_no_constants():
-    with pytest.raises(exactcam.ExactcamError, match="is nan"):
+    with pytest.raises(exactcam.ExactcamError, match="empty that nothing sets"):
         exactcam.from_torch(Call(lambda x: x + torch.empty(2)), (2,))
+
+
+def written(write, made=torch.zeros):
+    """Values that are no floats of float32, written into a tensor of float32."""
+
+    return lambda x: F.relu(write(made(1, 4), x * 0.3) - 0.1)
+
+
+def sliced(y, v):
+    y[:, :2] = v[:, :2]
+    return y
+
+
+def one_by_one(y, v):
+    for k in range(4):
+        y[:, k] = v[:, k] * (k + 1)
+    return y
+
+
+PAIR = torch.tensor([1, 3])
+MASK = torch.tensor([True, False, True, False])
+WRITES = {
+    "slice": sliced,
+    "one by one": one_by_one,
+    "copy": lambda y, v: y.copy_(v),
+    "row": lambda y, v: torch.stack([y[0].add_(v[0])]),
+    "in place": lambda y, v: y.add_(v),
+    "out": lambda y, v: torch.add(v, 0.1, out=y),
+    "index_put": lambda y, v: y.index_put((torch.tensor([0]), PAIR), v[0, :2]),
+    "index_add": lambda y, v: y.index_add_(1, PAIR, v[:, :2]),
+    "index_copy": lambda y, v: y.index_copy(1, PAIR, v[:, :2]),
+    "scatter": lambda y, v: y.scatter(1, PAIR[None], v[:, :2]),
+    "masked_fill": lambda y, v: y.masked_fill(MASK, v[0, 1]),
+    "masked_scatter": lambda y, v: y.masked_scatter(MASK[None], v),
+    "select_scatter": lambda y, v: torch.select_scatter(y, v[:, 0], 1, 2),
+    "slice_scatter": lambda y, v: torch.slice_scatter(y, v[:, :2], 1, 1, 3),
+    "fill": lambda y, v: y.fill_(v.sum()),
+    "where": lambda y, v: torch.where(MASK, v, y),
+    "diagonal": lambda y, v: y.view(2, 2).diagonal().copy_(v[0, :2]).sum() + y,
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_values_are_written_into_a_constant_of_a_narrower_type(name):
+    agree(Call(written(WRITES[name])), (4,))
+
+
+def test_what_is_written_everywhere_may_be_unset_before():
+    agree(Call(written(one_by_one, torch.empty)), (4,))
+    with pytest.raises(exactcam.ExactcamError, match="empty that nothing sets"):
+        exactcam.from_torch(Call(written(sliced, torch.empty)), (4,))
 
 
 def test_a_constant_that_is_not_finite_is_named():

@@ -50,6 +50,7 @@ def test_rows_of_floats_are_the_rationals(pair, more):
     whole = kept.times(mpq(scale * more))
     assert whole.integers.ravel().tolist() == [n * more for n in numbers]
     assert np.concatenate(list(whole.parts())).tolist() == [n * more for n in numbers]
+    assert whole.bits == max(abs(n * more).bit_length() for n in numbers)
     assert "integers" not in vars(kept)  # only the numbers over their scale are integers
     expected = floats(objects(numbers, exact.shape) * more, scale * more)
     assert (floats(whole, scale * more) == expected).all()

@@ -4,6 +4,7 @@ Each random model is translated and run once; what is mutated is the network tha
 """
 
 import random
+from collections import deque
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -428,7 +429,7 @@ def of_many_points(network, masses, seed):
     rng = np.random.default_rng(seed)
     for _ in range(20):
         sizes = rng.choice([0.1, 1, 10, 1000], 500)
-        floats.run({0: rng.standard_normal((network.inputs, 500)) * sizes})
+        deque(floats.run({0: rng.standard_normal((network.inputs, 500)) * sizes}), 0)
     return floats.one_sided()
 
 

@@ -21,6 +21,7 @@ from exactcam.engine.float_products import FloatProduct, float_product
 from exactcam.engine.kernels.arrays import Pieces, Siblings
 from exactcam.engine.kernels.forms import add_differences
 from exactcam.engine.value_numbers import _Rows
+from exactcam.loaders.float_network import FloatMatrix
 from exactcam.model.nodes import Affine, Cpwl, Pointwise
 
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -203,3 +204,17 @@ def test_partitions_are_the_references(network: Network, small: int) -> None:
     assert np.array_equal(ours.corners, truth.corners)
     assert list(ours.vertices) == list(truth.vertices)
     assert (ours.forms * truth.form_scale == truth.forms * ours.form_scale).all()
+
+
+SCALES = st.integers(-240, 240).map(lambda e: 2.0**e)
+
+
+@SETTINGS
+@given(matrices(), st.integers(0, 99), st.lists(SCALES, min_size=1, max_size=3))
+def test_norms_bound_a_product_of_absolute_numbers(matrix: Matrix, seed: int, scales: Any) -> None:
+    rng = np.random.default_rng(seed)
+    x = np.abs(rng.standard_normal((matrix.shape[1], 2))) * rng.choice([0.0, *scales], (1, 2))
+    x[rng.random(len(x)) < 0.3] *= rng.choice(scales)
+    floats = FloatMatrix(matrix, 1)
+    floats._kept = floats.numbers * rng.choice(scales)
+    assert (floats.bound(x) * (1 + 2.0**-40) >= floats.apply_absolute(x)).all()

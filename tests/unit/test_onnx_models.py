@@ -7,6 +7,7 @@ import exactcam
 from exactcam.errors import FileFormatError, NetworkError, UnsupportedLayerError
 
 onnx = pytest.importorskip("onnx")
+reference = pytest.importorskip("onnx.reference")
 helper, numpy_helper = onnx.helper, onnx.numpy_helper
 node = helper.make_node
 OPSET = [helper.make_opsetid("", 18)]
@@ -58,6 +59,43 @@ def test_what_the_output_does_not_need_is_not_judged(name, tmp_path):
     network = load(tmp_path, build(nodes, constants))
     assert network.evaluate([-1, 2]) == (0, 2)
     assert network.notes == ()
+
+
+SHAPES = {
+    "sigmoid": [node("Sigmoid", ["x"], ["u"])],
+    "a chain": [
+        node("Exp", ["x"], ["v"]),
+        node("Mul", ["v", "x"], ["w"]),
+        node("Concat", ["w", "w"], ["u"], axis=0),
+    ],
+    "places": [node("ArgMax", ["x"], ["u"], axis=0, keepdims=1)],
+    "a norm": [node("LpNormalization", ["x"], ["v"]), node("Transpose", ["v"], ["u"], perm=[1, 0])],
+}
+
+
+@pytest.mark.parametrize("kind", ["Shape", "Size"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_is_read_for_its_shape_is_not_judged(name, kind, tmp_path):
+    end = [
+        node(kind, ["u"], ["s"]),
+        node("ReduceSum", ["s"], ["t"], keepdims=0),
+        node("Cast", ["t"], ["f"], to=1),
+        node("Mul", ["x", "f"], ["m"]),
+        node("Relu", ["m"], ["y"]),
+    ]
+    model = build([*SHAPES[name], *end])
+    theirs = reference.ReferenceEvaluator(model).run(None, {"x": np.float32([[-1, 2]])})[0]
+    assert load(tmp_path, model).evaluate([-1, 2]) == tuple(theirs.ravel().tolist())
+    read = build([*SHAPES[name], node("Relu", ["u"], ["y"])])
+    with pytest.raises(UnsupportedLayerError, match="layer "):
+        load(tmp_path, read)
+
+
+@pytest.mark.parametrize("first", ["Mystery", "LSTM", "Loop"])
+def test_what_is_read_for_its_shape_is_refused_where_onnx_cannot_tell_that(first, tmp_path):
+    end = [node("Shape", ["u"], ["s"]), node("Reshape", ["x", "s"], ["y"])]
+    with pytest.raises(exactcam.ExactcamError, match=rf"\({first}\)|onnx"):
+        load(tmp_path, build([node(first, ["x"], ["u"]), *end]))
 
 
 def test_unused_inputs_are_none(tmp_path):

@@ -6,10 +6,11 @@ import pytest
 import exactcam
 from exactcam.cli import main
 from exactcam.errors import FileFormatError, NetworkError, UnsupportedLayerError
-from exactcam.loaders import onnx_ops
+from exactcam.loaders import onnx_forward, onnx_ops
 from exactcam.model.nodes import Cpwl
 
 onnx = pytest.importorskip("onnx")
+EncodeError = pytest.importorskip("google.protobuf.message").EncodeError
 models = pytest.importorskip("tools.onnx_build")
 helper = onnx.helper
 
@@ -176,6 +177,21 @@ def test_without_onnxruntime_the_reference_evaluator_checks(tmp_path, monkeypatc
     monkeypatch.setitem(onnx_ops.OPERATORS, "Relu", onnx_ops.OPERATORS["Abs"])
     with pytest.raises(NetworkError, match="differs"):
         exactcam.load(tmp_path / "m.onnx")
+
+
+def test_a_model_too_long_to_write_in_float64_is_checked_in_its_own_type(tmp_path, monkeypatch):
+    """It was called damaged, with protobuf's words."""
+
+    def too_long(*_):
+        raise EncodeError("Failed to serialize proto")
+
+    path = saved(tmp_path, build([("Relu", "x", "y", {})]))
+    monkeypatch.setattr(onnx_forward, "_with_float32", too_long)
+    assert exactcam.load(path).notes == ()
+    monkeypatch.setattr(onnx_forward._Host, "_runner", too_long)
+    assert exactcam.load(path).notes == (
+        "not checked: the model does not run (Failed to serialize proto)",
+    )
 
 
 def test_info_reports_parameters_and_widths(tmp_path, capsys):
