@@ -11,6 +11,7 @@ import ctypes
 import os
 import sys
 from bisect import bisect_left, insort
+from functools import cache
 from math import prod
 from sys import getrefcount
 from threading import local
@@ -87,5 +88,11 @@ def _new(size: int) -> np.ndarray:
 
 def trim() -> None:
     """Give back to the system what malloc keeps of freed memory, where it can be asked to."""
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
-        ctypes.CDLL(None).malloc_trim(0)
+    if sys.platform == "linux" and hasattr(_libc(), "malloc_trim"):
+        _libc().malloc_trim(0)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    """What this process was linked with."""
+    return ctypes.CDLL(None)

@@ -77,10 +77,10 @@ def crossing(model: nn.Module, points: torch.Tensor) -> int:
 def window_of(model: nn.Module, corners: torch.Tensor, crossed: int) -> list[float]:
     """A window around the middle of a triangle of pictures that about so many units cross."""
     a, b, c = corners.double()
-    low, high, middle = -16.0, 0.0, 0.25
+    low, high, middle = -24.0, 0.0, 0.25
     steps = torch.linspace(-1, 1, 5, dtype=torch.float64)
     u, v = (x.reshape(-1, 1, 1, 1) for x in torch.meshgrid(steps, steps, indexing="ij"))
-    for _ in range(8):
+    for _ in range(9):
         power = (low + high) / 2
         points = a + (middle + u * 2**power) * (b - a) + (middle + v * 2**power) * (c - a)
         if crossing(model.double(), points) > crossed:
@@ -140,7 +140,7 @@ def main() -> None:
         rows.append(said({"network": name, **facts}))
     digits = pictures()[0][list(DIGITS)]
     first = trained("plain")
-    window = window_of(first, digits, CROSSING if args.quick else 6 * CROSSING)
+    window = window_of(first, digits, CROSSING if args.quick else 3 * CROSSING)
     for name in ("plain", "augmented"):
         part, facts = cut(trained(name), digits, window)
         parts[f"digits, {name}"] = part

@@ -15,6 +15,8 @@ from typing import Any
 
 import exactcam
 from exactcam.errors import ExactcamError
+from exactcam.runtime.arena import trim
+from exactcam.runtime.float_mode import quiet
 
 TOKEN = "exactcam_payload"
 EVENTS: list[str] = []
@@ -46,6 +48,8 @@ def _watch(event: str, arguments: tuple[Any, ...]) -> None:
             EVENTS.append(f"open {arguments[0]!r}{' to write' if writes else ''}")
 
 
+with quiet():  # these open libraries, once a process
+    trim()
 sys.addaudithook(_watch)
 
 
