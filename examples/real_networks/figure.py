@@ -97,7 +97,7 @@ def cut(model: nn.Module, corners: torch.Tensor, window: Any) -> tuple[Any, dict
     network = exactcam.from_torch(model.float(), input_shape=tuple(corners.shape[1:]))
     loaded = time.process_time()
     plane = exactcam.Slice.through(*corners.double().flatten(1).numpy())
-    part = exactcam.partition(network, plane, window)
+    part = exactcam.partition(network, plane, window, reduce=True)
     counts = part.counts
     facts = {
         "units": network.units,
@@ -157,9 +157,12 @@ def main() -> None:
         table = csv.DictWriter(stream, list(rows[0]))
         table.writeheader()
         table.writerows(rows)
-    both = {name: part for name, part in parts.items() if name.startswith("digits")}
-    for key, values in comparison(both).items():
-        print(f"{key}: {', '.join(map(str, values))}")
+    table = comparison({name: part for name, part in parts.items() if name.startswith("digits")})
+    for k, name in enumerate(table["network"]):
+        print(
+            f"{name}: {table['activation_regions'][k]:,} regions, median eccentricity "
+            f"{table['eccentricity_median'][k]:.4f}, median slope {table['slope_median'][k]:.4f}"
+        )
 
 
 if __name__ == "__main__":
