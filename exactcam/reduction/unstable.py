@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arithmetic.matrix import Dense, Sparse
-from ..arithmetic.rational import common_integers, mpq, mpz, objects, to_float
+from ..arithmetic.rational import common_integers, mpq, mpz, objects
 from ..engine.local_frame import Frame
 from ..errors import ReductionError
 from ..model.network import Layer, Network
@@ -101,16 +101,11 @@ class _Reduction:
     ) -> None:
         self._network, self._most, self._on = network, most, on
         frame = Frame(window)
-        low, high = (
-            [
-                to_float((pick(axis) - middle) / frame.scale)
-                for axis, middle in zip(
-                    zip(*window.corners, strict=True), frame.centre, strict=True
-                )
-            ]
-            for pick in (min, max)
+        corners = frame.points(window.vertices)  # rounded, and by how much at most
+        low, high = corners[:, :2] - corners[:, 2:], corners[:, :2] + corners[:, 2:]
+        self._ranges = Ranges(
+            np.nextafter(low.min(axis=0), -np.inf), np.nextafter(high.max(axis=0), np.inf)
         )
-        self._ranges = Ranges(np.nextafter(low, -np.inf), np.nextafter(high, np.inf))
         self._values: dict[int, _Value] = {0: [_local(plane, frame, on)]}
         (u, v), scale = frame.centre, frame.scale
         self._plane = Slice([-u / scale, -v / scale], [1 / scale, 0], [0, 1 / scale])
