@@ -143,8 +143,7 @@ def deviation(
         steps = np.abs(np.diff(slopes, prepend=slopes[0], append=slopes[-1]))
         around = steps[near] + steps[np.minimum(near + 1, len(steps) - 1)]
         reach = np.abs(z) + np.abs(knots).max(initial=0.0)
-        error = 8.0 * UNIT * (np.abs(product) + np.abs(heights[near]) + around * reach)
-        error = np.where(error > 0.0, error + TINY, 0.0)
+        error = 8.0 * UNIT * (np.abs(product) + np.abs(heights[near]) + around * reach) + TINY
         least, most = np.minimum(least, value - error), np.maximum(most, value + error)
     unbounded = ~np.isfinite(least + most)
     return np.where(unbounded, -np.inf, least), np.where(unbounded, np.inf, most)

@@ -183,6 +183,13 @@ def test_deviations_are_within_their_ranges(function: Cpwl, data: st.DataObject)
         assert not any(low <= t <= high for t in function.breakpoints)
 
 
+def test_products_that_underflow_are_within_their_range() -> None:
+    """The float product of the least float and 0.99 is larger than the exact one."""
+    function = Cpwl.relu(0.01)
+    least, _ = deviation(function, 0, np.asarray([2.0**-1074]), np.asarray([1.0]))
+    assert mpq(float(least[0])) <= (1 - mpq(0.01)) * mpq(2.0**-1074)
+
+
 def agrees(case: Case) -> None:
     """Theorem 31: the reduction by both engines against the reference without it."""
     truth = exactcam.partition(*case, engine="reference")
